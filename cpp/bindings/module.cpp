@@ -1,0 +1,10 @@
+#include "module.hpp"
+
+PYBIND11_MODULE(_native, module) {
+  using namespace recocore::bindings;
+  module.doc() = "The native core of recocore; call it through recocore.ops and recocore.models.";
+  module.attr("__version__") = RECOCORE_VERSION;
+  register_errors(module);
+  register_csr(module);
+  register_device(module);
+}

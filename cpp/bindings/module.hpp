@@ -1,0 +1,11 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace recocore::bindings {
+
+void register_errors(pybind11::module_& module);
+void register_csr(pybind11::module_& module);
+void register_device(pybind11::module_& module);
+
+}  // namespace recocore::bindings

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+namespace recocore {
+
+/// Instruction sets that kernels exist for, from the plainest to the widest.
+enum class Isa { scalar, avx2, avx512 };
+
+[[nodiscard]] std::string_view to_string(Isa isa) noexcept;
+
+/// The instruction sets that this build has kernels for and this machine can run.
+[[nodiscard]] std::vector<Isa> supported_isas();
+
+/// The instruction set that kernels run on: the widest supported one, or the one that RECOCORE_FORCE_ISA names.
+/// Chosen at the first call and kept. Throws Error{unsupported} if the forced one is unknown or this machine lacks it.
+[[nodiscard]] Isa active_isa();
+
+/// Whether this build has the CUDA twins.
+[[nodiscard]] bool built_with_cuda() noexcept;
+
+/// The number of CUDA devices that can be used; 0 without CUDA.
+[[nodiscard]] int cuda_device_count() noexcept;
+
+}  // namespace recocore

@@ -1,0 +1,193 @@
+#include "recocore/thread_pool.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#include "recocore/error.hpp"
+
+namespace recocore {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Body = std::function<void(std::int64_t, std::int64_t, int)>;
+
+constexpr auto kPollInterval = std::chrono::milliseconds(50);
+constexpr int kMaxThreads = 1024;
+
+/// One parallel_for: chunks are handed out by a counter until it reaches the end or something fails.
+struct Job {
+  Job(const Body& body_, std::int64_t count_, std::int64_t grain_, int helpers_)
+      : body(body_), count(count_), grain(grain_), helpers_wanted(helpers_) {}
+
+  const Body& body;
+  const std::int64_t count;
+  const std::int64_t grain;
+  std::atomic<std::int64_t> next{0};
+  std::atomic<std::int64_t> done{0};
+  std::atomic<bool> stop{false};
+
+  // Guarded by the pool's mutex.
+  int helpers_wanted;
+  int helpers_joined = 0;
+  int helpers_active = 0;
+  std::condition_variable idle;
+
+  std::mutex error_mutex;
+  std::exception_ptr error;
+
+  [[nodiscard]] double fraction_done() const {
+    return static_cast<double>(done.load(std::memory_order_relaxed)) / static_cast<double>(count);
+  }
+
+  void fail(std::exception_ptr exception) noexcept {
+    stop.store(true, std::memory_order_relaxed);
+    const std::lock_guard lock(error_mutex);
+    if (!error) error = std::move(exception);
+  }
+
+  /// Runs one chunk; false when there is none left.
+  bool run_chunk(int worker) {
+    if (stop.load(std::memory_order_relaxed)) return false;
+    const std::int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
+    if (begin >= count) return false;
+    const std::int64_t end = std::min(begin + grain, count);
+    try {
+      body(begin, end, worker);
+    } catch (...) {
+      fail(std::current_exception());
+      return false;
+    }
+    done.fetch_add(end - begin, std::memory_order_relaxed);
+    return true;
+  }
+};
+
+/// Threads that live as long as the process and help with whichever job still wants help.
+class Pool {
+ public:
+  void submit(const std::shared_ptr<Job>& job) {
+    const std::lock_guard lock(mutex_);
+    while (static_cast<int>(threads_) < job->helpers_wanted) {
+      std::thread([this] { serve(); }).detach();
+      ++threads_;
+    }
+    jobs_.push_back(job);
+    wake_.notify_all();
+  }
+
+  /// Withdraws the job, then waits until no helper runs it; `tick` is called at every poll interval.
+  template <typename Tick>
+  void finish(const std::shared_ptr<Job>& job, const Tick& tick) {
+    std::unique_lock lock(mutex_);
+    std::erase(jobs_, job);
+    while (job->helpers_active > 0) {
+      job->idle.wait_for(lock, kPollInterval);
+      if (job->helpers_active == 0) break;
+      lock.unlock();
+      tick();
+      lock.lock();
+    }
+  }
+
+ private:
+  void serve() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [this] { return !jobs_.empty(); });
+      const std::shared_ptr<Job> job = jobs_.front();
+      const int worker = ++job->helpers_joined;
+      ++job->helpers_active;
+      if (job->helpers_joined == job->helpers_wanted) jobs_.pop_front();
+      lock.unlock();
+      while (job->run_chunk(worker)) {
+      }
+      lock.lock();
+      if (--job->helpers_active == 0) job->idle.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::shared_ptr<Job>> jobs_;
+  int threads_ = 0;
+};
+
+// The pool is never destroyed: its threads may outlive every static object. A forked child has none of the parent's threads,
+// so it leaves the parent's pool alone and makes its own at the next call.
+std::mutex pool_mutex;
+Pool* current_pool = nullptr;
+
+Pool& pool() {
+  static std::once_flag fork_handlers;
+  std::call_once(fork_handlers, [] {
+    pthread_atfork([] { pool_mutex.lock(); }, [] { pool_mutex.unlock(); },
+                   [] {
+                     current_pool = nullptr;
+                     pool_mutex.unlock();
+                   });
+  });
+  const std::lock_guard lock(pool_mutex);
+  if (current_pool == nullptr) current_pool = new Pool;
+  return *current_pool;
+}
+
+}  // namespace
+
+int available_cores() noexcept {
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
+
+int resolve_threads(int requested) {
+  require(requested >= 0 && requested <= kMaxThreads, [&] {
+    return "num_threads: expected 0 (one for each core) to " + std::to_string(kMaxThreads) + ", got " +
+           std::to_string(requested);
+  });
+  return requested == 0 ? available_cores() : requested;
+}
+
+void parallel_for(const Execution& execution, std::int64_t count, std::int64_t grain, const Body& body) {
+  const int threads = resolve_threads(execution.num_threads);
+  if (count <= 0) return;
+  grain = std::max<std::int64_t>(1, grain);
+  const std::int64_t chunks = (count - 1) / grain + 1;
+  const int helpers = static_cast<int>(std::min<std::int64_t>(threads, chunks)) - 1;
+
+  const auto job = std::make_shared<Job>(body, count, grain, helpers);
+  auto last_poll = Clock::now();
+  const auto poll = [&] {
+    if (execution.monitor == nullptr || job->stop.load(std::memory_order_relaxed)) return;
+    const auto now = Clock::now();
+    if (now - last_poll < kPollInterval) return;
+    try {
+      execution.monitor->poll(job->fraction_done());
+    } catch (...) {
+      job->fail(std::current_exception());
+    }
+    last_poll = Clock::now();
+  };
+
+  if (helpers > 0) pool().submit(job);
+  while (job->run_chunk(0)) poll();
+  if (helpers > 0) pool().finish(job, poll);
+  if (job->error) std::rethrow_exception(job->error);
+}
+
+}  // namespace recocore

@@ -1,0 +1,80 @@
+// Compiled with -mavx512f/bw/dq/vl. Includes only intrinsics, so that no inline function compiled here can be linked elsewhere.
+#include <immintrin.h>
+
+#include "kernels/dense/kernel.hpp"
+
+namespace recocore::kernels {
+namespace avx512 {
+namespace {
+
+__mmask16 first(std::int64_t count) noexcept { return static_cast<__mmask16>((1U << count) - 1U); }
+
+float sum_lanes(__m512 v) noexcept {
+  const __m256 upper = _mm512_extractf32x8_ps(v, 1);
+  const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), upper);
+  __m128 half = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+float dot_f32(const float* x, const float* y, std::int64_t n) noexcept {
+  __m512 sum0 = _mm512_setzero_ps();
+  __m512 sum1 = _mm512_setzero_ps();
+  std::int64_t i = 0;
+  for (; i + 32 <= n; i += 32) {
+    sum0 = _mm512_fmadd_ps(_mm512_loadu_ps(x + i), _mm512_loadu_ps(y + i), sum0);
+    sum1 = _mm512_fmadd_ps(_mm512_loadu_ps(x + i + 16), _mm512_loadu_ps(y + i + 16), sum1);
+  }
+  for (; i < n; i += 16) {
+    const __mmask16 lanes = n - i >= 16 ? static_cast<__mmask16>(0xFFFF) : first(n - i);
+    sum0 = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(lanes, x + i), _mm512_maskz_loadu_ps(lanes, y + i), sum0);
+  }
+  return sum_lanes(_mm512_add_ps(sum0, sum1));
+}
+
+void axpy_f32(float a, const float* x, float* y, std::int64_t n) noexcept {
+  const __m512 factor = _mm512_set1_ps(a);
+  for (std::int64_t i = 0; i < n; i += 16) {
+    const __mmask16 lanes = n - i >= 16 ? static_cast<__mmask16>(0xFFFF) : first(n - i);
+    const __m512 sum = _mm512_fmadd_ps(factor, _mm512_maskz_loadu_ps(lanes, x + i), _mm512_maskz_loadu_ps(lanes, y + i));
+    _mm512_mask_storeu_ps(y + i, lanes, sum);
+  }
+}
+
+void syrk_lower_f32(const float* x, const float* weights, std::int64_t count, std::int64_t n, float* a) noexcept {
+  std::int64_t r = 0;
+  // Four rank-one updates at a time: each element of `a` is read and written a quarter as often.
+  for (; r + 4 <= count; r += 4) {
+    const float* x0 = x + r * n;
+    const float* x1 = x0 + n;
+    const float* x2 = x1 + n;
+    const float* x3 = x2 + n;
+    for (std::int64_t i = 0; i < n; ++i) {
+      const __m512 f0 = _mm512_set1_ps(weights[r] * x0[i]);
+      const __m512 f1 = _mm512_set1_ps(weights[r + 1] * x1[i]);
+      const __m512 f2 = _mm512_set1_ps(weights[r + 2] * x2[i]);
+      const __m512 f3 = _mm512_set1_ps(weights[r + 3] * x3[i]);
+      float* row = a + i * n;
+      for (std::int64_t j = 0; j <= i; j += 16) {
+        const __mmask16 lanes = i + 1 - j >= 16 ? static_cast<__mmask16>(0xFFFF) : first(i + 1 - j);
+        __m512 sum = _mm512_maskz_loadu_ps(lanes, row + j);
+        sum = _mm512_fmadd_ps(f0, _mm512_maskz_loadu_ps(lanes, x0 + j), sum);
+        sum = _mm512_fmadd_ps(f1, _mm512_maskz_loadu_ps(lanes, x1 + j), sum);
+        sum = _mm512_fmadd_ps(f2, _mm512_maskz_loadu_ps(lanes, x2 + j), sum);
+        sum = _mm512_fmadd_ps(f3, _mm512_maskz_loadu_ps(lanes, x3 + j), sum);
+        _mm512_mask_storeu_ps(row + j, lanes, sum);
+      }
+    }
+  }
+  for (; r < count; ++r) {
+    const float* row = x + r * n;
+    for (std::int64_t i = 0; i < n; ++i) axpy_f32(weights[r] * row[i], row, a + i * n, i + 1);
+  }
+}
+
+}  // namespace
+}  // namespace avx512
+
+const DenseKernels dense_avx512{"avx512", avx512::dot_f32, avx512::axpy_f32, avx512::syrk_lower_f32};
+
+}  // namespace recocore::kernels

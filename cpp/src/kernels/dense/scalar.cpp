@@ -1,0 +1,30 @@
+// The reference for the other files of this folder: plain loops, compiled with the build's baseline flags.
+#include "kernels/dense/kernel.hpp"
+
+namespace recocore::kernels {
+namespace scalar {
+namespace {
+
+float dot_f32(const float* x, const float* y, std::int64_t n) noexcept {
+  float sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) sum += x[i] * y[i];
+  return sum;
+}
+
+void axpy_f32(float a, const float* x, float* y, std::int64_t n) noexcept {
+  for (std::int64_t i = 0; i < n; ++i) y[i] += a * x[i];
+}
+
+void syrk_lower_f32(const float* x, const float* weights, std::int64_t count, std::int64_t n, float* a) noexcept {
+  for (std::int64_t r = 0; r < count; ++r) {
+    const float* row = x + r * n;
+    for (std::int64_t i = 0; i < n; ++i) axpy_f32(weights[r] * row[i], row, a + i * n, i + 1);
+  }
+}
+
+}  // namespace
+}  // namespace scalar
+
+const DenseKernels dense_scalar{"scalar", scalar::dot_f32, scalar::axpy_f32, scalar::syrk_lower_f32};
+
+}  // namespace recocore::kernels

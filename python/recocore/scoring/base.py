@@ -1,0 +1,75 @@
+"""The scorer protocol: fitted arrays that rank items, on internal indices only.
+
+A model fills a scorer by learning; the index stores one and maps it again. So a server ranks with the same code as the
+model that was trained, without knowing any training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recocore.csr import Csr
+    from recocore.recommendations import Contribution, Recommendations
+    from recocore.types import AnyArray, Float32Array, Int32Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CandidateFilter:
+    """Which items may come back.
+
+    Attributes:
+        exclude_seen: leave out the items of the user's own row of the interactions.
+        allow: only these: int32 item indices for every row, or a Csr `[n, n_items]` with a row for each query; None for all.
+        block: never these, in the same two forms; None for no more than the above.
+    """
+
+    exclude_seen: bool = True
+    allow: Int32Array | Csr | None = None
+    block: Int32Array | Csr | None = None
+
+
+class Scorer(Protocol):
+    """Ranks items for users that were fitted.
+
+    Attributes:
+        kind: the name under which an index stores it.
+        interactions: `[n_users, n_items]` what it was fitted on: seen items, and the profile that explanations draw on.
+    """
+
+    kind: ClassVar[str]
+    interactions: Csr
+
+    def recommend(
+        self, users: Int32Array, k: int, candidates: CandidateFilter, num_threads: int = 0
+    ) -> Recommendations:
+        """The k best items of each user."""
+        ...
+
+    def similar_items(self, items: Int32Array, k: int, num_threads: int = 0) -> Recommendations:
+        """The k items most like each item, itself left out."""
+        ...
+
+    def score(self, users: Int32Array, items: Int32Array) -> Float32Array:
+        """The score of every user with every item, float32 `[len(users), len(items)]`; no filter applies."""
+        ...
+
+    def explain(self, user: int, item: int, limit: int) -> list[Contribution]:
+        """The user's own items that add most to this item's score, at most `limit`, heaviest first; only positive weights."""
+        ...
+
+    def arrays(self) -> dict[str, AnyArray]:
+        """The fitted arrays beside the interactions, by name, as the index stores them."""
+        ...
+
+    @classmethod
+    def from_arrays(cls, interactions: Csr, arrays: Mapping[str, AnyArray]) -> Self:
+        """The scorer again from what `arrays` gave; arrays may be read-only memory maps.
+
+        Raises:
+            CorruptError: an array is missing or has the wrong shape or dtype; the message names it.
+        """
+        ...
