@@ -9,9 +9,13 @@
 namespace recocore {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
-std::string quoted(std::string_view argument) { return std::string(argument); }
+std::string quoted(std::string_view argument) {
+  return std::string(argument);
+}
 
 /// Turns counts (shifted by one) into row starts.
 void accumulate(std::vector<std::int64_t>& indptr) {
@@ -68,16 +72,14 @@ void validate(const CsrView& matrix, std::string_view argument) {
   for (std::int64_t r = 0; r < matrix.rows; ++r) {
     for (const float v : matrix.row_values(r)) {
       require(std::isfinite(v), [&] {
-        return quoted(argument) + ": expected finite values, got " + std::to_string(v) + " in row " +
-               std::to_string(r);
+        return quoted(argument) + ": expected finite values, got " + std::to_string(v) + " in row " + std::to_string(r);
       });
     }
   }
 }
 
 CsrMatrix csr_from_coo(std::span<const std::int32_t> row_ids, std::span<const std::int32_t> col_ids,
-                       std::span<const float> values, std::int64_t rows, std::int64_t cols,
-                       Duplicates duplicates) {
+                       std::span<const float> values, std::int64_t rows, std::int64_t cols, Duplicates duplicates) {
   require(rows >= 0 && rows <= INT32_MAX && cols >= 0 && cols <= INT32_MAX, [&] {
     return "shape: expected 0 <= rows, columns < 2**31, got " + std::to_string(rows) + " x " + std::to_string(cols);
   });
@@ -97,7 +99,8 @@ CsrMatrix csr_from_coo(std::span<const std::int32_t> row_ids, std::span<const st
     });
   }
 
-  // Two stable counting sorts, by column and then by row, leave each row ordered by column and duplicates in input order.
+  // Two stable counting sorts, by column and then by row, leave each row ordered by column and duplicates in input
+  // order.
   std::vector<std::int64_t> column_start(at(cols) + 1, 0);
   for (const std::int32_t c : col_ids) ++column_start[at(c) + 1];
   accumulate(column_start);
