@@ -26,16 +26,16 @@ struct AlsParams {
   float alpha0 = 0.1F;
   float nu = 1.0F;
   AlsSolver solver = AlsSolver::automatic;
-  int cg_steps = 3;       ///< implicit's default; more steps come closer to the exact solution
-  int block_size = 64;    ///< iALS++ reports its best times with blocks of 64 to 128
+  int cg_steps = 3;     ///< implicit's default; more steps come closer to the exact solution
+  int block_size = 64;  ///< iALS++ reports its best times with blocks of 64 to 128
 };
 
 /// The Gram matrix factors^T * factors, `[f, f]`, both triangles. O(rows * f^2). The same bytes at every thread count.
 void gram(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution);
 
-/// One half of an epoch: sets each row of `solved` `[rows, f]` to the minimiser (exact solvers) or a better point (the others)
-/// of the objective, with `fixed` `[cols, f]` held. Row r has the stored entries of row r of `interactions` as its weights;
-/// a row without entries becomes zero. O(nnz * f^2 + rows * f^3) for cholesky.
+/// One half of an epoch: sets each row of `solved` `[rows, f]` to the minimiser (exact solvers) or a better point (the
+/// others) of the objective, with `fixed` `[cols, f]` held. Row r has the stored entries of row r of `interactions` as
+/// its weights; a row without entries becomes zero. O(nnz * f^2 + rows * f^3) for cholesky.
 ///
 /// Throws Error{invalid_argument} for shapes that do not fit, negative weights or parameters out of range, and where a
 /// row's system is singular (regularization 0 and too little data), saying what to change.

@@ -56,6 +56,16 @@ void validate(const CsrPattern& matrix, std::string_view argument);
 /// The same, and every value is finite; the message names the first bad row.
 void validate(const CsrView& matrix, std::string_view argument);
 
+/// The part of validate() that is O(1): the shape and the ends of indptr. Followed by validate_row for each row that a
+/// computation reads, it makes a small question to a large matrix cheap.
+void validate_outline(const CsrPattern& matrix, std::string_view argument);
+void validate_outline(const CsrView& matrix, std::string_view argument);
+
+/// The part of validate() about one row of a matrix whose outline is valid; `row` is in [0, rows). O(entries of the
+/// row).
+void validate_row(const CsrPattern& matrix, std::int64_t row, std::string_view argument);
+void validate_row(const CsrView& matrix, std::int64_t row, std::string_view argument);
+
 /// How the values of entries with the same row and column become one.
 enum class Duplicates { sum, last, max };
 

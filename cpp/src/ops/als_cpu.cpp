@@ -20,7 +20,9 @@ constexpr std::int64_t kLargestCholesky = 128;
 // The partial sums of a Gram matrix take at most this many floats (64 MiB).
 constexpr std::int64_t kPartialFloats = std::int64_t{1} << 24;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 AlsSolver chosen(AlsSolver solver, std::int64_t factors) {
   if (solver != AlsSolver::automatic) return solver;

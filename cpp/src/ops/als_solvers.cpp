@@ -12,7 +12,9 @@ namespace {
 // Entries whose factors are copied next to each other before they are added up: 64 rows of 128 floats fill a 32 KiB L1.
 constexpr std::int64_t kGather = 64;
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
 }  // namespace
 
@@ -123,8 +125,7 @@ void RowSolver::solve_cg(const Row& row) {
     k.axpy_f32(length, direction_.data(), row.x.data(), f);
     k.axpy_f32(-length, product_.data(), residual_.data(), f);
     const float next = k.dot_f32(residual_.data(), residual_.data(), f);
-    for (std::int64_t i = 0; i < f; ++i)
-      direction_[at(i)] = residual_[at(i)] + next / squared * direction_[at(i)];
+    for (std::int64_t i = 0; i < f; ++i) direction_[at(i)] = residual_[at(i)] + next / squared * direction_[at(i)];
     squared = next;
   }
 }
@@ -143,11 +144,10 @@ bool RowSolver::solve_subspace(const Row& row) {
     const std::int64_t width = std::min(block, f - begin);
     for (std::int64_t i = 0; i < width; ++i) {
       const auto gram_row = half_.gram.row(begin + i);
-      for (std::int64_t j = 0; j <= i; ++j)
-        matrix_[at(i * width + j)] = half_.params.alpha0 * gram_row[at(begin + j)];
+      for (std::int64_t j = 0; j <= i; ++j) matrix_[at(i * width + j)] = half_.params.alpha0 * gram_row[at(begin + j)];
       matrix_[at(i * width + i)] += row.lambda;
-      right_[at(i)] = half_.params.alpha0 * k.dot_f32(gram_row.data(), row.x.data(), f) +
-                      row.lambda * row.x[at(begin + i)];
+      right_[at(i)] =
+          half_.params.alpha0 * k.dot_f32(gram_row.data(), row.x.data(), f) + row.lambda * row.x[at(begin + i)];
     }
     for (std::int64_t first = 0; first < entries; first += kGather) {
       const std::int64_t count = gather(row, first, begin, width);
