@@ -52,7 +52,7 @@ void gram(MatrixView<const float> factors, MatrixView<float> out, const Executio
     return "out: expected [" + std::to_string(factors.cols) + ", " + std::to_string(factors.cols) + "], got [" +
            std::to_string(out.rows) + ", " + std::to_string(out.cols) + "]";
   });
-  cpu::gram(factors, out, execution);
+  gram_cpu(factors, out, execution);
 }
 
 void als_half_epoch(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
@@ -60,7 +60,7 @@ void als_half_epoch(const CsrView& interactions, MatrixView<const float> fixed, 
   check_params(params);
   check_shapes(interactions, solved.rows, fixed.rows, solved.cols, fixed.cols);
   check_weights(interactions);
-  cpu::als_half_epoch(interactions, fixed, solved, params, execution);
+  als_half_epoch_cpu(interactions, fixed, solved, params, execution);
 }
 
 double als_objective(const CsrView& interactions, MatrixView<const float> row_factors,
@@ -68,7 +68,7 @@ double als_objective(const CsrView& interactions, MatrixView<const float> row_fa
   check_params(params);
   check_shapes(interactions, row_factors.rows, col_factors.rows, row_factors.cols, col_factors.cols);
   check_weights(interactions);
-  return cpu::als_objective(interactions, row_factors, col_factors, params, execution);
+  return als_objective_cpu(interactions, row_factors, col_factors, params, execution);
 }
 
 }  // namespace recocore

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,7 +11,7 @@
 #include "ops/als_solvers.hpp"
 #include "recocore/error.hpp"
 
-namespace recocore::cpu {
+namespace recocore {
 namespace {
 
 // Rows handed to a thread at a time: few enough to balance rows of very different length.
@@ -34,20 +35,20 @@ double row_lambda(const AlsParams& params, std::int64_t entries, std::int64_t ot
   return double{params.regularization} * std::pow(mass, double{params.nu});
 }
 
-double regularisation_loss(const CsrPattern& entries, MatrixView<const float> factors, const AlsParams& params,
-                           std::int64_t others) {
+double regularisation_loss(std::span<const std::int64_t> entries, MatrixView<const float> factors,
+                           const AlsParams& params, std::int64_t others) {
   double loss = 0;
   for (std::int64_t r = 0; r < factors.rows; ++r) {
     double squared = 0;
     for (const float v : factors.row(r)) squared += double{v} * double{v};
-    loss += row_lambda(params, std::ssize(entries.row(r)), others) * squared;
+    loss += row_lambda(params, entries[at(r)], others) * squared;
   }
   return loss;
 }
 
 }  // namespace
 
-void gram(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution) {
+void gram_cpu(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution) {
   const std::int64_t f = factors.cols;
   // The chunks depend on the shape alone, and are added in order: the same bytes at every thread count.
   const std::int64_t chunks = std::clamp<std::int64_t>(kPartialFloats / (f * f), 1, 64);
@@ -71,11 +72,11 @@ void gram(MatrixView<const float> factors, MatrixView<float> out, const Executio
   }
 }
 
-void als_half_epoch(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
-                    const AlsParams& params, const Execution& execution) {
+void als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
+                        const AlsParams& params, const Execution& execution) {
   const std::int64_t f = fixed.cols;
   std::vector<float> gram_storage(at(f * f));
-  gram(fixed, {gram_storage.data(), f, f}, execution);
+  gram_cpu(fixed, {gram_storage.data(), f, f}, execution);
   const HalfEpoch half{fixed, {gram_storage.data(), f, f}, params};
   const AlsSolver solver = chosen(params.solver, f);
 
@@ -95,8 +96,8 @@ void als_half_epoch(const CsrView& interactions, MatrixView<const float> fixed, 
   });
 }
 
-double als_objective(const CsrView& interactions, MatrixView<const float> row_factors,
-                     MatrixView<const float> col_factors, const AlsParams& params, const Execution& execution) {
+double als_objective_cpu(const CsrView& interactions, MatrixView<const float> row_factors,
+                         MatrixView<const float> col_factors, const AlsParams& params, const Execution& execution) {
   const std::int64_t f = row_factors.cols;
   std::vector<double> row_loss(at(interactions.rows), 0.0);
   parallel_for(execution, interactions.rows, 256, [&](std::int64_t begin, std::int64_t end, int) {
@@ -118,18 +119,18 @@ double als_objective(const CsrView& interactions, MatrixView<const float> row_fa
   // The sum over all pairs of (x.y)^2 is the inner product of the two Gram matrices.
   std::vector<float> row_gram(at(f * f));
   std::vector<float> col_gram(at(f * f));
-  gram(row_factors, {row_gram.data(), f, f}, execution);
-  gram(col_factors, {col_gram.data(), f, f}, execution);
+  gram_cpu(row_factors, {row_gram.data(), f, f}, execution);
+  gram_cpu(col_factors, {col_gram.data(), f, f}, execution);
   double all_pairs = 0;
   for (std::size_t i = 0; i < row_gram.size(); ++i) all_pairs += double{row_gram[i]} * double{col_gram[i]};
 
-  std::vector<std::int64_t> column_entries(at(interactions.cols) + 1, 0);
-  for (const std::int32_t c : interactions.indices) ++column_entries[at(c) + 1];
-  for (std::size_t c = 1; c < column_entries.size(); ++c) column_entries[c] += column_entries[c - 1];
-  const CsrPattern by_column{interactions.cols, interactions.rows, column_entries, interactions.indices};
+  std::vector<std::int64_t> row_entries(at(interactions.rows));
+  for (std::int64_t r = 0; r < interactions.rows; ++r) row_entries[at(r)] = std::ssize(interactions.row(r));
+  std::vector<std::int64_t> column_entries(at(interactions.cols), 0);
+  for (const std::int32_t c : interactions.indices) ++column_entries[at(c)];
   return loss + double{params.alpha0} * all_pairs +
-         regularisation_loss(interactions, row_factors, params, interactions.cols) +
-         regularisation_loss(by_column, col_factors, params, interactions.rows);
+         regularisation_loss(row_entries, row_factors, params, interactions.cols) +
+         regularisation_loss(column_entries, col_factors, params, interactions.rows);
 }
 
-}  // namespace recocore::cpu
+}  // namespace recocore

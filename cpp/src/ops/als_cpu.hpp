@@ -3,15 +3,15 @@
 
 #include "recocore/als.hpp"
 
-namespace recocore::cpu {
+namespace recocore {
 
-void gram(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution);
+void gram_cpu(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution);
 
-void als_half_epoch(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
-                    const AlsParams& params, const Execution& execution);
+void als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
+                        const AlsParams& params, const Execution& execution);
 
-[[nodiscard]] double als_objective(const CsrView& interactions, MatrixView<const float> row_factors,
-                                   MatrixView<const float> col_factors, const AlsParams& params,
-                                   const Execution& execution);
+[[nodiscard]] double als_objective_cpu(const CsrView& interactions, MatrixView<const float> row_factors,
+                                       MatrixView<const float> col_factors, const AlsParams& params,
+                                       const Execution& execution);
 
-}  // namespace recocore::cpu
+}  // namespace recocore

@@ -6,7 +6,7 @@
 
 #include "kernels/dense/kernel.hpp"
 
-namespace recocore::cpu {
+namespace recocore {
 namespace {
 
 // Entries whose factors are copied next to each other before they are added up: 64 rows of 128 floats fill a 32 KiB L1.
@@ -164,4 +164,4 @@ bool RowSolver::solve_subspace(const Row& row) {
   return true;
 }
 
-}  // namespace recocore::cpu
+}  // namespace recocore

@@ -7,7 +7,7 @@
 
 #include "recocore/als.hpp"
 
-namespace recocore::cpu {
+namespace recocore {
 
 /// What the rows of one half-epoch share.
 struct HalfEpoch {
@@ -39,7 +39,8 @@ class RowSolver {
   void solve_cg(const Row& row);
   [[nodiscard]] bool solve_subspace(const Row& row);
 
-  /// Copies columns [begin, begin + width) of the fixed factors of up to kGather entries, from `first` on; returns how many.
+  /// Copies columns [begin, begin + width) of the fixed factors of up to kGather entries, from `first` on; returns how
+  /// many.
   std::int64_t gather(const Row& row, std::int64_t first, std::int64_t begin, std::int64_t width);
 
   const HalfEpoch& half_;
@@ -57,4 +58,4 @@ class RowSolver {
 /// Returns false, with both in an unspecified state, unless a is numerically positive definite.
 [[nodiscard]] bool cholesky_solve(float* a, float* b, std::int64_t n);
 
-}  // namespace recocore::cpu
+}  // namespace recocore
