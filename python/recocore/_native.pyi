@@ -1,6 +1,6 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
-from recocore.types import Float32Array, Int32Array, NativeCsr, Progress
+from recocore.types import Float32Array, Int32Array, NativeCsr, NativeFilter, Progress
 
 __version__: str
 
@@ -40,3 +40,14 @@ def als_objective(
     num_threads: int = 0,
 ) -> float: ...
 def gram(factors: Float32Array, num_threads: int = 0) -> Float32Array: ...
+
+# bind_topk.cpp
+def topk(
+    queries: Float32Array,
+    items: Float32Array,
+    k: int,
+    filter: NativeFilter,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Int32Array, Float32Array]: ...
+def score_all(queries: Float32Array, items: Float32Array, num_threads: int = 0) -> Float32Array: ...
