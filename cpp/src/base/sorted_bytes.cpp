@@ -11,7 +11,7 @@ std::size_t lower_bound(const BytesView& sorted, std::string_view key) {
   std::size_t high = sorted.size();
   while (low < high) {
     const std::size_t middle = low + (high - low) / 2;
-    // std::char_traits<char>::lt compares as unsigned char, which is the order of UTF-8 code points.
+    // char_traits<char> compares as unsigned char, which for UTF-8 is the order of code points.
     if (sorted[middle] < key)
       low = middle + 1;
     else
