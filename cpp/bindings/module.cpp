@@ -9,4 +9,5 @@ PYBIND11_MODULE(_native, module) {
   register_csr(module);
   register_device(module);
   register_topk(module);
+  register_ids(module);
 }
