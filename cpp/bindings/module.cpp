@@ -10,4 +10,5 @@ PYBIND11_MODULE(_native, module) {
   register_device(module);
   register_topk(module);
   register_ids(module);
+  register_ranking_metrics(module);
 }

@@ -10,5 +10,6 @@ void register_csr(pybind11::module_& module);
 void register_device(pybind11::module_& module);
 void register_topk(pybind11::module_& module);
 void register_ids(pybind11::module_& module);
+void register_ranking_metrics(pybind11::module_& module);
 
 }  // namespace recocore::bindings
