@@ -1,8 +1,15 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
-from recocore.types import Float32Array, Int32Array, NativeCsr, NativeFilter, Progress
-from recocore.types import Float32Array, Int32Array, Int64Array, NativeCsr, UInt8Array
-from recocore.types import Float32Array, Float64Array, Int32Array, NativeCsr, Progress
+from recocore.types import (
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    NativeCsr,
+    NativeFilter,
+    Progress,
+    UInt8Array,
+)
 
 __version__: str
 
@@ -58,6 +65,7 @@ def topk(
     progress: Progress | None = None,
 ) -> tuple[Int32Array, Float32Array]: ...
 def score_all(queries: Float32Array, items: Float32Array, num_threads: int = 0) -> Float32Array: ...
+
 # bind_ranking_metrics.cpp
 def ranking_metrics(
     users: Int32Array,

@@ -155,9 +155,7 @@ def _identity(n: int) -> Csr:
 def _product(
     left: Csr, users: Int32Array, right: Csr, k: int, candidates: CandidateFilter, seen: Csr, num_threads: int
 ) -> Recommendations:
-    found = _native.matmul_topk_padded(
-        left.native, users, right.native, k, candidates.native(seen, users), num_threads
-    )
+    found = _native.matmul_topk_padded(left.native, users, right.native, k, candidates.native(seen, users), num_threads)
     return Recommendations(*found)
 
 

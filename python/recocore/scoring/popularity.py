@@ -58,7 +58,7 @@ class PopularityScorer:
         return [[] for _ in items]
 
     def arrays(self) -> dict[str, AnyArray]:
-        """popularity."""
+        """Popularity."""
         return {"popularity": self.popularity}
 
     @classmethod
