@@ -7,4 +7,6 @@ PYBIND11_MODULE(_native, module) {
   register_errors(module);
   register_csr(module);
   register_device(module);
+  register_matmul_topk(module);
+  register_similarity(module);
 }
