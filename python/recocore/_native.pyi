@@ -6,7 +6,7 @@ from recocore.types import (
     Int32Array,
     Int64Array,
     NativeCsr,
-    NativeFilter,
+    NativeRows,
     Progress,
     UInt8Array,
 )
@@ -60,7 +60,10 @@ def topk(
     queries: Float32Array,
     items: Float32Array,
     k: int,
-    filter: NativeFilter,
+    *,
+    exclude: list[NativeRows] | None = None,
+    block: Int32Array | None = None,
+    allow: Int32Array | NativeRows | None = None,
     num_threads: int = 0,
     progress: Progress | None = None,
 ) -> tuple[Int32Array, Float32Array]: ...
@@ -95,3 +98,44 @@ def list_diversity(
     num_threads: int = 0,
     progress: Progress | None = None,
 ) -> Float64Array: ...
+# bind_matmul_topk.cpp
+def matmul_topk(
+    a: NativeCsr,
+    b: NativeCsr,
+    k: int | None,
+    *,
+    threshold: float | None = None,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> NativeCsr: ...
+def matmul_topk_padded(
+    a: NativeCsr,
+    a_rows: Int32Array | None,
+    b: NativeCsr,
+    k: int,
+    *,
+    exclude: list[NativeRows] | None = None,
+    block: Int32Array | None = None,
+    allow: Int32Array | NativeRows | None = None,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Int32Array, Float32Array]: ...
+
+# bind_similarity.cpp
+def similarity(
+    matrix: NativeCsr,
+    kind: str,
+    *,
+    k: int | None = 100,
+    shrinkage: float = 0.0,
+    min_support: int = 1,
+    threshold: float | None = None,
+    include_self: bool = False,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    k1: float = 1.2,
+    b: float = 0.75,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> NativeCsr: ...
+def similarity_kinds() -> list[str]: ...
