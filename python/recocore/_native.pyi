@@ -1,6 +1,6 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
-from recocore.types import Float32Array, Int32Array, NativeCsr
+from recocore.types import Float32Array, Int32Array, NativeCsr, Progress
 
 __version__: str
 
@@ -17,3 +17,26 @@ def active_isa() -> str: ...
 def available_cores() -> int: ...
 def built_with_cuda() -> bool: ...
 def cuda_device_count() -> int: ...
+
+# bind_als.cpp
+def als_half_epoch(
+    interactions: NativeCsr,
+    fixed: Float32Array,
+    solved: Float32Array,
+    regularization: float,
+    alpha0: float,
+    nu: float,
+    solver: str,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> None: ...
+def als_objective(
+    interactions: NativeCsr,
+    row_factors: Float32Array,
+    col_factors: Float32Array,
+    regularization: float,
+    alpha0: float,
+    nu: float,
+    num_threads: int = 0,
+) -> float: ...
+def gram(factors: Float32Array, num_threads: int = 0) -> Float32Array: ...
