@@ -8,4 +8,5 @@ PYBIND11_MODULE(_native, module) {
   register_als(module);
   register_csr(module);
   register_device(module);
+  register_ids(module);
 }

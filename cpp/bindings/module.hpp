@@ -8,5 +8,6 @@ void register_errors(pybind11::module_& module);
 void register_als(pybind11::module_& module);
 void register_csr(pybind11::module_& module);
 void register_device(pybind11::module_& module);
+void register_ids(pybind11::module_& module);
 
 }  // namespace recocore::bindings

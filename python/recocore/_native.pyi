@@ -1,6 +1,6 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
-from recocore.types import Float32Array, Int32Array, NativeCsr, Progress
+from recocore.types import Float32Array, Int32Array, Int64Array, NativeCsr, Progress, UInt8Array
 
 __version__: str
 
@@ -10,6 +10,11 @@ def csr_from_coo(
 ) -> NativeCsr: ...
 def csr_transpose(matrix: NativeCsr) -> NativeCsr: ...
 def csr_validate(matrix: NativeCsr, argument: str) -> None: ...
+
+# bind_ids.cpp
+def find_sorted_bytes(
+    sorted_offsets: Int64Array, sorted_data: UInt8Array, query_offsets: Int64Array, query_data: UInt8Array
+) -> Int32Array: ...
 
 # bind_device.cpp
 def supported_isas() -> list[str]: ...
