@@ -295,7 +295,7 @@ class Index:
         item = self.items.index_of(item_id)
         if item < 0:
             raise NotFoundError(f"item_id: {item_id!r} is not in this index")
-        return self._reasons(self._user_index(user_id), item, limit)
+        return self._reasons(self._user_index(user_id), np.array([item], np.int32), limit)[0]
 
     def _user_index(self, user_id: ExternalId) -> int:
         user = self.users.index_of(user_id)
@@ -314,10 +314,9 @@ class Index:
         return np.unique(indices[indices >= 0]), tuple(missing)
 
     def _named(self, items: Int32Array, scores: Float32Array, user: int = -1, explain: int = 0) -> list[RankedItem]:
-        return [
-            RankedItem(item_id, score, "model", self._reasons(user, item, explain) if explain else ())
-            for item, item_id, score in zip(items.tolist(), self.items.ids_of(items), scores.tolist(), strict=True)
-        ]
+        reasons = self._reasons(user, items, explain) if explain and len(items) else [()] * len(items)
+        named = zip(self.items.ids_of(items), scores.tolist(), reasons, strict=True)
+        return [RankedItem(item_id, score, "model", why) for item_id, score, why in named]
 
     def _named_popular(self, items: Int32Array) -> list[RankedItem]:
         counts = self.popular.counts[items].tolist()
@@ -326,10 +325,10 @@ class Index:
             for item_id, count in zip(self.items.ids_of(items), counts, strict=True)
         ]
 
-    def _reasons(self, user: int, item: int, limit: int) -> tuple[Reason, ...]:
-        found = self.scorer.explain(user, item, limit)
-        ids = self.items.ids_of(np.array([reason.item for reason in found], np.int32))
-        return tuple(Reason(item_id, reason.weight) for item_id, reason in zip(ids, found, strict=True))
+    def _reasons(self, user: int, items: Int32Array, limit: int) -> list[tuple[Reason, ...]]:
+        found = self.scorer.explain(user, items, limit)
+        ids = iter(self.items.ids_of([reason.item for reasons in found for reason in reasons]))
+        return [tuple(Reason(next(ids), reason.weight) for reason in reasons) for reasons in found]
 
 
 def _id_list(ids: Iterable[ExternalId], argument: str) -> list[ExternalId]:
