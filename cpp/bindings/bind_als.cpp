@@ -65,12 +65,11 @@ py::array_t<float> gram_(const py::object& factors, int num_threads) {
 
 void register_als(py::module_& module) {
   module.def("als_half_epoch", &als_half_epoch_, py::arg("interactions"), py::arg("fixed"), py::arg("solved"),
-             py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("solver"),
-             py::arg("num_threads") = 0, py::arg("progress") = py::none(),
-             "Solves every row of `solved` in place with `fixed` held.");
-  module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"),
-             py::arg("col_factors"), py::arg("regularization"), py::arg("alpha0"), py::arg("nu"),
-             py::arg("num_threads") = 0, "The value of the ALS objective, summed in float64.");
+             py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("solver"), py::arg("num_threads") = 0,
+             py::arg("progress") = py::none(), "Solves every row of `solved` in place with `fixed` held.");
+  module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"), py::arg("col_factors"),
+             py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("num_threads") = 0,
+             "The value of the ALS objective, summed in float64.");
   module.def("gram", &gram_, py::arg("factors"), py::arg("num_threads") = 0, "factors.T @ factors, float32 [f, f].");
 }
 

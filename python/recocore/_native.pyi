@@ -1,6 +1,9 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
 from recocore.types import Float32Array, Int32Array, Int64Array, NativeCsr, Progress, UInt8Array
+from recocore.types import Float32Array, Int32Array, NativeCsr, NativeFilter, Progress
+from recocore.types import Float32Array, Int32Array, Int64Array, NativeCsr, UInt8Array
+from recocore.types import Float32Array, Float64Array, Int32Array, NativeCsr, Progress
 
 __version__: str
 
@@ -45,3 +48,43 @@ def als_objective(
     num_threads: int = 0,
 ) -> float: ...
 def gram(factors: Float32Array, num_threads: int = 0) -> Float32Array: ...
+
+# bind_topk.cpp
+def topk(
+    queries: Float32Array,
+    items: Float32Array,
+    k: int,
+    filter: NativeFilter,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Int32Array, Float32Array]: ...
+def score_all(queries: Float32Array, items: Float32Array, num_threads: int = 0) -> Float32Array: ...
+# bind_ranking_metrics.cpp
+def ranking_metrics(
+    users: Int32Array,
+    ids: Int32Array,
+    relevant: NativeCsr,
+    metrics: list[str],
+    cutoffs: list[int],
+    scores: Float32Array | None = None,
+    gain: str = "linear",
+    average_ties: bool = False,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> Float64Array: ...
+def ranking_auc(
+    users: Int32Array,
+    ids: Int32Array,
+    scores: Float32Array,
+    relevant: NativeCsr,
+    excluded: NativeCsr | None = None,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> Float64Array: ...
+def list_diversity(
+    ids: Int32Array,
+    vectors: Float32Array | NativeCsr,
+    cutoffs: list[int],
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> Float64Array: ...
