@@ -249,7 +249,21 @@ class Index:
 
         Returns:
             ids int32 `[n, k]`, -1 pads; scores float32 `[n, k]`.
+
+        Raises:
+            InvalidArgumentError: an index out of range.
         """
+        _at_least(k, 1, "k")
+        for argument, indices, count in (
+            ("user_indices", user_indices, len(self.users)),
+            ("allow", allow, len(self.items)),
+            ("block", block, len(self.items)),
+        ):
+            if indices is not None and len(indices) and not 0 <= indices.min() <= indices.max() < count:
+                raise InvalidArgumentError(
+                    f"{argument}: expected indices in [0, {count}), got {indices.min()} to {indices.max()}",
+                    field=argument,
+                )
         return self.scorer.recommend(user_indices, k, CandidateFilter(exclude_seen, allow, block), num_threads)
 
     def similar_items(self, item_ids: Sequence[ExternalId], k: int = 10, *, num_threads: int = 0) -> list[RankedList]:
