@@ -27,13 +27,13 @@ AlsParams params_from(float regularization, float alpha0, float nu, const std::s
 
 void als_half_epoch_(const py::tuple& interactions, const py::object& fixed, const py::object& solved,
                      float regularization, float alpha0, float nu, const std::string& solver, int num_threads,
-                     py::object progress) {
+                     const py::object& progress) {
   const CsrArgument argument(interactions, "interactions");
   const auto fixed_factors = checked<float>(fixed, "fixed", 2);
   auto solved_factors = checked<float>(solved, "solved", 2);
   const AlsParams params = params_from(regularization, alpha0, nu, solver);
   const auto out = mutable_matrix_of(solved_factors);
-  run_released(num_threads, std::move(progress), [&](const Execution& execution) {
+  run_released(num_threads, progress, [&](const Execution& execution) {
     als_half_epoch(argument.view(), matrix_of(fixed_factors), out, params, execution);
     return 0;
   });

@@ -1,33 +1,40 @@
-// The filter of a ranking, (exclude, block, allow), as Python passes it: NativeFilter in recocore/types.py.
+// A candidate filter from Python.
 #pragma once
 
-#include <pybind11/numpy.h>
-#include <pybind11/pybind11.h>
-
-#include <deque>
+#include <optional>
+#include <vector>
 
 #include "arrays.hpp"
 #include "recocore/filter.hpp"
 
 namespace recocore::bindings {
 
-/// Keeps the arrays of a filter alive as long as the filter is used.
-///
-/// exclude is a list of (csr, rows or None), block is int32 ids or None, and allow is int32 ids, (csr, rows or None) or
-/// None; a csr is (indptr, indices, values or None, shape).
+/// The arrays of a candidate filter; keeps them alive and checks their dtypes. Their content is checked by validate().
 class FilterArgument {
  public:
-  explicit FilterArgument(const py::tuple& filter);
+  /// `exclude` is None or a list of (csr, rows), csr as CsrArgument takes it (values may be None) and rows an int32
+  /// array with the row of each query, or None where query i uses row i. `block` is None or an int32 array for every
+  /// query. `allow` is None, an int32 array for every query, or one (csr, rows).
+  FilterArgument(const py::object& exclude, const py::object& block, const py::object& allow);
 
-  [[nodiscard]] const CandidateFilter& filter() const noexcept { return filter_; }
+  /// Valid while this lives.
+  [[nodiscard]] CandidateFilter filter() const;
 
  private:
-  RowsOf rows_of(const py::tuple& rows, const char* argument);
-  std::span<const std::int32_t> ids_of(const py::object& ids, const char* argument);
+  class Rows {
+   public:
+    Rows(const py::handle& pair, const char* argument);
+    [[nodiscard]] RowsOf view() const;
 
-  std::deque<CsrArgument> matrices_;
-  std::deque<py::array_t<std::int32_t>> ids_;
-  CandidateFilter filter_;
+   private:
+    CsrArgument csr_;
+    std::optional<py::array_t<std::int32_t>> rows_;
+  };
+
+  std::vector<Rows> exclude_;
+  std::optional<py::array_t<std::int32_t>> block_;
+  std::optional<Rows> allow_;
+  std::optional<py::array_t<std::int32_t>> allow_shared_;
 };
 
 }  // namespace recocore::bindings

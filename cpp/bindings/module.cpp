@@ -11,4 +11,6 @@ PYBIND11_MODULE(_native, module) {
   register_topk(module);
   register_ids(module);
   register_ranking_metrics(module);
+  register_matmul_topk(module);
+  register_similarity(module);
 }

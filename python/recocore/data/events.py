@@ -198,7 +198,9 @@ def _as_table(source: Any) -> pa.Table:
         try:
             return pa.table(source)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            raise InvalidArgumentError(f"table: expected columns of one type each, got {error}", field="table") from None
+            raise InvalidArgumentError(
+                f"table: expected columns of one type each, got {error}", field="table"
+            ) from None
     raise InvalidArgumentError(
         f"table: expected a pyarrow.Table or what exports one, got {type(source).__name__}", field="table"
     )

@@ -55,9 +55,7 @@ def split_by_time(
     half_life: timedelta | None = None,
 ) -> Split: ...
 @overload
-def split_by_time(
-    data: Interactions, *, cutoff: Instant | None = None, fraction: float | None = None
-) -> Split: ...
+def split_by_time(data: Interactions, *, cutoff: Instant | None = None, fraction: float | None = None) -> Split: ...
 def split_by_time(
     data: EventBatch | Interactions,
     *,

@@ -34,7 +34,8 @@ def to_us(instant: Any, argument: str) -> int:
     if isinstance(instant, (int, np.integer)) and not isinstance(instant, bool):
         return int(instant)
     raise InvalidArgumentError(
-        f"{argument}: expected a datetime, a numpy.datetime64 or microseconds since 1970, got {instant!r}", field=argument
+        f"{argument}: expected a datetime, a numpy.datetime64 or microseconds since 1970, got {instant!r}",
+        field=argument,
     )
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from recocore.data.id_column import missing_ids
 from recocore.data.schema import DEFAULT_WEIGHTS, EVENT_TYPES
@@ -84,7 +83,9 @@ def _check(weights: Mapping[str, float], present: list[str], half_life: timedelt
         )
     for name, weight in weights.items():
         if isinstance(weight, (bool, str)) or not np.isfinite(weight):
-            raise InvalidArgumentError(f"weights: expected a finite number for {name!r}, got {weight!r}", field="weights")
+            raise InvalidArgumentError(
+                f"weights: expected a finite number for {name!r}, got {weight!r}", field="weights"
+            )
     if half_life is not None and not (isinstance(half_life, timedelta) and half_life > timedelta(0)):
         raise InvalidArgumentError(f"half_life: expected a timedelta above 0, got {half_life!r}", field="half_life")
 

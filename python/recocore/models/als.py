@@ -67,9 +67,7 @@ class ALS(BaseModel):
     ) -> None:
         super().__init__()
         if not 1 <= factors <= _LARGEST_FACTORS:
-            raise InvalidArgumentError(
-                f"factors: expected 1 to {_LARGEST_FACTORS}, got {factors}", field="factors"
-            )
+            raise InvalidArgumentError(f"factors: expected 1 to {_LARGEST_FACTORS}, got {factors}", field="factors")
         for name, value in (("regularization", regularization), ("alpha0", alpha0), ("nu", nu)):
             if not (math.isfinite(value) and value >= 0):
                 raise InvalidArgumentError(f"{name}: expected a finite number >= 0, got {value}", field=name)

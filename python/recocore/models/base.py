@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 
 import numpy as np
 
+from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError, NotFittedError, UnsupportedError
 from recocore.memory import require_memory
 from recocore.ops.topk import candidate_list
-from recocore.csr import Csr
 from recocore.scoring import CandidateFilter
 
 if TYPE_CHECKING:
@@ -115,7 +115,9 @@ class BaseModel(ABC):
         shape = (len(users), scorer.interactions.shape[1])
         require_memory(len(users) * k * 8, f"recommend for {len(users)} users with k = {k}")
         candidates = CandidateFilter(
-            exclude_seen, _as_filter(candidate_list(allow, shape, "allow")), _as_filter(candidate_list(block, shape, "block"))
+            exclude_seen,
+            _as_filter(candidate_list(allow, shape, "allow")),
+            _as_filter(candidate_list(block, shape, "block")),
         )
         return scorer.recommend(users, k, candidates, self.num_threads)
 

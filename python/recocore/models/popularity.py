@@ -25,6 +25,4 @@ class Popularity(BaseModel):
 
     def _learn(self, interactions: Interactions, progress: Progress | None) -> PopularityScorer:
         matrix = interactions.matrix
-        return PopularityScorer(
-            matrix, np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.float32)
-        )
+        return PopularityScorer(matrix, np.bincount(matrix.indices, minlength=matrix.shape[1]).astype(np.float32))

@@ -12,7 +12,7 @@ from recocore.errors import InvalidArgumentError, UnsupportedError
 from recocore.memory import require_memory
 
 if TYPE_CHECKING:
-    from recocore.types import Float32Array, Int32Array, NativeFilter, NativeRows, Progress
+    from recocore.types import Float32Array, Int32Array, NativeRows, Progress
 
 _PRECISIONS = ("auto", "float32")
 
@@ -62,9 +62,17 @@ def topk(
     excluded = candidate_list(exclude, shape, "exclude")
     rows: list[NativeRows] = [excluded] if isinstance(excluded, tuple) else []
     shared = None if isinstance(excluded, tuple) else excluded
-    candidates: NativeFilter = (rows, shared, candidate_list(allow, shape, "allow"))
     require_memory(len(queries) * k * 8, f"topk with {len(queries)} queries and k = {k}")
-    return _native.topk(queries, items, k, candidates, num_threads, progress)
+    return _native.topk(
+        queries,
+        items,
+        k,
+        exclude=rows,
+        block=shared,
+        allow=candidate_list(allow, shape, "allow"),
+        num_threads=num_threads,
+        progress=progress,
+    )
 
 
 def candidate_list(value: Any, shape: tuple[int, int], argument: str) -> Int32Array | NativeRows | None:
