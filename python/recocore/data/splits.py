@@ -100,7 +100,8 @@ def leave_last_out(interactions: Interactions, n: int = 1) -> Split:
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise InvalidArgumentError(f"n: expected an integer of at least 1, got {n!r}", field="n")
     counts = np.diff(interactions.matrix.indptr)
-    return _hold_last(interactions, _times(interactions), np.where(counts > n, n, 0))
+    order = np.lexsort((_times(interactions), interactions.rows()))
+    return _hold_last(interactions, order, np.where(counts > n, n, 0))
 
 
 def hold_out(interactions: Interactions, fraction: float = 0.2, seed: int = 0) -> Split:
@@ -108,7 +109,7 @@ def hold_out(interactions: Interactions, fraction: float = 0.2, seed: int = 0) -
     _check_fraction(fraction, "fraction")
     counts = np.diff(interactions.matrix.indptr)
     held = np.minimum(_rounded(counts * fraction), np.maximum(counts - 1, 0))
-    return _hold_last(interactions, _random_order(interactions.nnz, seed), held)
+    return _hold_last(interactions, _shuffled_rows(interactions, np.random.default_rng(seed)), held)
 
 
 def strong_generalisation(
@@ -134,7 +135,7 @@ def strong_generalisation(
     held_counts = counts[chosen]
     held = np.zeros(interactions.n_users, np.int64)
     held[chosen] = np.clip(_rounded(held_counts * (1 - fold_in_fraction)), 1, held_counts - 1)
-    parts = _hold_last(interactions, _random_order(interactions.nnz, rng), held)
+    parts = _hold_last(interactions, _shuffled_rows(interactions, rng), held)
     others = np.setdiff1d(np.arange(interactions.n_users), chosen, assume_unique=True)
     return StrongSplit(parts.train.subset_users(others), parts.train.subset_users(chosen), parts.test)
 
@@ -192,18 +193,20 @@ def _from_cutoff(times: Int64Array, cutoff: Instant | None, fraction: float | No
     return late
 
 
-def _hold_last(interactions: Interactions, key: Any, held: Any) -> Split:
-    """Test: of each row the `held[row]` entries with the highest key; among equal keys those with the higher column."""
-    rows = interactions.rows()
-    order = np.lexsort((key, rows))
-    from_end = np.repeat(interactions.matrix.indptr[1:], np.diff(interactions.matrix.indptr)) - np.arange(len(rows))
-    test = np.zeros(len(rows), np.bool_)
-    test[order] = from_end <= held[rows]
+def _hold_last(interactions: Interactions, order: Int64Array, held: Int64Array) -> Split:
+    """Test: the last `held[row]` entries of each row, where `order` lists the entries of row 0, then row 1, ..."""
+    counts = np.diff(interactions.matrix.indptr)
+    first_held = np.repeat(interactions.matrix.indptr[1:] - held, counts)
+    test = np.zeros(len(order), np.bool_)
+    test[order] = np.arange(len(order)) >= first_held
     return Split(interactions.where(~test), interactions.where(test))
 
 
-def _random_order(entries: int, seed: Any) -> Any:
-    return np.random.default_rng(seed).permutation(entries)
+def _shuffled_rows(interactions: Interactions, rng: np.random.Generator) -> Int64Array:
+    """The entries of row 0 in random order, then those of row 1, ..."""
+    # One sort of distinct keys is several times faster than a stable sort by two keys.
+    keys = interactions.rows().astype(np.int64) * interactions.nnz + rng.permutation(interactions.nnz)
+    return np.argsort(keys).astype(np.int64, copy=False)
 
 
 def _rounded(numbers: Any) -> Any:
