@@ -5,7 +5,9 @@
 namespace recocore::bindings {
 
 void register_errors(pybind11::module_& module);
+void register_als(pybind11::module_& module);
 void register_csr(pybind11::module_& module);
 void register_device(pybind11::module_& module);
+void register_ids(pybind11::module_& module);
 
 }  // namespace recocore::bindings
