@@ -1,0 +1,235 @@
+"""Splits into train and test parts that share id maps; each depends on its input and its seed alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+
+from recocore.csr import Csr
+from recocore.data.events import EventBatch
+from recocore.data.ids import IdMap
+from recocore.data.interactions import Interactions, from_weighted
+from recocore.data.times import times_to_us, to_us
+from recocore.data.weighting import weigh
+from recocore.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from recocore.data.times import Instant
+    from recocore.types import BoolArray, Int64Array
+
+# Stands for a missing time of an event that does not count, whose side does not matter.
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """What to learn from and what to be asked about, under the same id maps."""
+
+    train: Interactions
+    test: Interactions
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StrongSplit:
+    """Whole users held out: a model learns from `train`, sees their `fold_in` when asked, and is asked about `test`."""
+
+    train: Interactions
+    fold_in: Interactions
+    test: Interactions
+
+
+@overload
+def split_by_time(
+    data: EventBatch,
+    *,
+    cutoff: Instant | None = None,
+    fraction: float | None = None,
+    weights: Mapping[str, float] | None = None,
+    half_life: timedelta | None = None,
+) -> Split: ...
+@overload
+def split_by_time(
+    data: Interactions, *, cutoff: Instant | None = None, fraction: float | None = None
+) -> Split: ...
+def split_by_time(
+    data: EventBatch | Interactions,
+    *,
+    cutoff: Instant | None = None,
+    fraction: float | None = None,
+    weights: Mapping[str, float] | None = None,
+    half_life: timedelta | None = None,
+) -> Split:
+    """Learn from what came before an instant, be asked about what came from it on.
+
+    From events, each side is weighed on its own, so that a pair which met on both sides is in both and nothing of the
+    test leaks into a training weight. From interactions, where a pair has only the time of its latest event, each pair is
+    on one side.
+
+    Args:
+        data: events with an `event_time`, or interactions with timestamps.
+        cutoff: the first instant of the test.
+        fraction: instead of it, the share of the latest rows for the test, in (0, 1); rows of one instant stay together,
+            so that the test may be larger.
+        weights: as in `Interactions.from_events`, for events.
+        half_life: as in `Interactions.from_events`, for events; ages are measured from the last event of each side.
+
+    Raises:
+        InvalidArgumentError: no times, both or neither of `cutoff` and `fraction`, or a side left empty.
+    """
+    if isinstance(data, EventBatch):
+        return _split_events(data, cutoff, fraction, weights, half_life)
+    if weights is not None or half_life is not None:
+        raise InvalidArgumentError(
+            "weights, half_life: expected None, as interactions are weighed already; split the events instead",
+            field="weights",
+        )
+    late = _from_cutoff(_times(data), cutoff, fraction)
+    return Split(data.where(~late), data.where(late))
+
+
+def leave_last_out(interactions: Interactions, n: int = 1) -> Split:
+    """Hold out each user's latest `n` pairs; users with no more than `n` pairs stay in train whole.
+
+    Of pairs at the same instant, the one with the higher item index counts as later.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise InvalidArgumentError(f"n: expected an integer of at least 1, got {n!r}", field="n")
+    counts = np.diff(interactions.matrix.indptr)
+    return _hold_last(interactions, _times(interactions), np.where(counts > n, n, 0))
+
+
+def hold_out(interactions: Interactions, fraction: float = 0.2, seed: int = 0) -> Split:
+    """Hold out a random share of each user's pairs, rounded to the nearest whole, but never all of them."""
+    _check_fraction(fraction, "fraction")
+    counts = np.diff(interactions.matrix.indptr)
+    held = np.minimum(_rounded(counts * fraction), np.maximum(counts - 1, 0))
+    return _hold_last(interactions, _random_order(interactions.nnz, seed), held)
+
+
+def strong_generalisation(
+    interactions: Interactions, held_out_users: float = 0.1, fold_in_fraction: float = 0.8, seed: int = 0
+) -> StrongSplit:
+    """Hold out whole users, and split the pairs of each at random into what the model is shown and asked.
+
+    Only users with two pairs or more can be held out; each has at least one pair in `fold_in` and one in `test`. The rows
+    of users held out are empty in `train`, and those of all others in `fold_in` and `test`.
+
+    Args:
+        interactions: what to split.
+        held_out_users: how many users to hold out (an integer), or their share in (0, 1) of those that can be.
+        fold_in_fraction: the share of a held-out user's pairs that the model is shown, in (0, 1).
+        seed: makes the choice.
+    """
+    _check_fraction(fold_in_fraction, "fold_in_fraction")
+    counts = np.diff(interactions.matrix.indptr)
+    eligible = np.flatnonzero(counts >= 2)
+    wanted = _held_out_count(held_out_users, len(eligible))
+    rng = np.random.default_rng(seed)
+    chosen = np.sort(rng.choice(eligible, wanted, replace=False))
+    held_counts = counts[chosen]
+    held = np.zeros(interactions.n_users, np.int64)
+    held[chosen] = np.clip(_rounded(held_counts * (1 - fold_in_fraction)), 1, held_counts - 1)
+    parts = _hold_last(interactions, _random_order(interactions.nnz, rng), held)
+    others = np.setdiff1d(np.arange(interactions.n_users), chosen, assume_unique=True)
+    return StrongSplit(parts.train.subset_users(others), parts.train.subset_users(chosen), parts.test)
+
+
+def _split_events(
+    events: EventBatch,
+    cutoff: Instant | None,
+    fraction: float | None,
+    weights: Mapping[str, float] | None,
+    half_life: timedelta | None,
+) -> Split:
+    counted = weigh(events, weights)
+    if counted.timestamps is None:
+        events.column("event_time")  # raises where the column is missing
+        raise InvalidArgumentError("events: expected event_time, got nulls only", field="event_time")
+    # The cut lies between events that count, whatever else the log holds.
+    late = _from_cutoff(counted.timestamps, cutoff, fraction)
+    first = int(counted.timestamps[late].min())
+    users, _ = IdMap.build(counted.users, "user_id")
+    items, _ = IdMap.build(counted.items, "item_id")
+    whole = Interactions(users, items, Csr.empty((len(users), len(items))))
+    times = times_to_us(events.column("event_time").fill_null(_EPOCH), "event_time")
+    sides = (events.filter(times < first), events.filter(times >= first))
+    train, test = (from_weighted(whole, weigh(side, weights, half_life)) for side in sides)
+    return Split(train, test)
+
+
+def _times(interactions: Interactions) -> Int64Array:
+    if interactions.timestamps is None:
+        raise InvalidArgumentError(
+            "interactions: expected timestamps, got none; build them with timestamps=... or from events with event_time",
+            field="timestamps",
+        )
+    return interactions.timestamps
+
+
+def _from_cutoff(times: Int64Array, cutoff: Instant | None, fraction: float | None) -> BoolArray:
+    if (cutoff is None) == (fraction is None):
+        raise InvalidArgumentError("cutoff, fraction: expected one of them", field="cutoff")
+    if len(times) == 0:
+        raise InvalidArgumentError("cutoff, fraction: expected rows to split, got none", field="cutoff")
+    if fraction is not None:
+        _check_fraction(fraction, "fraction")
+        held = max(1, int(_rounded(len(times) * fraction)))
+        first = int(np.partition(times, len(times) - held)[len(times) - held])
+    else:
+        first = to_us(cutoff, "cutoff")
+    late = np.asarray(times >= first)
+    if late.all() or not late.any():
+        raise InvalidArgumentError(
+            f"cutoff, fraction: expected rows before and after, got all {'after' if late.all() else 'before'}; "
+            f"times run from {_iso(times.min())} to {_iso(times.max())}",
+            field="cutoff" if fraction is None else "fraction",
+        )
+    return late
+
+
+def _hold_last(interactions: Interactions, key: Any, held: Any) -> Split:
+    """Test: of each row the `held[row]` entries with the highest key; among equal keys those with the higher column."""
+    rows = interactions.rows()
+    order = np.lexsort((key, rows))
+    from_end = np.repeat(interactions.matrix.indptr[1:], np.diff(interactions.matrix.indptr)) - np.arange(len(rows))
+    test = np.zeros(len(rows), np.bool_)
+    test[order] = from_end <= held[rows]
+    return Split(interactions.where(~test), interactions.where(test))
+
+
+def _random_order(entries: int, seed: Any) -> Any:
+    return np.random.default_rng(seed).permutation(entries)
+
+
+def _rounded(numbers: Any) -> Any:
+    return np.floor(np.asarray(numbers) + 0.5).astype(np.int64)
+
+
+def _check_fraction(fraction: float, argument: str) -> None:
+    if isinstance(fraction, bool) or not (isinstance(fraction, (float, np.floating)) and 0 < fraction < 1):
+        raise InvalidArgumentError(f"{argument}: expected a number in (0, 1), got {fraction!r}", field=argument)
+
+
+def _held_out_count(wanted: float, eligible: int) -> int:
+    if isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool):
+        count = int(wanted)
+    else:
+        _check_fraction(wanted, "held_out_users")
+        count = max(1, math.floor(eligible * wanted + 0.5))
+    if not 1 <= count <= eligible:
+        raise InvalidArgumentError(
+            f"held_out_users: expected from 1 to {eligible}, the users with two pairs or more, got {count}",
+            field="held_out_users",
+        )
+    return count
+
+
+def _iso(time: Any) -> str:
+    return str(np.datetime64(int(time), "us"))
