@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +14,9 @@ from hypothesis import strategies as st
 from recocore import _native
 from recocore.data.ids import IdMap
 from recocore.errors import CorruptError, InvalidArgumentError, UnsupportedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
@@ -59,9 +61,10 @@ def test_the_map_does_not_depend_on_the_order_of_rows(ids: list[str]) -> None:
 
 
 def test_no_rows_and_one_row() -> None:
-    for nothing in ([], np.array([]), np.array([], np.int64), pa.array([]), pa.array([], pa.string())):
+    empty: list[Any] = [[], np.array([]), np.array([], np.int64), pa.array([]), pa.array([], pa.string())]
+    for nothing in empty:
         id_map, codes = IdMap.build(nothing)
-        assert (len(id_map), codes.tolist(), codes.dtype) == (0, [], np.int32)
+        assert (len(id_map), len(codes), codes.dtype.name) == (0, 0, "int32")
         assert id_map.indices_of([]).tolist() == []
         assert id_map.ids_of([]) == []
         assert len(IdMap.from_arrow(id_map.to_arrow())) == 0
@@ -80,7 +83,7 @@ def test_numbers_from_zero_without_a_gap_are_a_range_and_store_nothing() -> None
 @pytest.mark.parametrize("id_map", [IdMap.range(50), IdMap.build([-(2**63), -5, 42, 2**63 - 1])[0]])
 def test_integers_are_known_by_their_decimal_text_alone(id_map: IdMap) -> None:
     assert id_map.index_of("42") == id_map.index_of(42) == id_map.index_of(np.int32(42)) >= 0
-    strangers = ["042", "+42", " 42", "4_2", "4２", "42.0", "-0", "", "x", "9" * 19, "9" * 5000, str(2**64)]
+    strangers = ["042", "+42", " 42", "4_2", "4\uff12", "42.0", "-0", "", "x", "9" * 19, "9" * 5000, str(2**64)]
     assert id_map.indices_of(strangers).tolist() == [-1] * len(strangers)
     assert [id_map.index_of(text) for text in strangers] == [-1] * len(strangers)
     assert id_map.index_of(2**70) == -1
@@ -246,4 +249,4 @@ def test_native_lookup_refuses_offsets_outside_of_the_data() -> None:
     with pytest.raises(CorruptError):
         _native.find_sorted_bytes(bad, text, good, text)
     with pytest.raises(InvalidArgumentError, match="sorted_offsets"):
-        _native.find_sorted_bytes(good.astype(np.int32), text, good, text)  # type: ignore[arg-type]
+        _native.find_sorted_bytes(good.astype(np.int32), text, good, text)

@@ -46,7 +46,7 @@ def test_duplicates_are_merged_as_a_dictionary_would(rows: list[tuple[int, str, 
             found["last"][pair] = value
         latest[pair] = max(time, latest.get(pair, time))
     for rule in ("sum", "max", "last"):
-        met = Interactions.from_coo(users, items, values, times if timed else None, duplicates=rule)  # type: ignore[arg-type]
+        met = Interactions.from_coo(users, items, values, times if timed else None, duplicates=rule)
         assert entries(met) == found[rule]
         met.matrix.to_scipy().check_format()
         assert met.matrix.to_scipy().has_canonical_format
@@ -67,8 +67,8 @@ def test_values_default_to_one_and_negative_zero_is_zero() -> None:
 
 
 def test_no_rows() -> None:
-    for times in (None, []):
-        met = Interactions.from_coo([], [], [], times)
+    for timed in (False, True):
+        met = Interactions.from_coo([], [], [], [] if timed else None)
         assert (met.n_users, met.n_items, met.nnz, met.by_item.shape) == (0, 0, 0, (0, 0))
 
 
@@ -83,7 +83,7 @@ def test_from_csr_names_rows_and_columns_and_shares_memory() -> None:
     met = Interactions.from_csr(matrix)
     assert (met.users.kind, met.n_users, met.n_items) == ("range", 6, 4)
     assert np.shares_memory(met.matrix.values, matrix.data)
-    assert (met.matrix.to_scipy() != matrix).nnz == 0
+    assert met.matrix.to_scipy().toarray().tolist() == matrix.toarray().tolist()
     with pytest.raises(InvalidArgumentError, match="csr: expected a SciPy sparse matrix, got ndarray"):
         Interactions.from_csr(np.eye(2))
 
@@ -163,7 +163,7 @@ def test_parts_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InvalidArgumentError, match="one for each of 0 entries"):
         Interactions(IdMap.range(2), IdMap.range(2), Csr.empty((2, 2)), np.zeros(1, np.int64))
     with pytest.raises(InvalidArgumentError, match="mask: expected bool"):
-        Interactions.from_coo([1], [1]).where(np.array([1]))  # type: ignore[arg-type]
+        Interactions.from_coo([1], [1]).where(np.array([1]))
 
 
 def test_events_weigh_by_type_and_a_refund_takes_the_purchase_back() -> None:
@@ -226,9 +226,9 @@ def test_from_events_refuses_what_it_cannot_weigh() -> None:
         Interactions.from_events(log)
     with pytest.raises(InvalidArgumentError, match=r"no event is of a type that they name \(buy\)"):
         Interactions.from_events(log, {"buy": 1.0})
-    with pytest.raises(InvalidArgumentError, match="finite number for 'view', got nan"):
+    with pytest.raises(InvalidArgumentError, match=r"finite number for 'view', got nan"):
         Interactions.from_events(log, {"view": float("nan")})
-    with pytest.raises(InvalidArgumentError, match="event type → weight, got {}"):
+    with pytest.raises(InvalidArgumentError, match=r"event type → weight, got \{\}"):
         Interactions.from_events(log, {})
     half = dt.timedelta(days=1)
     with pytest.raises(InvalidArgumentError, match="half_life: expected a timedelta above 0"):
