@@ -244,3 +244,11 @@ def test_from_events_of_no_rows() -> None:
     log = events(user_id=pa.array([], pa.string()), item_id=pa.array([], pa.string()))
     met = Interactions.from_events(log)
     assert (met.n_users, met.n_items, met.nnz) == (0, 0, 0)
+
+
+def test_from_csr_merges_repeats_and_refuses_values_that_float32_cannot_hold() -> None:
+    repeated = sp.coo_array(([1.0, 2.0], ([0, 0], [0, 0])), shape=(1, 1))
+    assert Interactions.from_csr(repeated).matrix.values.tolist() == [3.0]
+    for value in (1e300, float("nan"), float("inf")):
+        with pytest.raises(InvalidArgumentError, match="csr: expected finite values"):
+            Interactions.from_csr(sp.csr_array(np.array([[value]])))
