@@ -4,8 +4,8 @@ namespace recocore::bindings {
 
 CsrArgument::CsrArgument(const py::tuple& arrays, const char* argument) : argument_(argument) {
   require(arrays.size() == 4, [&] {
-    return std::string(argument) + ": expected (indptr, indices, values, shape), got " +
-           std::to_string(arrays.size()) + " elements";
+    return std::string(argument) + ": expected (indptr, indices, values, shape), got " + std::to_string(arrays.size()) +
+           " elements";
   });
   const std::string name(argument);
   indptr_ = checked<std::int64_t>(arrays[0], (name + ".indptr").c_str(), 1);
@@ -14,7 +14,9 @@ CsrArgument::CsrArgument(const py::tuple& arrays, const char* argument) : argume
   std::tie(rows_, cols_) = arrays[3].cast<std::pair<std::int64_t, std::int64_t>>();
 }
 
-CsrPattern CsrArgument::pattern() const { return {rows_, cols_, span_of(indptr_), span_of(indices_)}; }
+CsrPattern CsrArgument::pattern() const {
+  return {rows_, cols_, span_of(indptr_), span_of(indices_)};
+}
 
 CsrView CsrArgument::view() const {
   require(values_.has_value(), [&] { return std::string(argument_) + ".values: expected an array, got None"; });

@@ -13,13 +13,17 @@ namespace recocore::bindings {
 namespace py = pybind11;
 
 void register_device(py::module_& module) {
-  module.def("supported_isas", [] {
-    std::vector<std::string> names;
-    for (const Isa isa : supported_isas()) names.emplace_back(to_string(isa));
-    return names;
-  }, "The instruction sets that kernels exist for and this machine runs, plainest first.");
-  module.def("active_isa", [] { return std::string(kernels::dense().isa); },
-             "The instruction set that the chosen kernels were compiled for; RECOCORE_FORCE_ISA forces one.");
+  module.def(
+      "supported_isas",
+      [] {
+        std::vector<std::string> names;
+        for (const Isa isa : supported_isas()) names.emplace_back(to_string(isa));
+        return names;
+      },
+      "The instruction sets that kernels exist for and this machine runs, plainest first.");
+  module.def(
+      "active_isa", [] { return std::string(kernels::dense().isa); },
+      "The instruction set that the chosen kernels were compiled for; RECOCORE_FORCE_ISA forces one.");
   module.def("available_cores", &available_cores, "The number of cores that this process may run on.");
   module.def("built_with_cuda", &built_with_cuda, "Whether this build has the CUDA operations.");
   module.def("cuda_device_count", &cuda_device_count, "The number of usable CUDA devices; 0 without CUDA.");

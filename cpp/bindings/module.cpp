@@ -5,7 +5,12 @@ PYBIND11_MODULE(_native, module) {
   module.doc() = "The native core of recocore; call it through recocore.ops and recocore.models.";
   module.attr("__version__") = RECOCORE_VERSION;
   register_errors(module);
+  register_als(module);
   register_csr(module);
   register_device(module);
+  register_topk(module);
   register_ids(module);
+  register_ranking_metrics(module);
+  register_matmul_topk(module);
+  register_similarity(module);
 }

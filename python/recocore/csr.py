@@ -9,7 +9,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from recocore import _native
-from recocore.errors import InvalidArgumentError
+from recocore.errors import InvalidArgumentError, RecocoreError
 
 if TYPE_CHECKING:
     from recocore.types import Float32Array, Int32Array, Int64Array, NativeCsr
@@ -85,7 +85,7 @@ class Csr:
             values,
             (int(csr.shape[0]), int(csr.shape[1])),
         )
-        _native.csr_validate(taken.native, argument)
+        taken.check(argument)
         return taken
 
     @classmethod
@@ -97,6 +97,13 @@ class Csr:
     def empty(cls, shape: tuple[int, int]) -> Csr:
         """A matrix without entries."""
         return cls(np.zeros(shape[0] + 1, np.int64), np.empty(0, np.int32), np.empty(0, np.float32), shape)
+
+    def check(self, argument: str, error: type[RecocoreError] = InvalidArgumentError) -> None:
+        """Raise `error` naming `argument` unless the matrix is well formed and finite. O(rows + nnz)."""
+        try:
+            _native.csr_validate(self.native, argument)
+        except InvalidArgumentError as problem:
+            raise error(str(problem)) from None
 
     @property
     def native(self) -> NativeCsr:

@@ -49,19 +49,30 @@ struct CsrMatrix {
   [[nodiscard]] CsrView view() const noexcept { return {{rows, cols, indptr, indices}, values}; }
 };
 
-/// Throws Error{invalid_argument} naming `argument` unless the pattern is well formed: indptr starts at 0, never falls and
-/// ends at the number of indices, and every index is inside [0, cols). O(rows + nnz).
+/// Throws Error{invalid_argument} naming `argument` unless the pattern is well formed: indptr starts at 0, never falls
+/// and ends at the number of indices, and every index is inside [0, cols). O(rows + nnz).
 void validate(const CsrPattern& matrix, std::string_view argument);
 
 /// The same, and every value is finite; the message names the first bad row.
 void validate(const CsrView& matrix, std::string_view argument);
 
+/// The part of validate() that is O(1): the shape and the ends of indptr. Followed by validate_row for each row that a
+/// computation reads, it makes a small question to a large matrix cheap.
+void validate_outline(const CsrPattern& matrix, std::string_view argument);
+void validate_outline(const CsrView& matrix, std::string_view argument);
+
+/// The part of validate() about one row of a matrix whose outline is valid; `row` is in [0, rows). O(entries of the
+/// row).
+void validate_row(const CsrPattern& matrix, std::int64_t row, std::string_view argument);
+void validate_row(const CsrView& matrix, std::int64_t row, std::string_view argument);
+
 /// How the values of entries with the same row and column become one.
 enum class Duplicates { sum, last, max };
 
-/// Builds canonical CSR (columns rising in a row, no duplicates) from coordinates in any order. O(entries + rows + cols).
-/// Duplicate entries are merged in the order in which they came, so the result does not depend on threads.
-/// Throws Error{invalid_argument} for a coordinate outside the shape or a value that is not finite, naming its position.
+/// Builds canonical CSR (columns rising in a row, no duplicates) from coordinates in any order. O(entries + rows +
+/// cols). Duplicate entries are merged in the order in which they came, so the result does not depend on threads.
+/// Throws Error{invalid_argument} for a coordinate outside the shape or a value that is not finite, naming its
+/// position.
 [[nodiscard]] CsrMatrix csr_from_coo(std::span<const std::int32_t> row_ids, std::span<const std::int32_t> col_ids,
                                      std::span<const float> values, std::int64_t rows, std::int64_t cols,
                                      Duplicates duplicates = Duplicates::sum);

@@ -7,7 +7,8 @@ namespace recocore {
 
 /// What a long computation asks of, and tells, the one who called it.
 ///
-/// poll() runs on the calling thread only, at most every 50 ms, with the part done in [0, 1]; it throws to stop the computation.
+/// poll() runs on the calling thread only, at most every 50 ms, with the part done in [0, 1]; it throws to stop the
+/// computation.
 class Monitor {
  public:
   virtual ~Monitor() = default;
@@ -26,10 +27,10 @@ struct Execution {
 /// 0 becomes available_cores(); throws Error{invalid_argument} for a number outside [0, 1024].
 [[nodiscard]] int resolve_threads(int requested);
 
-/// Calls body(begin, end, worker) over [0, count) in chunks of `grain`; worker is in [0, resolved threads) and no two calls
-/// with the same worker overlap, so it may index scratch memory. The calling thread takes part. Which worker gets which chunk
-/// is not fixed: a result must not depend on it. The first exception of a body or of the monitor stops the rest and is
-/// rethrown here. May be called from several threads at once, from inside a body, and after fork().
+/// Calls body(begin, end, worker) over [0, count) in chunks of `grain`; worker is in [0, resolved threads) and no two
+/// calls with the same worker overlap, so it may index scratch memory. The calling thread takes part. Which worker gets
+/// which chunk is not fixed: a result must not depend on it. The first exception of a body or of the monitor stops the
+/// rest and is rethrown here. May be called from several threads at once, from inside a body, and after fork().
 void parallel_for(const Execution& execution, std::int64_t count, std::int64_t grain,
                   const std::function<void(std::int64_t begin, std::int64_t end, int worker)>& body);
 

@@ -15,8 +15,7 @@ struct MatrixView {
   std::int64_t stride = 0;
 
   MatrixView() = default;
-  MatrixView(T* data_, std::int64_t rows_, std::int64_t cols_)
-      : data(data_), rows(rows_), cols(cols_), stride(cols_) {}
+  MatrixView(T* data_, std::int64_t rows_, std::int64_t cols_) : data(data_), rows(rows_), cols(cols_), stride(cols_) {}
 
   [[nodiscard]] std::span<T> row(std::int64_t r) const noexcept {
     return {data + r * stride, static_cast<std::size_t>(cols)};

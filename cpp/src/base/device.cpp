@@ -35,8 +35,8 @@ Isa choose() {
   const auto match = std::find_if(supported.begin(), supported.end(),
                                   [&](Isa isa) { return to_string(isa) == std::string_view(forced); });
   if (match == supported.end())
-    throw Error(ErrorCode::unsupported, "RECOCORE_FORCE_ISA: expected one that this machine runs (" +
-                                            names(supported) + "), got \"" + forced + "\"; unset it to choose by itself");
+    throw Error(ErrorCode::unsupported, "RECOCORE_FORCE_ISA: expected one that this machine runs (" + names(supported) +
+                                            "), got \"" + forced + "\"; unset it to choose by itself");
   return *match;
 }
 

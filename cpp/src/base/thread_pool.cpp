@@ -126,8 +126,8 @@ class Pool {
   int threads_ = 0;
 };
 
-// The pool is never destroyed: its threads may outlive every static object. A forked child has none of the parent's threads,
-// so it leaves the parent's pool alone and makes its own at the next call.
+// The pool is never destroyed: its threads may outlive every static object. A forked child has none of the parent's
+// threads, so it leaves the parent's pool alone and makes its own at the next call.
 std::mutex pool_mutex;
 Pool* current_pool = nullptr;
 

@@ -3,8 +3,12 @@
 
 namespace recocore {
 
-bool built_with_cuda() noexcept { return false; }
+bool built_with_cuda() noexcept {
+  return false;
+}
 
-int cuda_device_count() noexcept { return 0; }
+int cuda_device_count() noexcept {
+  return 0;
+}
 
 }  // namespace recocore

@@ -9,9 +9,13 @@
 namespace recocore {
 namespace {
 
-std::size_t at(std::int64_t i) { return static_cast<std::size_t>(i); }
+std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
 
-std::string quoted(std::string_view argument) { return std::string(argument); }
+std::string quoted(std::string_view argument) {
+  return std::string(argument);
+}
 
 /// Turns counts (shifted by one) into row starts.
 void accumulate(std::vector<std::int64_t>& indptr) {
@@ -29,7 +33,7 @@ float merged(float earlier, float later, Duplicates duplicates) {
 
 }  // namespace
 
-void validate(const CsrPattern& matrix, std::string_view argument) {
+void validate_outline(const CsrPattern& matrix, std::string_view argument) {
   require(matrix.rows >= 0 && matrix.cols >= 0 && matrix.cols <= INT32_MAX, [&] {
     return quoted(argument) + ": expected a shape with rows >= 0 and 0 <= columns < 2**31, got " +
            std::to_string(matrix.rows) + " x " + std::to_string(matrix.cols);
@@ -43,41 +47,52 @@ void validate(const CsrPattern& matrix, std::string_view argument) {
            std::to_string(matrix.indices.size()) + ", got " + std::to_string(matrix.indptr.front()) + " to " +
            std::to_string(matrix.indptr.back());
   });
-  for (std::int64_t r = 0; r < matrix.rows; ++r) {
-    const std::int64_t begin = matrix.indptr[at(r)];
-    const std::int64_t end = matrix.indptr[at(r) + 1];
-    require(begin <= end && end <= std::ssize(matrix.indices), [&] {
-      return quoted(argument) + ".indptr: expected numbers that never fall, got " + std::to_string(begin) + " then " +
-             std::to_string(end) + " at row " + std::to_string(r);
-    });
-    for (const std::int32_t c : matrix.row(r)) {
-      require(c >= 0 && c < matrix.cols, [&] {
-        return quoted(argument) + ".indices: expected numbers in [0, " + std::to_string(matrix.cols) + "), got " +
-               std::to_string(c) + " in row " + std::to_string(r);
-      });
-    }
-  }
 }
 
-void validate(const CsrView& matrix, std::string_view argument) {
-  validate(static_cast<const CsrPattern&>(matrix), argument);
+void validate_outline(const CsrView& matrix, std::string_view argument) {
+  validate_outline(static_cast<const CsrPattern&>(matrix), argument);
   require(matrix.values.size() == matrix.indices.size(), [&] {
     return quoted(argument) + ".values: expected one for each index, " + std::to_string(matrix.indices.size()) +
            ", got " + std::to_string(matrix.values.size());
   });
-  for (std::int64_t r = 0; r < matrix.rows; ++r) {
-    for (const float v : matrix.row_values(r)) {
-      require(std::isfinite(v), [&] {
-        return quoted(argument) + ": expected finite values, got " + std::to_string(v) + " in row " +
-               std::to_string(r);
-      });
-    }
+}
+
+void validate_row(const CsrPattern& matrix, std::int64_t row, std::string_view argument) {
+  const std::int64_t begin = matrix.indptr[at(row)];
+  const std::int64_t end = matrix.indptr[at(row) + 1];
+  require(0 <= begin && begin <= end && end <= std::ssize(matrix.indices), [&] {
+    return quoted(argument) + ".indptr: expected numbers that never fall, got " + std::to_string(begin) + " then " +
+           std::to_string(end) + " at row " + std::to_string(row);
+  });
+  for (const std::int32_t c : matrix.row(row)) {
+    require(c >= 0 && c < matrix.cols, [&] {
+      return quoted(argument) + ".indices: expected numbers in [0, " + std::to_string(matrix.cols) + "), got " +
+             std::to_string(c) + " in row " + std::to_string(row);
+    });
   }
 }
 
+void validate_row(const CsrView& matrix, std::int64_t row, std::string_view argument) {
+  validate_row(static_cast<const CsrPattern&>(matrix), row, argument);
+  for (const float v : matrix.row_values(row)) {
+    require(std::isfinite(v), [&] {
+      return quoted(argument) + ": expected finite values, got " + std::to_string(v) + " in row " + std::to_string(row);
+    });
+  }
+}
+
+void validate(const CsrPattern& matrix, std::string_view argument) {
+  validate_outline(matrix, argument);
+  for (std::int64_t r = 0; r < matrix.rows; ++r) validate_row(matrix, r, argument);
+}
+
+void validate(const CsrView& matrix, std::string_view argument) {
+  validate_outline(matrix, argument);
+  for (std::int64_t r = 0; r < matrix.rows; ++r) validate_row(matrix, r, argument);
+}
+
 CsrMatrix csr_from_coo(std::span<const std::int32_t> row_ids, std::span<const std::int32_t> col_ids,
-                       std::span<const float> values, std::int64_t rows, std::int64_t cols,
-                       Duplicates duplicates) {
+                       std::span<const float> values, std::int64_t rows, std::int64_t cols, Duplicates duplicates) {
   require(rows >= 0 && rows <= INT32_MAX && cols >= 0 && cols <= INT32_MAX, [&] {
     return "shape: expected 0 <= rows, columns < 2**31, got " + std::to_string(rows) + " x " + std::to_string(cols);
   });
@@ -97,7 +112,8 @@ CsrMatrix csr_from_coo(std::span<const std::int32_t> row_ids, std::span<const st
     });
   }
 
-  // Two stable counting sorts, by column and then by row, leave each row ordered by column and duplicates in input order.
+  // Two stable counting sorts, by column and then by row, leave each row ordered by column and duplicates in input
+  // order.
   std::vector<std::int64_t> column_start(at(cols) + 1, 0);
   for (const std::int32_t c : col_ids) ++column_start[at(c) + 1];
   accumulate(column_start);

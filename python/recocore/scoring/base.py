@@ -9,12 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
+import numpy as np
+
+from recocore.csr import Csr
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recocore.csr import Csr
     from recocore.recommendations import Contribution, Recommendations
-    from recocore.types import AnyArray, Float32Array, Int32Array
+    from recocore.types import AnyArray, Float32Array, Int32Array, NativeCsr, NativeFilter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +33,24 @@ class CandidateFilter:
     exclude_seen: bool = True
     allow: Int32Array | Csr | None = None
     block: Int32Array | Csr | None = None
+
+    def native(self, interactions: Csr, users: Int32Array) -> NativeFilter:
+        """The filter for these users as the extension takes it."""
+        exclude: list[tuple[NativeCsr, Int32Array | None]] = []
+        if self.exclude_seen:
+            exclude.append((interactions.native, users))
+        if isinstance(self.block, Csr):
+            exclude.append((self.block.native, None))
+        block = None if isinstance(self.block, Csr) else self.block
+        allow = (self.allow.native, None) if isinstance(self.allow, Csr) else self.allow
+        return {"exclude": exclude, "block": block, "allow": allow}
+
+
+def itself(items: Int32Array, n_items: int) -> NativeFilter:
+    """A filter that leaves each item out of its own row."""
+    indptr = np.arange(len(items) + 1, dtype=np.int64)
+    own = Csr(indptr, items, np.ones(len(items), np.float32), (len(items), n_items))
+    return {"exclude": [(own.native, None)], "block": None, "allow": None}
 
 
 class Scorer(Protocol):
@@ -57,8 +78,8 @@ class Scorer(Protocol):
         """The score of every user with every item, float32 `[len(users), len(items)]`; no filter applies."""
         ...
 
-    def explain(self, user: int, item: int, limit: int) -> list[Contribution]:
-        """The user's own items that add most to this item's score, at most `limit`, heaviest first; only positive weights."""
+    def explain(self, user: int, items: Int32Array, limit: int) -> list[list[Contribution]]:
+        """For each item, the user's own items that add most to its score: at most `limit`, heaviest first, weights > 0."""
         ...
 
     def arrays(self) -> dict[str, AnyArray]:

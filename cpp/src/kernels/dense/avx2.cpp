@@ -1,4 +1,5 @@
-// Compiled with -mavx2 -mfma. Includes only intrinsics, so that no inline function compiled here can be linked elsewhere.
+// Compiled with -mavx2 -mfma. Includes only intrinsics, so that no inline function compiled here can be linked
+// elsewhere.
 #include <immintrin.h>
 
 #include "kernels/dense/kernel.hpp"

@@ -1,0 +1,22 @@
+#include "recocore/device.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+#include "kernels/dense/kernel.hpp"
+
+TEST_CASE("the kernels that run are those of the active or forced instruction set") {
+  const auto supported = recocore::supported_isas();
+  CHECK(supported.front() == recocore::Isa::scalar);
+  const recocore::Isa active = recocore::active_isa();
+  CHECK(std::find(supported.begin(), supported.end(), active) != supported.end());
+  CHECK(std::string(recocore::kernels::dense().isa) == recocore::to_string(active));
+  if (const char* forced = std::getenv("RECOCORE_FORCE_ISA")) {
+    CHECK(recocore::to_string(active) == forced);
+  } else {
+    CHECK(active == supported.back());
+  }
+}

@@ -1,0 +1,158 @@
+#include "recocore/als.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "recocore/error.hpp"
+
+using recocore::AlsParams;
+using recocore::AlsSolver;
+using recocore::CsrMatrix;
+
+namespace {
+
+constexpr std::int64_t kRows = 23;
+constexpr std::int64_t kCols = 31;
+
+CsrMatrix interactions() {
+  std::mt19937 generator(11);
+  std::uniform_real_distribution<float> weight(0.2F, 3);
+  std::bernoulli_distribution seen(0.3);
+  std::vector<std::int32_t> rows;
+  std::vector<std::int32_t> cols;
+  std::vector<float> values;
+  for (std::int32_t r = 0; r < kRows; ++r)
+    for (std::int32_t c = 0; c < kCols; ++c)
+      if (r != 4 && seen(generator)) {  // row 4 stays empty
+        rows.push_back(r);
+        cols.push_back(c);
+        values.push_back(weight(generator));
+      }
+  return recocore::csr_from_coo(rows, cols, values, kRows, kCols);
+}
+
+std::vector<float> normal_factors(std::int64_t rows, std::int64_t f, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> normal(0, 0.3F);
+  std::vector<float> values(static_cast<std::size_t>(rows * f));
+  for (float& v : values) v = normal(generator);
+  return values;
+}
+
+/// The gradient of the objective at x for one row, in float64 and straight from its definition.
+std::vector<double> gradient(const CsrMatrix& m, std::int64_t row, const std::vector<float>& fixed,
+                             const std::vector<float>& solved, std::int64_t f, const AlsParams& params) {
+  const auto x = [&](std::int64_t d) { return double(solved[static_cast<std::size_t>(row * f + d)]); };
+  const auto y = [&](std::int64_t c, std::int64_t d) { return double(fixed[static_cast<std::size_t>(c * f + d)]); };
+  const auto columns = m.view().row(row);
+  const auto weights = m.view().row_values(row);
+  std::vector<double> g(static_cast<std::size_t>(f), 0.0);
+  const auto predict = [&](std::int64_t c) {
+    double p = 0;
+    for (std::int64_t d = 0; d < f; ++d) p += x(d) * y(c, d);
+    return p;
+  };
+  for (std::int64_t c = 0; c < kCols; ++c)
+    for (std::int64_t d = 0; d < f; ++d) g[static_cast<std::size_t>(d)] += double(params.alpha0) * predict(c) * y(c, d);
+  for (std::size_t e = 0; e < columns.size(); ++e)
+    for (std::int64_t d = 0; d < f; ++d)
+      g[static_cast<std::size_t>(d)] += double(weights[e]) * (predict(columns[e]) - 1) * y(columns[e], d);
+  const double lambda = double(params.regularization) *
+                        std::pow(double(columns.size()) + double(params.alpha0) * double(kCols), double(params.nu));
+  for (std::int64_t d = 0; d < f; ++d) g[static_cast<std::size_t>(d)] += lambda * x(d);
+  return g;
+}
+
+double largest(const std::vector<double>& values) {
+  double most = 0;
+  for (const double v : values) most = std::max(most, std::abs(v));
+  return most;
+}
+
+}  // namespace
+
+TEST_CASE("the exact solver ends where the gradient vanishes; the others come closer") {
+  const CsrMatrix m = interactions();
+  for (const std::int64_t f : {1, 2, 16, 17, 40}) {
+    const auto fixed = normal_factors(kCols, f, 1);
+    const auto start = normal_factors(kRows, f, 2);
+    for (const AlsSolver solver : {AlsSolver::cholesky, AlsSolver::cg, AlsSolver::subspace, AlsSolver::automatic}) {
+      AlsParams params;
+      params.solver = solver;
+      params.block_size = 8;
+      auto solved = start;
+      als_half_epoch(m.view(), {fixed.data(), kCols, f}, {solved.data(), kRows, f}, params, {2});
+      for (std::int64_t r = 0; r < kRows; ++r) {
+        const double before = largest(gradient(m, r, fixed, start, f, params));
+        const double after = largest(gradient(m, r, fixed, solved, f, params));
+        if (solver == AlsSolver::cholesky || solver == AlsSolver::automatic || r == 4) {
+          CHECK(after < 1e-4);
+        } else {
+          CHECK(after < before);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("many steps of the inexact solvers reach the exact solution") {
+  const CsrMatrix m = interactions();
+  const std::int64_t f = 12;
+  const auto fixed = normal_factors(kCols, f, 3);
+  AlsParams params;
+  params.solver = AlsSolver::cholesky;
+  auto exact = normal_factors(kRows, f, 4);
+  als_half_epoch(m.view(), {fixed.data(), kCols, f}, {exact.data(), kRows, f}, params, {1});
+  for (const AlsSolver solver : {AlsSolver::cg, AlsSolver::subspace}) {
+    params.solver = solver;
+    params.cg_steps = 5;
+    params.block_size = 5;
+    auto solved = normal_factors(kRows, f, 4);
+    for (int repeat = 0; repeat < 60; ++repeat)
+      als_half_epoch(m.view(), {fixed.data(), kCols, f}, {solved.data(), kRows, f}, params, {1});
+    for (std::size_t i = 0; i < exact.size(); ++i) CHECK(std::abs(solved[i] - exact[i]) < 2e-3);
+  }
+}
+
+TEST_CASE("the same bytes at every thread count, and an objective that never rises") {
+  const CsrMatrix m = interactions();
+  const CsrMatrix by_column = transpose(m.view());
+  const std::int64_t f = 9;
+  for (const AlsSolver solver : {AlsSolver::cholesky, AlsSolver::cg, AlsSolver::subspace}) {
+    AlsParams params;
+    params.solver = solver;
+    std::vector<float> first_rows;
+    for (const int threads : {1, 2, 7}) {
+      auto rows = normal_factors(kRows, f, 5);
+      auto cols = normal_factors(kCols, f, 6);
+      double loss = INFINITY;
+      for (int epoch = 0; epoch < 5; ++epoch) {
+        als_half_epoch(m.view(), {cols.data(), kCols, f}, {rows.data(), kRows, f}, params, {threads});
+        als_half_epoch(by_column.view(), {rows.data(), kRows, f}, {cols.data(), kCols, f}, params, {threads});
+        const double now = als_objective(m.view(), {rows.data(), kRows, f}, {cols.data(), kCols, f}, params, {threads});
+        CHECK(now <= loss * (1 + 1e-6));
+        loss = now;
+      }
+      if (first_rows.empty()) first_rows = rows;
+      CHECK(rows == first_rows);
+    }
+  }
+}
+
+TEST_CASE("a singular system and negative weights are refused with what to change") {
+  const CsrMatrix m = interactions();
+  const std::vector<float> fixed(static_cast<std::size_t>(kCols * 3), 0.5F);
+  std::vector<float> solved(static_cast<std::size_t>(kRows * 3));
+  AlsParams params;
+  params.regularization = 0;
+  CHECK_THROWS_WITH_AS(als_half_epoch(m.view(), {fixed.data(), kCols, 3}, {solved.data(), kRows, 3}, params, {1}),
+                       doctest::Contains("raise one of them or use fewer factors"), recocore::Error);
+  CsrMatrix negative = m;
+  negative.values[0] = -1;
+  CHECK_THROWS_WITH_AS(
+      als_half_epoch(negative.view(), {fixed.data(), kCols, 3}, {solved.data(), kRows, 3}, AlsParams{}, {1}),
+      doctest::Contains("expected weights >= 0, got -1"), recocore::Error);
+}

@@ -1,0 +1,115 @@
+#include "recocore/topk.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "recocore/error.hpp"
+
+using recocore::CandidateFilter;
+using recocore::MatrixView;
+
+namespace {
+
+std::vector<float> random_matrix(std::size_t size, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::uniform_int_distribution<int> value(-3, 3);  // small integers: products are exact and ties are many
+  std::vector<float> values(size);
+  for (float& v : values) v = static_cast<float>(value(generator));
+  return values;
+}
+
+struct Ranking {
+  std::vector<std::int32_t> ids;
+  std::vector<float> scores;
+};
+
+Ranking ranked(const std::vector<float>& queries, const std::vector<float>& items, std::int64_t f, std::int64_t k,
+               const CandidateFilter& filter, int threads) {
+  const std::int64_t n = std::ssize(queries) / f;
+  Ranking result{std::vector<std::int32_t>(static_cast<std::size_t>(n * k)),
+                 std::vector<float>(static_cast<std::size_t>(n * k))};
+  recocore::topk({queries.data(), n, f}, {items.data(), std::ssize(items) / f, f}, filter, {result.ids.data(), n, k},
+                 {result.scores.data(), n, k}, {threads});
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("topk equals a full sort with ties by id, at any k and thread count") {
+  const std::int64_t f = 5;
+  const auto queries = random_matrix(17 * 5, 1);
+  const auto items = random_matrix(300 * 5, 2);
+  for (const std::int64_t k : {0, 1, 10, 300, 305}) {
+    const Ranking one = ranked(queries, items, f, k, {}, 1);
+    for (const int threads : {2, 7}) {
+      const Ranking many = ranked(queries, items, f, k, {}, threads);
+      CHECK(many.ids == one.ids);
+      CHECK(many.scores == one.scores);
+    }
+    for (std::int64_t q = 0; q < 17; ++q) {
+      std::vector<std::pair<float, std::int32_t>> expected;
+      for (std::int32_t i = 0; i < 300; ++i) {
+        float dot = 0;
+        for (std::int64_t d = 0; d < f; ++d)
+          dot += queries[static_cast<std::size_t>(q * f + d)] * items[static_cast<std::size_t>(i * f + d)];
+        expected.emplace_back(-dot, i);
+      }
+      std::sort(expected.begin(), expected.end());
+      for (std::int64_t j = 0; j < k; ++j) {
+        const auto at = static_cast<std::size_t>(q * k + j);
+        if (j < 300) {
+          CHECK(one.ids[at] == expected[static_cast<std::size_t>(j)].second);
+          CHECK(one.scores[at] == -expected[static_cast<std::size_t>(j)].first);
+        } else {
+          CHECK(one.ids[at] == -1);
+          CHECK(one.scores[at] == -std::numeric_limits<float>::infinity());
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("blocked and excluded items never come back, whatever k is") {
+  const auto queries = random_matrix(10, 3);
+  const auto items = random_matrix(20 * 1, 4);
+  const std::vector<std::int32_t> block{0, 3, 19};
+  std::vector<std::int64_t> indptr{0};
+  std::vector<std::int32_t> indices;
+  for (std::int32_t q = 0; q < 10; ++q) {
+    indices.push_back(q);
+    indices.push_back(q + 5);
+    indptr.push_back(std::ssize(indices));
+  }
+  CandidateFilter filter;
+  filter.block = block;
+  filter.exclude.push_back({{10, 20, indptr, indices}, {}});
+  const Ranking result = ranked(queries, items, 1, 25, filter, 2);
+  for (std::int32_t q = 0; q < 10; ++q) {
+    int returned = 0;
+    for (std::size_t j = 0; j < 25; ++j) {
+      const std::int32_t id = result.ids[static_cast<std::size_t>(q) * 25 + j];
+      returned += id >= 0 ? 1 : 0;
+      CHECK(std::find(block.begin(), block.end(), id) == block.end());
+      CHECK(id != q);
+      CHECK(id != q + 5);
+    }
+    int left_out = 5;
+    for (const std::int32_t id : block) left_out -= id == q || id == q + 5 ? 1 : 0;
+    CHECK(returned == 20 - left_out);
+  }
+}
+
+TEST_CASE("an overflow to NaN is not returned, and a NaN in the input is named") {
+  const float huge = std::numeric_limits<float>::max();
+  const Ranking result = ranked({huge, huge}, {huge, -huge, 1, 0}, 2, 2, {}, 1);
+  // Fused multiply-add may keep the product of the first item at +inf; a NaN it must not be, and the second item is there.
+  for (const float score : result.scores) CHECK_FALSE(std::isnan(score));
+  CHECK(std::find(result.ids.begin(), result.ids.end(), 1) != result.ids.end());
+  CHECK_THROWS_WITH_AS(ranked({1, 1}, {1, std::numeric_limits<float>::quiet_NaN()}, 1, 1, {}, 1),
+                       "items: expected finite values, got nan in row 1", recocore::Error);
+}

@@ -1,0 +1,61 @@
+"""Arrays as `.npy` files: written plainly, read by a strict reader that maps and never evaluates anything.
+
+NumPy's own reader takes pickles, Python 2 headers and Fortran order, and reads its header with a Python parser. An
+index holds none of these, so its reader takes exactly what its writer writes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+
+from recocore.errors import CorruptError
+
+if TYPE_CHECKING:
+    from recocore.index.manifest import FileEntry
+    from recocore.types import AnyArray
+
+# Every dtype that an index holds; little-endian, so that a file means the same everywhere.
+DTYPES = ("<f4", "<f8", "<i4", "<i8")
+
+_MAGIC = b"\x93NUMPY\x01\x00"
+_HEADER = re.compile(rb"\{'descr': '(.+)', 'fortran_order': False, 'shape': \((\d*)(?:,|, (\d+))\), \} *\n")
+_CHUNK = 1 << 24
+
+
+def write_array(sink: IO[bytes], array: AnyArray) -> None:
+    """Write a C-contiguous array of one of `DTYPES`, one- or two-dimensional."""
+    np.lib.format.write_array_header_1_0(sink, np.lib.format.header_data_from_array_1_0(array))
+    if array.size:
+        data = memoryview(array).cast("B")
+        for start in range(0, len(data), _CHUNK):
+            sink.write(data[start : start + _CHUNK])
+
+
+def map_array(source: IO[bytes], entry: FileEntry) -> AnyArray:
+    """Map the array in an open file, read-only.
+
+    Raises:
+        CorruptError: not an array file, or not the array that the manifest names.
+    """
+    if entry.dtype not in DTYPES:
+        raise CorruptError(f"dtype {entry.dtype!r:.40} is none that an index holds: {', '.join(DTYPES)}")
+    head = source.read(len(_MAGIC) + 2)
+    if head[: len(_MAGIC)] != _MAGIC:
+        raise CorruptError("not a version 1.0 .npy file: its first bytes differ")
+    header = source.read(int.from_bytes(head[len(_MAGIC) :], "little"))
+    match = _HEADER.fullmatch(header)
+    if match is None:
+        raise CorruptError(f"not the header of a plain array: {header[:80]!r}")
+    dtype = match[1].decode("latin1")
+    shape = tuple(int(n) for n in match.groups()[1:] if n)
+    if (dtype, shape) != (entry.dtype, entry.shape):
+        raise CorruptError(f"holds {dtype} {list(shape)}, but the manifest says {entry.dtype} {list(entry.shape)}")
+    offset = len(head) + len(header)
+    expected = offset + np.dtype(dtype).itemsize * math.prod(shape)
+    if entry.size != expected:
+        raise CorruptError(f"expected {expected} bytes for {dtype} {list(shape)}, got {entry.size}")
+    return np.memmap(source, dtype=dtype, mode="r", offset=offset, shape=shape)

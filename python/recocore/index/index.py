@@ -1,0 +1,360 @@
+"""The index: a fitted scorer with everything that it takes to answer for ids of the outside."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from recocore.errors import InvalidArgumentError, NotFoundError
+from recocore.index import loading, saving
+from recocore.index.contents import IndexData
+from recocore.index.popular import PopularItems
+from recocore.index.ranking import rank
+from recocore.index.results import ItemScores, RankedItem, RankedList, Reason
+from recocore.scoring import CandidateFilter
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from recocore.data import IdMap, Interactions
+    from recocore.index.results import ExternalId, Fallback
+    from recocore.recommendations import Recommendations
+    from recocore.scoring import Scorer
+    from recocore.types import Float32Array, Int32Array
+
+
+class FittedModel(Protocol):
+    """What an index takes from a model."""
+
+    @property
+    def scorer(self) -> Scorer:
+        """What the model has learned."""
+        ...
+
+    def params(self) -> dict[str, Any]:
+        """The model's parameters."""
+        ...
+
+
+class Index:
+    """An immutable, servable ranking: made by `build` or `load`, safe to use from many threads at once.
+
+    Example:
+        >>> from recocore import Index, Interactions
+        >>> from recocore.models import ItemKNN
+        >>> log = Interactions.from_coo(["ann", "ann", "bob"], ["tea", "pot", "tea"])
+        >>> index = Index.build(ItemKNN(k=10).fit(log), log)
+        >>> [item.item_id for item in index.recommend(["bob"], k=1)[0].items]
+        ['pot']
+    """
+
+    def __init__(self, data: IndexData, version: str | None = None) -> None:
+        self._data = data
+        self._known_version = version
+
+    @classmethod
+    def build(
+        cls, model: FittedModel, interactions: Interactions, *, metrics: Mapping[str, float] | None = None
+    ) -> Index:
+        """Join a fitted model with the ids of the interactions that it was fitted on.
+
+        Args:
+            model: a fitted model.
+            interactions: what it was fitted on.
+            metrics: measured quality by name, to travel with the index.
+
+        Raises:
+            NotFittedError: the model is not fitted.
+            InvalidArgumentError: it was fitted on other interactions.
+        """
+        scorer = model.scorer
+        fitted, given = scorer.interactions, interactions.matrix
+        if fitted.shape != given.shape or not (
+            np.array_equal(fitted.indptr, given.indptr) and np.array_equal(fitted.indices, given.indices)
+        ):
+            raise InvalidArgumentError(
+                f"interactions: expected those that the model was fitted on, {fitted.shape[0]} users x "
+                f"{fitted.shape[1]} items with {fitted.nnz} entries, got others, {given.shape[0]} x {given.shape[1]} "
+                f"with {given.nnz}",
+                field="interactions",
+            )
+        return cls(
+            IndexData(
+                model=type(model).__name__,
+                params=model.params(),
+                metrics=dict(metrics or {}),
+                created=datetime.now(UTC).replace(microsecond=0),
+                users=interactions.users,
+                items=interactions.items,
+                scorer=scorer,
+                popular=PopularItems.count(fitted),
+            )
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], verify: bool = True) -> Index:
+        """Map a saved index, read-only, after checking all of it. O(bytes).
+
+        Args:
+            path: the folder.
+            verify: compare the SHA-256 of every file; without it everything else is still checked.
+
+        Raises:
+            NotFoundError: nothing is there.
+            CorruptError: it is damaged, foreign or of a newer format; the message names the file and the reason.
+        """
+        data, manifest = loading.load(Path(path), verify=verify)
+        return cls(data, manifest.version)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the index as a folder that appears whole or not at all, even when the process is killed.
+
+        Args:
+            path: a name that is free, or an empty folder.
+            overwrite: replace an index that is there; anything else is never replaced.
+
+        Raises:
+            InvalidArgumentError: something else stands there.
+            OSError: the file system refuses; nothing is left behind.
+        """
+        saving.save(self._data, Path(path), overwrite=overwrite)
+
+    @cached_property
+    def version(self) -> str:
+        """Twelve hexadecimal digits that change with anything that changes an answer; the same in memory and saved."""
+        return self._known_version or saving.describe(self._data).version
+
+    @property
+    def model(self) -> str:
+        """The name of the model's class."""
+        return self._data.model
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The model's parameters."""
+        return self._data.params
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Quality measured when the index was built."""
+        return self._data.metrics
+
+    @property
+    def created(self) -> datetime:
+        """When it was built, UTC."""
+        return self._data.created
+
+    @property
+    def users(self) -> IdMap:
+        """The users by their rows."""
+        return self._data.users
+
+    @property
+    def items(self) -> IdMap:
+        """The items by their columns."""
+        return self._data.items
+
+    @property
+    def scorer(self) -> Scorer:
+        """What ranks, on internal indices."""
+        return self._data.scorer
+
+    @property
+    def popular(self) -> PopularItems:
+        """What the fallback ranks by."""
+        return self._data.popular
+
+    def recommend(
+        self,
+        user_ids: Sequence[ExternalId],
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        allow: Iterable[ExternalId] | None = None,
+        block: Iterable[ExternalId] | None = None,
+        fallback: Fallback = "popular",
+        explain: int = 0,
+        num_threads: int = 0,
+    ) -> list[RankedList]:
+        """The best items of each user.
+
+        A user that the index does not know, or knows nothing of, gets the fallback alone; a list that the model cannot
+        fill is filled from it. No item comes twice, and the lists hold for the fallback too.
+
+        Args:
+            user_ids: the users.
+            k: the most items that a list may have.
+            exclude_seen: leave out each user's own items.
+            allow: only these items; None for all.
+            block: never these items.
+            fallback: "popular" or "none".
+            explain: the most reasons for each item of the model.
+            num_threads: 0 for one a core.
+
+        Returns:
+            A list for each user, in the order of `user_ids`.
+        """
+        user_ids = _id_list(user_ids, "user_ids")
+        _at_least(k, 1, "k")
+        _at_least(explain, 0, "explain")
+        if fallback not in ("popular", "none"):
+            raise InvalidArgumentError(f'fallback: expected "popular" or "none", got {fallback!r}', field="fallback")
+        allowed, unknown_allowed = self._item_indices(allow, "allow")
+        blocked, unknown_blocked = self._item_indices(block, "block")
+        missing = tuple(dict.fromkeys((*unknown_allowed, *unknown_blocked)))
+        users = self.users.indices_of(user_ids)
+        lists = rank(
+            self.scorer,
+            users,
+            k,
+            exclude_seen=exclude_seen,
+            allow=allowed,
+            block=blocked,
+            popular=self.popular if fallback == "popular" else None,
+            num_threads=num_threads,
+        )
+        return [
+            RankedList(
+                (*self._named(filled.items, filled.scores, user, explain), *self._named_popular(filled.popular)),
+                "popular" if len(filled.popular) else "none",
+                missing,
+            )
+            for user, filled in zip(users.tolist(), lists, strict=True)
+        ]
+
+    def recommend_arrays(
+        self,
+        user_indices: Int32Array,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        allow: Int32Array | None = None,
+        block: Int32Array | None = None,
+        num_threads: int = 0,
+    ) -> Recommendations:
+        """The model's ranking for many users on internal indices: no ids, no fallback, no loop in Python.
+
+        Args:
+            user_indices: int32 `[n]` rows of `users`.
+            k: how many.
+            exclude_seen: leave out each user's own items.
+            allow: int32 item indices that may come back; None for all.
+            block: int32 item indices that never do.
+            num_threads: 0 for one a core.
+
+        Returns:
+            ids int32 `[n, k]`, -1 pads; scores float32 `[n, k]`.
+
+        Raises:
+            InvalidArgumentError: an index out of range.
+        """
+        _at_least(k, 1, "k")
+        for argument, indices, count in (
+            ("user_indices", user_indices, len(self.users)),
+            ("allow", allow, len(self.items)),
+            ("block", block, len(self.items)),
+        ):
+            if indices is not None and len(indices) and not 0 <= indices.min() <= indices.max() < count:
+                raise InvalidArgumentError(
+                    f"{argument}: expected indices in [0, {count}), got {indices.min()} to {indices.max()}",
+                    field=argument,
+                )
+        return self.scorer.recommend(user_indices, k, CandidateFilter(exclude_seen, allow, block), num_threads)
+
+    def similar_items(self, item_ids: Sequence[ExternalId], k: int = 10, *, num_threads: int = 0) -> list[RankedList]:
+        """The items most like each item, itself left out; an item that the index does not know gets an empty list."""
+        item_ids = _id_list(item_ids, "item_ids")
+        _at_least(k, 1, "k")
+        items = self.items.indices_of(item_ids)
+        known = items >= 0
+        ranked = self.scorer.similar_items(items[known], k, num_threads)
+        rows = iter(zip(ranked.ids, ranked.scores, strict=True))
+        lists = []
+        for item_id, is_known in zip(item_ids, known.tolist(), strict=True):
+            if is_known:
+                ids, scores = next(rows)
+                lists.append(RankedList(tuple(self._named(ids[ids >= 0], scores[ids >= 0]))))
+            else:
+                lists.append(RankedList((), missing_ids=(item_id,)))
+        return lists
+
+    def score(self, user_id: ExternalId, item_ids: Sequence[ExternalId]) -> ItemScores:
+        """The model's scores of given items for one user; seen items are scored like any other.
+
+        Raises:
+            NotFoundError: the index does not know the user.
+        """
+        item_ids = _id_list(item_ids, "item_ids")
+        items = self.items.indices_of(item_ids)
+        known = items >= 0
+        scores = self.scorer.score(np.array([self._user_index(user_id)], np.int32), items[known])[0]
+        named = zip(item_ids, known.tolist(), strict=True)
+        kept, missing = [], []
+        for item_id, is_known in named:
+            (kept if is_known else missing).append(item_id)
+        return ItemScores(tuple(kept), scores, tuple(dict.fromkeys(missing)))
+
+    def explain(self, user_id: ExternalId, item_id: ExternalId, limit: int = 5) -> tuple[Reason, ...]:
+        """The user's own items that add most to an item's score, heaviest first; empty where the model has no reasons.
+
+        Raises:
+            NotFoundError: the index does not know the user or the item.
+        """
+        _at_least(limit, 1, "limit")
+        item = self.items.index_of(item_id)
+        if item < 0:
+            raise NotFoundError(f"item_id: {item_id!r} is not in this index")
+        return self._reasons(self._user_index(user_id), np.array([item], np.int32), limit)[0]
+
+    def _user_index(self, user_id: ExternalId) -> int:
+        user = self.users.index_of(user_id)
+        if user < 0:
+            raise NotFoundError(f"user_id: {user_id!r} is not in this index; it knows users of its training data only")
+        return user
+
+    def _item_indices(
+        self, item_ids: Iterable[ExternalId] | None, argument: str
+    ) -> tuple[Int32Array | None, tuple[ExternalId, ...]]:
+        if item_ids is None:
+            return None, ()
+        item_ids = _id_list(item_ids, argument)
+        indices = self.items.indices_of(item_ids)
+        missing = [item_ids[position] for position in np.flatnonzero(indices < 0).tolist()]
+        return np.unique(indices[indices >= 0]), tuple(missing)
+
+    def _named(self, items: Int32Array, scores: Float32Array, user: int = -1, explain: int = 0) -> list[RankedItem]:
+        reasons = self._reasons(user, items, explain) if explain and len(items) else [()] * len(items)
+        named = zip(self.items.ids_of(items), scores.tolist(), reasons, strict=True)
+        return [RankedItem(item_id, score, "model", why) for item_id, score, why in named]
+
+    def _named_popular(self, items: Int32Array) -> list[RankedItem]:
+        counts = self.popular.counts[items].tolist()
+        return [
+            RankedItem(item_id, float(count), "popular")
+            for item_id, count in zip(self.items.ids_of(items), counts, strict=True)
+        ]
+
+    def _reasons(self, user: int, items: Int32Array, limit: int) -> list[tuple[Reason, ...]]:
+        found = self.scorer.explain(user, items, limit)
+        ids = iter(self.items.ids_of([reason.item for reasons in found for reason in reasons]))
+        return [tuple(Reason(next(ids), reason.weight) for reason in reasons) for reasons in found]
+
+
+def _id_list(ids: Iterable[ExternalId], argument: str) -> list[ExternalId]:
+    if isinstance(ids, (str, bytes, int)):
+        raise InvalidArgumentError(
+            f"{argument}: expected a sequence of ids, got one: {ids!r}; put it in a list", field=argument
+        )
+    return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+
+
+def _at_least(value: int, least: int, argument: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise InvalidArgumentError(
+            f"{argument}: expected a whole number of at least {least}, got {value!r}", field=argument
+        )

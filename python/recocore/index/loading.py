@@ -1,0 +1,150 @@
+"""Loading an index: everything is checked before it is believed, then mapped read-only.
+
+Workers on one machine that map the same index share one copy of it in memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, TypeVar
+
+from recocore.csr import Csr
+from recocore.errors import CorruptError, NotFoundError
+from recocore.index.array_file import map_array
+from recocore.index.contents import ID_FILES, MATRIX_FILES, POPULAR_FILES, SCORER_PREFIX, IndexData
+from recocore.index.id_file import map_ids
+from recocore.index.manifest import MANIFEST_NAME, FileEntry, Manifest
+from recocore.index.popular import PopularItems
+from recocore.scoring import SCORERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from recocore.data import IdMap
+    from recocore.types import AnyArray
+
+_T = TypeVar("_T")
+
+
+def load(path: Path, *, verify: bool) -> tuple[IndexData, Manifest]:
+    """Map an index folder after checking it. O(bytes of the index); `verify=False` leaves out the SHA-256 alone.
+
+    Raises:
+        NotFoundError: nothing is there.
+        CorruptError: it is damaged, foreign or newer; the message names the file and the reason.
+    """
+    manifest = read_manifest(path)
+    _check_names(path, manifest)
+    users, items = (_read(path / name, manifest.files[name], map_ids, verify=verify) for name in ID_FILES)
+    arrays = {
+        name: _read(path / name, entry, map_array, verify=verify)
+        for name, entry in manifest.files.items()
+        if name not in ID_FILES
+    }
+    with _blaming(path):
+        return _assemble(manifest, users, items, arrays), manifest
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest of an index folder, without the rest.
+
+    Raises:
+        NotFoundError: nothing is there.
+        CorruptError: not an index folder, or its manifest is damaged or newer.
+    """
+    if not path.exists():
+        raise NotFoundError(f"{path}: there is no index here; write one with Index.save or `recocore fit`")
+    if not path.is_dir():
+        raise CorruptError(f"{path}: an index is a folder, this is a file")
+    file = path / MANIFEST_NAME
+    if not file.exists():
+        raise CorruptError(f"{path}: not a recocore index: it has no {MANIFEST_NAME}")
+    with _blaming(file):
+        _check_plain(file)
+        return Manifest.from_bytes(file.read_bytes())
+
+
+def _check_names(path: Path, manifest: Manifest) -> None:
+    """See that the manifest lists an index's files, those there and no others."""
+    fixed = {**MATRIX_FILES, **POPULAR_FILES}
+    with _blaming(path / MANIFEST_NAME):
+        for name in (*ID_FILES, *fixed):
+            if name not in manifest.files:
+                raise CorruptError(f"files: expected {name}, which every index has")
+        for name, entry in manifest.files.items():
+            if name in fixed and (entry.dtype, len(entry.shape)) != (fixed[name], 1):
+                raise CorruptError(
+                    f"files: {name}: expected {fixed[name]} in one dimension, got {entry.dtype} {list(entry.shape)}"
+                )
+            if name not in fixed and name not in ID_FILES and not name.startswith(SCORER_PREFIX):
+                raise CorruptError(f"files: {name} is no part of an index")
+    for file in path.iterdir():
+        # A hidden file is a file browser's or a network file system's, and is never read.
+        if file.name not in manifest.files and file.name != MANIFEST_NAME and not file.name.startswith("."):
+            raise CorruptError(f"{file}: no part of this index: the manifest does not list it")
+
+
+def _check_plain(file: Path) -> None:
+    try:
+        status = file.lstat()
+    except FileNotFoundError:
+        raise CorruptError("missing") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise CorruptError("expected a plain file, got a link, folder or device")
+
+
+def _read(file: Path, entry: FileEntry, reader: Callable[[IO[bytes], FileEntry], _T], *, verify: bool) -> _T:
+    with _blaming(file):
+        _check_plain(file)
+        with file.open("rb") as source:
+            size = source.seek(0, io.SEEK_END)
+            if size != entry.size:
+                raise CorruptError(f"expected {entry.size} bytes, got {size}")
+            source.seek(0)
+            if verify:
+                digest = hashlib.file_digest(source, "sha256").hexdigest()
+                if digest != entry.sha256:
+                    raise CorruptError(f"damaged: expected SHA-256 {entry.sha256:.12}…, got {digest:.12}…")
+                source.seek(0)
+            return reader(source, entry)
+
+
+def _assemble(manifest: Manifest, users: IdMap, items: IdMap, arrays: Mapping[str, AnyArray]) -> IndexData:
+    shape = manifest.counts["users"], manifest.counts["items"]
+    if (len(users), len(items)) != shape:
+        raise CorruptError(
+            f"id maps: expected {shape[0]} users and {shape[1]} items, got {len(users)} and {len(items)}"
+        )
+    matrix = Csr(*(arrays[name] for name in MATRIX_FILES), shape)
+    matrix.check("interactions", CorruptError)
+    if matrix.nnz != manifest.counts["interactions"]:
+        raise CorruptError(f"interactions: expected {manifest.counts['interactions']}, got {matrix.nnz}")
+    popular = PopularItems(*(arrays[name] for name in POPULAR_FILES))
+    popular.check(shape[1])
+    if manifest.scorer not in SCORERS:
+        raise CorruptError(f"scorer {manifest.scorer!r:.40}: expected one of {', '.join(sorted(SCORERS))}")
+    fitted = {
+        name.removeprefix(SCORER_PREFIX).removesuffix(".npy"): array
+        for name, array in arrays.items()
+        if name.startswith(SCORER_PREFIX)
+    }
+    try:
+        scorer = SCORERS[manifest.scorer].from_arrays(matrix, fitted)
+    except CorruptError as error:
+        raise CorruptError(f"{SCORER_PREFIX}{error}") from error
+    if unknown := sorted(fitted.keys() - scorer.arrays().keys()):
+        raise CorruptError(f"{SCORER_PREFIX}{unknown[0]}: no part of a scorer of kind {manifest.scorer}")
+    return IndexData(manifest.model, manifest.params, manifest.metrics, manifest.created, users, items, scorer, popular)
+
+
+@contextmanager
+def _blaming(file: Path) -> Iterator[None]:
+    """Put the file's name before what is wrong with it."""
+    try:
+        yield
+    except CorruptError as error:
+        raise CorruptError(f"{file}: {error}") from error

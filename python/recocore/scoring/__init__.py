@@ -1,0 +1,20 @@
+"""Fitted arrays that rank, score and explain, on internal indices."""
+
+from recocore.scoring.base import CandidateFilter, Scorer
+from recocore.scoring.factors import FactorScorer
+from recocore.scoring.neighbors import ItemNeighborScorer, UserNeighborScorer
+from recocore.scoring.popularity import PopularityScorer
+
+SCORERS: dict[str, type[Scorer]] = {
+    scorer.kind: scorer for scorer in (FactorScorer, ItemNeighborScorer, UserNeighborScorer, PopularityScorer)
+}
+
+__all__ = [
+    "SCORERS",
+    "CandidateFilter",
+    "FactorScorer",
+    "ItemNeighborScorer",
+    "PopularityScorer",
+    "Scorer",
+    "UserNeighborScorer",
+]

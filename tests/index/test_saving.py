@@ -1,0 +1,147 @@
+"""A save that fails or is killed leaves the target as it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from recocore.errors import InvalidArgumentError, NotFoundError
+from recocore.index import Index, folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_an_empty_folder_is_taken(factors: Index, tmp_path: Path) -> None:
+    (tmp_path / "index").mkdir()
+    factors.save(tmp_path / "index")
+    assert Index.load(tmp_path / "index").version == factors.version
+    assert [entry.name for entry in tmp_path.iterdir()] == ["index"]
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_overwrite_swaps_whole_indexes(
+    factors: Index, built: Index, tmp_path: Path, exchange: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not exchange:
+        monkeypatch.setattr(folder, "_exchange", lambda *_: False)
+    factors.save(tmp_path / "index")
+    with pytest.raises(InvalidArgumentError, match="is not empty; choose another name, or overwrite"):
+        built.save(tmp_path / "index")
+    before = Index.load(tmp_path / "index")
+    answer = before.recommend(["user-01"], 5)
+    built.save(tmp_path / "index", overwrite=True)
+    assert Index.load(tmp_path / "index").version == built.version
+    assert before.recommend(["user-01"], 5) == answer  # maps of a deleted index stay readable
+    assert [entry.name for entry in tmp_path.iterdir()] == ["index"]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_what_is_no_index_is_never_replaced(factors: Index, tmp_path: Path, overwrite: bool) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("cat")
+    (tmp_path / "file").write_text("file")
+    for name in ("photos", "file"):
+        with pytest.raises(InvalidArgumentError, match=name):
+            factors.save(tmp_path / name, overwrite=overwrite)
+    assert (tmp_path / "photos" / "cat.jpg").read_text() == "cat"
+    assert (tmp_path / "file").read_text() == "file"
+
+
+def test_an_index_with_something_of_the_users_in_it_is_not_replaced(factors: Index, saved: Path) -> None:
+    (saved / "notes.txt").write_text("mine")
+    with pytest.raises(InvalidArgumentError, match=r"notes\.txt is no part of an index"):
+        factors.save(saved, overwrite=True)
+    assert (saved / "notes.txt").read_text() == "mine"
+
+
+def test_a_missing_parent_is_named(factors: Index, tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="absent does not exist; create it first"):
+        factors.save(tmp_path / "absent" / "index")
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize("calls", range(0, 12, 3))
+def test_a_full_disk_leaves_the_target_as_it_was(
+    factors: Index, built: Index, tmp_path: Path, calls: int, overwrite: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if overwrite:
+        factors.save(tmp_path / "index")
+    left = calls
+
+    def fail_later(descriptor: int) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", fail_later)
+        with pytest.raises(OSError, match="No space left"):
+            built.save(tmp_path / "index", overwrite=overwrite)
+    if overwrite:
+        assert Index.load(tmp_path / "index").version == factors.version
+    assert [entry.name for entry in tmp_path.iterdir()] == (["index"] if overwrite else [])
+
+
+SAVE_WITH_A_LIMIT = """
+import resource, sys
+from recocore.index import Index
+index = Index.load(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
+try:
+    index.save(sys.argv[2])
+except OSError as error:
+    sys.exit(f"refused: {error.strerror}")
+"""
+
+
+def test_a_write_that_the_system_cuts_leaves_nothing(saved: Path, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    child = subprocess.run(
+        [sys.executable, "-c", SAVE_WITH_A_LIMIT, saved, target], capture_output=True, text=True, check=False
+    )
+    assert child.stderr == "refused: File too large\n"
+    assert {entry.name for entry in tmp_path.iterdir()} == {"saved"}
+
+
+SAVE_FOR_EVER = """
+import itertools, sys
+from pathlib import Path
+from recocore.index import Index
+index, root, overwrite = Index.load(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "overwrite"
+print("ready", flush=True)
+for n in itertools.count():
+    index.save(root / ("index" if overwrite else f"index-{n}"), overwrite=overwrite)
+"""
+
+
+@pytest.mark.parametrize("mode", ["overwrite", "fresh"])
+def test_kill_9_during_a_save_leaves_whole_indexes_only(saved: Path, factors: Index, tmp_path: Path, mode: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    torn = 0
+    for delay in (0.0, 0.003, 0.011, 0.03, 0.07):
+        with subprocess.Popen(
+            [sys.executable, "-c", SAVE_FOR_EVER, saved, root, mode], stdout=subprocess.PIPE, text=True
+        ) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            time.sleep(delay)
+            child.kill()
+        for entry in root.iterdir():
+            if entry.name.startswith("."):
+                assert ".tmp-" in entry.name
+                torn += 1
+            else:
+                assert Index.load(entry).version == factors.version
+        if mode == "fresh":
+            for entry in list(root.iterdir()):
+                entry.rename(tmp_path / f"done-{delay}-{entry.name}")
+    assert torn > 0, "no kill hit a save; the test shows nothing"
