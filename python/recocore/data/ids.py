@@ -91,7 +91,10 @@ class IdMap(ABC):
         try:
             if kind == "range":
                 return IdMap.range(int(metadata.get(_SIZE, b"")))
-            ids = table.column("id").combine_chunks()
+            column = table.column("id")
+            ids = (
+                column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+            )  # a single chunk would be copied
             if kind == "integer" and ids.type == pa.int64() and ids.null_count == 0:
                 return _IntegerIds(_ascending(ids.to_numpy()))
             if kind == "string" and ids.type in {pa.string(), pa.large_string()} and ids.null_count == 0:
@@ -157,7 +160,7 @@ class _RangeIds(IdMap):
         return np.where(known & (numbers >= 0) & (numbers < self.size), numbers, -1).astype(np.int32)
 
     def ids_of(self, indices: Any) -> list[Any]:
-        return _checked(indices, self.size).tolist()
+        return list(_checked(indices, self.size).tolist())
 
     def to_arrow(self) -> pa.Table:
         return _table(pa.array([], pa.int64()), self.kind, self.size)
@@ -189,7 +192,7 @@ class _IntegerIds(IdMap):
         return np.where(known & (self.values[at] == numbers), at, -1).astype(np.int32)
 
     def ids_of(self, indices: Any) -> list[Any]:
-        return self.values[_checked(indices, len(self))].tolist()
+        return list(self.values[_checked(indices, len(self))].tolist())
 
     def to_arrow(self) -> pa.Table:
         return _table(pa.array(self.values), self.kind, len(self))

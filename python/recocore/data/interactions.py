@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from recocore.data.events import EventBatch
-    from recocore.types import BoolArray, Float64Array, Int32Array, Int64Array
+    from recocore.types import AnyArray, BoolArray, Float64Array, Int32Array, Int64Array
 
 Duplicates: TypeAlias = Literal["sum", "last", "max"]
 
@@ -28,8 +28,8 @@ Duplicates: TypeAlias = Literal["sum", "last", "max"]
 class Interactions:
     """One entry for each pair of a user and an item that met; never changed, only derived from.
 
-    Parts of the same interactions (train and test, fold-in) share both id maps and the shape, so that an index means the
-    same user or item in all of them.
+    Parts of the same interactions (train and test, fold-in) share both id maps and the shape, so that an index means
+    the same user or item in all of them.
 
     Attributes:
         users: the map of user ids to rows.
@@ -82,7 +82,7 @@ class Interactions:
         """
         user_map, rows = IdMap.build(users, "users")
         item_map, columns = IdMap.build(items, "items")
-        return _assemble(user_map, item_map, rows, columns, values, timestamps, duplicates)
+        return _assemble(user_map, item_map, rows, columns, values=values, timestamps=timestamps, duplicates=duplicates)
 
     @classmethod
     def from_csr(cls, csr: Any) -> Interactions:
@@ -148,7 +148,9 @@ class Interactions:
             values = None if values is None else _numbers(values)[known]
             timestamps = None if timestamps is None else times_to_us(timestamps, "timestamps")[known]
             rows, columns = rows[known], columns[known]
-        return _assemble(self.users, self.items, rows, columns, values, timestamps, duplicates)
+        return _assemble(
+            self.users, self.items, rows, columns, values=values, timestamps=timestamps, duplicates=duplicates
+        )
 
     @property
     def n_users(self) -> int:
@@ -220,13 +222,15 @@ def from_weighted(like: Interactions, counted: WeightedEvents) -> Interactions:
 def _from_weighted(
     users: IdMap, items: IdMap, rows: Int32Array, columns: Int32Array, counted: WeightedEvents
 ) -> Interactions:
-    summed = _assemble(users, items, rows, columns, counted.weights, counted.timestamps, "sum")
+    summed = _assemble(
+        users, items, rows, columns, values=counted.weights, timestamps=counted.timestamps, duplicates="sum"
+    )
     liked = summed.matrix.values > 0
     return summed if liked.all() else summed.where(liked)
 
 
 def _assemble(
-    users: IdMap, items: IdMap, rows: Int32Array, columns: Int32Array, values: Any, timestamps: Any, duplicates: str
+    users: IdMap, items: IdMap, rows: Int32Array, columns: Int32Array, *, values: Any, timestamps: Any, duplicates: str
 ) -> Interactions:
     if duplicates not in get_args(Duplicates):
         raise InvalidArgumentError(f"duplicates: expected sum, last or max, got {duplicates!r}", field="duplicates")
@@ -235,9 +239,11 @@ def _assemble(
     shape = (len(users), len(items))
     if timestamps is None:
         single = np.ones(len(rows), np.float32) if numbers is None else numbers.astype(np.float32)
-        return Interactions(users, items, Csr.from_coo(rows, columns, single, shape, duplicates))
+        matrix = Csr.from_coo(rows, columns, single, shape, duplicates)
+        _refuse_beyond_single(matrix.values)
+        return Interactions(users, items, matrix)
     times = times_to_us(timestamps, "timestamps")
-    return Interactions(users, items, *_merge_timed(rows, columns, numbers, times, shape, duplicates))
+    return Interactions(users, items, *_merge_timed(rows, columns, numbers, times, shape=shape, duplicates=duplicates))
 
 
 def _merge_timed(
@@ -245,6 +251,7 @@ def _merge_timed(
     columns: Int32Array,
     values: Float64Array | None,
     times: Int64Array,
+    *,
     shape: tuple[int, int],
     duplicates: str,
 ) -> tuple[Csr, Int64Array]:
@@ -264,7 +271,8 @@ def _merge_timed(
     indptr = np.zeros(shape[0] + 1, np.int64)
     entry_rows, entry_columns = np.divmod(pairs, max(shape[1], 1))
     np.cumsum(np.bincount(entry_rows, minlength=shape[0]), out=indptr[1:])
-    return Csr(indptr, entry_columns.astype(np.int32), _single(ordered), shape), times
+    _refuse_beyond_single(ordered)
+    return Csr(indptr, entry_columns.astype(np.int32), ordered.astype(np.float32), shape), times
 
 
 def _check_lengths(users: int, items: int, values: Any, timestamps: Any) -> None:
@@ -284,11 +292,11 @@ def _numbers(values: Any) -> Float64Array:
             f"values: expected a 1-d array of real numbers, got {numbers.ndim}-d {numbers.dtype}", field="values"
         )
     numbers = numbers.astype(np.float64) + 0.0
-    _single(numbers)
+    _refuse_beyond_single(numbers)
     return numbers
 
 
-def _single(numbers: Float64Array) -> Any:
+def _refuse_beyond_single(numbers: AnyArray) -> None:
     beyond = ~(np.abs(numbers) <= np.finfo(np.float32).max)
     if beyond.any():
         at = int(np.flatnonzero(beyond)[0])
@@ -297,4 +305,3 @@ def _single(numbers: Float64Array) -> Any:
             "recocore.data.clean(events) sets such events aside",
             field="values",
         )
-    return numbers.astype(np.float32)
