@@ -7,5 +7,6 @@ PYBIND11_MODULE(_native, module) {
   register_errors(module);
   register_csr(module);
   register_device(module);
+  register_bootstrap(module);
   register_ranking_metrics(module);
 }

@@ -7,6 +7,7 @@ namespace recocore::bindings {
 void register_errors(pybind11::module_& module);
 void register_csr(pybind11::module_& module);
 void register_device(pybind11::module_& module);
+void register_bootstrap(pybind11::module_& module);
 void register_ranking_metrics(pybind11::module_& module);
 
 }  // namespace recocore::bindings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -38,28 +39,26 @@ def test_agrees_with_the_standard_error(pair: tuple[Evaluation, Evaluation], met
     assert result.n_users == a.n_users
 
 
-def test_both_ways_of_drawing_agree() -> None:
-    """Few distinct differences are drawn by their counts; a tiny jitter makes all of them distinct."""
-    rng = np.random.default_rng(0)
-    n = 400
+def test_agrees_with_resampling_by_numpy(pair: tuple[Evaluation, Evaluation]) -> None:
+    a, b = pair
+    differences = a.per_user["ndcg@5"] - b.per_user["ndcg@5"]
+    means = differences[np.random.default_rng(0).integers(0, a.n_users, (20_000, a.n_users))].mean(axis=1)
+    low, high = np.percentile(means, [5, 95])
+    result = paired_bootstrap(a, b, "ndcg@5", samples=20_000, confidence=0.9)
+    assert result.low == pytest.approx(low, abs=0.03 * (high - low))
+    assert result.high == pytest.approx(high, abs=0.03 * (high - low))
+
+
+def test_the_p_value_of_coins() -> None:
+    """9 users gain and 3 lose: sums of 12 fair draws from 9 ones and 3 minus ones, centred, by the binomial formula."""
+    n = 12
     relevant = Csr.from_coo(np.arange(n), np.zeros(n), np.ones(n), (n, 2))
-    a = ranking_metrics((rng.random((n, 1)) < 0.45).astype(np.int32), relevant, 1, "recall")
-    b = ranking_metrics((rng.random((n, 1)) < 0.55).astype(np.int32), relevant, 1, "recall")
-    jittered = Evaluation(
-        users=a.users,
-        per_user={"recall@1": a.per_user["recall@1"] + 1e-9 * rng.random(n)},
-        means=a.means,
-        standard_errors=a.standard_errors,
-        exclude_seen=a.exclude_seen,
-        ties=a.ties,
-        gain=a.gain,
-        cut_ties=0,
-    )
-    by_count = paired_bootstrap(a, b, "recall@1")
-    by_user = paired_bootstrap(jittered, b, "recall@1")
-    assert by_count.low == pytest.approx(by_user.low, abs=0.006)
-    assert by_count.high == pytest.approx(by_user.high, abs=0.006)
-    assert by_count.p_value == pytest.approx(by_user.p_value, abs=0.01)
+    gains = np.arange(n) < 9
+    a = ranking_metrics(np.where(gains, 0, 1).astype(np.int32)[:, None], relevant, 1, "recall")
+    b = ranking_metrics(np.where(gains, 1, 0).astype(np.int32)[:, None], relevant, 1, "recall")
+    exact = sum(comb(n, w) * 0.75**w * 0.25 ** (n - w) for w in range(n + 1) if abs(2 * w - n - 6) >= 6)
+    result = paired_bootstrap(a, b, "recall@1", samples=200_000)
+    assert result.p_value == pytest.approx(exact, abs=0.003)
 
 
 def test_no_difference_is_never_significant(pair: tuple[Evaluation, Evaluation]) -> None:
@@ -79,7 +78,7 @@ def test_a_clear_difference_is_significant(pair: tuple[Evaluation, Evaluation]) 
 
 def test_the_seed_decides(pair: tuple[Evaluation, Evaluation]) -> None:
     first = paired_bootstrap(*pair, "ndcg@5", samples=500, seed=1)
-    assert first == paired_bootstrap(*pair, "ndcg@5", samples=500, seed=1)
+    assert first == paired_bootstrap(*pair, "ndcg@5", samples=500, seed=1, num_threads=3)
     assert first != paired_bootstrap(*pair, "ndcg@5", samples=500, seed=2)
     assert json.loads(json.dumps(first.to_dict()))["metric"] == "ndcg@5"
     assert str(first).startswith("ndcg@5: +0.")
@@ -102,6 +101,7 @@ def test_refuses_what_cannot_be_compared(make_lists: Any, pair: tuple[Evaluation
         ((a, b, "recall@6"), r"metric: expected one with per-user values in a \(recall@5, ndcg@5\), got 'recall@6'"),
         ((a, b, "coverage@5"), "metric: expected one with per-user values"),
         ((a, b, "recall@5", 0), "samples: expected at least 1, got 0"),
+        ((a, b, "recall@5", 10, -1), "seed: expected a number in"),
     ]:
         with pytest.raises(InvalidArgumentError, match=message):
             paired_bootstrap(*arguments)  # type: ignore[arg-type]
