@@ -233,7 +233,7 @@ def test_from_events_refuses_what_it_cannot_weigh() -> None:
     half = dt.timedelta(days=1)
     with pytest.raises(InvalidArgumentError, match="half_life: expected a timedelta above 0"):
         Interactions.from_events(log, {"view": 1.0}, half_life=dt.timedelta(0))
-    with pytest.raises(InvalidArgumentError, match="expected a column event_time"):
+    with pytest.raises(InvalidArgumentError, match="half_life: expected events with times, got none"):
         Interactions.from_events(events(user_id=[1], item_id=[1]), half_life=half)
     untimed = events(user_id=[1, 1], item_id=[1, 1], event_time=pa.array([None, 5], pa.int64()))
     with pytest.raises(InvalidArgumentError, match="event_time in each of 2 events that count, got 1 missing"):

@@ -186,9 +186,9 @@ def test_splits_refuse_what_they_cannot_do() -> None:
     for split in (leave_last_out, lambda met: split_by_time(met, fraction=0.5)):
         with pytest.raises(InvalidArgumentError, match="expected timestamps, got none"):
             split(untimed)
-    with pytest.raises(InvalidArgumentError, match="expected a column event_time"):
+    with pytest.raises(InvalidArgumentError, match="expected an event_time to split by, got none"):
         split_by_time(EventBatch.from_arrow({"user_id": [1], "item_id": [1]}), fraction=0.5)
-    with pytest.raises(InvalidArgumentError, match="expected event_time, got nulls only"):
+    with pytest.raises(InvalidArgumentError, match="expected an event_time to split by, got none"):
         split_by_time(log([("u", "a", "view", None)]), fraction=0.5)
     with pytest.raises(InvalidArgumentError, match="weighed already"):
         split_by_time(timed([(0, 0), (1, 1)]), fraction=0.5, weights={"view": 1.0})  # type: ignore[call-overload]

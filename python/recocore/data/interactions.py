@@ -11,7 +11,7 @@ import numpy as np
 from recocore.csr import Csr
 from recocore.data.ids import IdMap
 from recocore.data.times import times_to_us
-from recocore.data.weighting import WeightedEvents, weigh
+from recocore.data.weighting import decay, weigh
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -110,10 +110,11 @@ class Interactions:
             InvalidArgumentError: an unknown type in `weights`, no event that counts, missing ids, or `half_life` with
                 events without a time.
         """
-        counted = weigh(events, weights, half_life)
+        counted = weigh(events, weights)
         user_map, rows = IdMap.build(counted.users, "user_id")
         item_map, columns = IdMap.build(counted.items, "item_id")
-        return _from_weighted(user_map, item_map, rows, columns, counted)
+        decayed = decay(counted.weights, counted.timestamps, half_life)
+        return add_up(user_map, item_map, rows, columns, weights=decayed, timestamps=counted.timestamps)
 
     def aligned(
         self,
@@ -213,18 +214,17 @@ class Interactions:
         return self.where(np.repeat(chosen, np.diff(self.matrix.indptr)))
 
 
-def from_weighted(like: Interactions, counted: WeightedEvents) -> Interactions:
-    """Weighed events under the id maps of `like`, which knows every id in them."""
-    rows, columns = like.users.indices_of(counted.users), like.items.indices_of(counted.items)
-    return _from_weighted(like.users, like.items, rows, columns, counted)
-
-
-def _from_weighted(
-    users: IdMap, items: IdMap, rows: Int32Array, columns: Int32Array, counted: WeightedEvents
+def add_up(
+    users: IdMap,
+    items: IdMap,
+    rows: Int32Array,
+    columns: Int32Array,
+    *,
+    weights: Float64Array,
+    timestamps: Int64Array | None,
 ) -> Interactions:
-    summed = _assemble(
-        users, items, rows, columns, values=counted.weights, timestamps=counted.timestamps, duplicates="sum"
-    )
+    """The sum of the weights of each pair, without the pairs whose sum is not above 0."""
+    summed = _assemble(users, items, rows, columns, values=weights, timestamps=timestamps, duplicates="sum")
     liked = summed.matrix.values > 0
     return summed if liked.all() else summed.where(liked)
 
