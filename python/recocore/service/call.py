@@ -1,0 +1,54 @@
+"""One call on its way through the server: its id, its deadline, and whether the caller still waits."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+import time
+
+from recocore.errors import CancelledError
+from recocore.service.limits import MAX_REQUEST_ID_CHARS
+from recocore.service.problems import DeadlineError
+
+_REQUEST_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_REQUEST_ID_CHARS}}}")
+
+
+class Call:
+    """What the code that works on a call may know about it.
+
+    Attributes:
+        request_id: names the call in logs, errors and attribution tokens.
+        user_id: whom the call is about, once that is decoded; for the log, which turns it into a pseudonym.
+    """
+
+    __slots__ = ("_cancelled", "_deadline", "request_id", "user_id")
+
+    def __init__(self, request_id: str, seconds_left: float | None = None) -> None:
+        self.request_id = request_id
+        self.user_id: str | None = None
+        self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Say that nobody waits any more. Safe from any thread."""
+        self._cancelled.set()
+
+    def checkpoint(self) -> None:
+        """Go on only where the answer can still be of use: before work, and between its parts.
+
+        Raises:
+            CancelledError: the caller cancelled.
+            DeadlineError: the deadline has passed.
+        """
+        if self._cancelled.is_set():
+            raise CancelledError("the caller cancelled")
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            raise DeadlineError("the deadline passed before the answer was ready; allow more time")
+
+
+def request_id(given: str | None = None) -> str:
+    """The caller's request id where it has the right shape, else a new one of 16 characters."""
+    if given is not None and _REQUEST_ID.fullmatch(given):
+        return given
+    return secrets.token_urlsafe(12)

@@ -1,0 +1,76 @@
+"""How a server runs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from recocore.errors import InvalidArgumentError
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """The settings of one server process.
+
+    Attributes:
+        host: address to listen on; anything but loopback is open to the network without encryption.
+        port: port to listen on; 0 lets the system choose one.
+        threads: threads that rank; 0 means one a CPU that this process may use.
+        max_calls: calls that may run or wait for a thread at once; more are turned away with RESOURCE_EXHAUSTED.
+        grace_seconds: how long calls in flight may take to finish after SIGTERM or SIGINT.
+        drain_delay_seconds: how long to keep taking calls after health says NOT_SERVING, for load balancers to notice.
+        reflection: whether tools may ask the server for its protos.
+        log_level: debug (every call), info, warning or error.
+        pseudonym_key: key of the pseudonyms of users in logs; None draws one at each start, so that pseudonyms of
+            different runs cannot be joined.
+
+    Raises:
+        InvalidArgumentError: a setting is out of range; `field` names it.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 50051
+    threads: int = 0
+    max_calls: int = 128
+    grace_seconds: float = 10.0
+    drain_delay_seconds: float = 0.0
+    reflection: bool = True
+    log_level: str = "info"
+    pseudonym_key: bytes | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.host:
+            raise InvalidArgumentError("host must name an address such as 127.0.0.1, got an empty string", field="host")
+        _in_range("port", self.port, 0, 65_535)
+        _in_range("threads", self.threads, 0, 1_024)
+        _in_range("max_calls", self.max_calls, 1, 1_000_000)
+        _in_range("grace_seconds", self.grace_seconds, 0, 3_600)
+        _in_range("drain_delay_seconds", self.drain_delay_seconds, 0, 3_600)
+        if self.log_level not in {"debug", "info", "warning", "error"}:
+            raise InvalidArgumentError(
+                f"log_level must be debug, info, warning or error, got {self.log_level!r}", field="log_level"
+            )
+
+    @property
+    def thread_count(self) -> int:
+        """The number of threads that rank, at least 1."""
+        return self.threads or len(os.sched_getaffinity(0))
+
+    @property
+    def target(self) -> str:
+        """`host:port` as gRPC takes it; an IPv6 host stands in brackets."""
+        return address(self.host, self.port)
+
+
+def address(host: str, port: int) -> str:
+    """`host:port`, with brackets around an IPv6 host.
+
+    >>> address("::1", 50051)
+    '[::1]:50051'
+    """
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _in_range(name: str, value: float, low: int, high: int) -> None:
+    if not low <= value <= high:
+        raise InvalidArgumentError(f"{name} must be from {low} to {high}, got {value}", field=name)

@@ -1,0 +1,123 @@
+"""Between gRPC and the methods: admission, threads, deadlines, errors, log lines.
+
+A method takes the bytes of a request and gives the bytes of a response. It runs on a thread, so that the event loop never
+waits for a ranking.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from recocore.service import convert
+from recocore.service.call import Call, request_id
+from recocore.service.logs import Pseudonyms, log
+from recocore.service.problems import Problem, TooManyCallsError, problem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping
+
+    from recocore.service.config import ServerConfig
+
+Method = Callable[[bytes, Call], bytes]
+
+_REQUEST_ID_KEY = "x-request-id"
+_DETAILS_KEY = "grpc-status-details-bin"
+
+
+class Dispatcher:
+    """Runs the methods of a server's calls, at most `max_calls` at once, on `threads` threads."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self._max_calls = config.max_calls
+        self._slots = threading.BoundedSemaphore(config.max_calls)
+        self._threads = ThreadPoolExecutor(config.thread_count, thread_name_prefix="recocore-rank")
+        self._pseudonyms = Pseudonyms(config.pseudonym_key)
+
+    def handler(self, service: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
+        """A gRPC handler of unary methods by name; requests and responses stay bytes."""
+        handlers = {
+            name: grpc.unary_unary_rpc_method_handler(self._behaviour(name, method)) for name, method in methods.items()
+        }
+        return grpc.method_handlers_generic_handler(service, handlers)
+
+    def close(self) -> None:
+        """Wait for the running methods and let the threads go; what waits for a thread is dropped."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    def _behaviour(self, name: str, method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        async def behave(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
+            call = Call(request_id(_given_request_id(context)), context.time_remaining())
+            started = time.perf_counter()
+            try:
+                response = await self._run(method, request, call)
+            except asyncio.CancelledError:
+                call.cancel()
+                self._log(logging.DEBUG, name, call, started, "CANCELLED")
+                raise
+            except Exception as error:
+                problem = problem_of(error)
+                level = logging.ERROR if problem.is_server_fault else logging.INFO
+                self._log(level, name, call, started, problem.status, problem, error)
+                await _abort(context, problem, call)
+            self._log(logging.DEBUG, name, call, started, "OK")
+            return response
+
+        return behave
+
+    async def _run(self, method: Method, request: bytes, call: Call) -> bytes:
+        def work() -> bytes:
+            call.checkpoint()
+            return method(request, call)
+
+        if not self._slots.acquire(blocking=False):
+            raise TooManyCallsError(f"the server admits {self._max_calls} calls at once; retry later")
+        try:
+            future = self._threads.submit(work)
+        except BaseException:
+            self._slots.release()
+            raise
+        # A cancelled call gives its slot back only when its thread is done: the thread is what the slot stands for.
+        future.add_done_callback(lambda _: self._slots.release())
+        return await asyncio.wrap_future(future)
+
+    def _log(
+        self,
+        level: int,
+        method: str,
+        call: Call,
+        started: float,
+        status: str,
+        problem: Problem | None = None,
+        error: Exception | None = None,
+    ) -> None:
+        log(
+            level,
+            "call",
+            error if problem is not None and problem.is_server_fault else None,
+            method=method,
+            status=status,
+            reason=problem.reason if problem else None,
+            request_id=call.request_id,
+            user=self._pseudonyms.of(call.user_id) if call.user_id else None,
+            milliseconds=round((time.perf_counter() - started) * 1e3, 3),
+        )
+
+
+def _given_request_id(context: grpc.aio.ServicerContext[bytes, bytes]) -> str | None:
+    for key, value in context.invocation_metadata() or ():
+        if key == _REQUEST_ID_KEY and isinstance(value, str):
+            return value
+    return None
+
+
+async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], problem: Problem, call: Call) -> None:
+    details = convert.encode_problem(problem, call.request_id)
+    await context.abort(grpc.StatusCode[problem.status], problem.message, ((_DETAILS_KEY, details),))

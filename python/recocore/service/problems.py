@@ -1,0 +1,128 @@
+"""From an exception to what the caller is told.
+
+The status comes from the exception's `grpc_status` and the reason from its `code`: recocore.errors is the one table. An
+error that is the server's own fault says no more than the request id; its cause is for the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recocore.errors import InvalidArgumentError, RecocoreError
+from recocore.service.limits import MAX_MESSAGE_BYTES
+
+# Faults of the server: their messages may name files and internals, so they stay in the log.
+_SERVER_FAULTS = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS", "UNAVAILABLE", "FAILED_PRECONDITION"})
+
+# gRPC sends messages and details as headers, of which a peer takes 8 KiB: with every character escaped this fits.
+_MAX_MESSAGE_CHARS = 240
+_MAX_VIOLATIONS = 12
+# The time in which a server that is full is likely to have finished some calls.
+RETRY_AFTER_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What is wrong with one field.
+
+    Attributes:
+        field: its path in the proto, such as `candidate_item_ids[3]`.
+        description: what was expected and what came.
+    """
+
+    field: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a caller is told of a failed call.
+
+    Attributes:
+        status: name of a gRPC status code.
+        reason: the same in our own terms, upper case.
+        message: for people.
+        violations: the fields at fault, where the request is.
+        retry_after: seconds after which the same call may succeed; None where it will not.
+    """
+
+    status: str
+    reason: str
+    message: str
+    violations: tuple[Violation, ...] = ()
+    retry_after: float | None = None
+
+    @property
+    def is_server_fault(self) -> bool:
+        """Whether somebody should look into the server's log."""
+        return self.status in _SERVER_FAULTS
+
+
+class InvalidRequestError(InvalidArgumentError):
+    """Fields of a request break their limits; `violations` has each of them."""
+
+    def __init__(self, violations: tuple[Violation, ...]) -> None:
+        first = violations[0]
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        super().__init__(f"{first.field}: {first.description}{more}", field=first.field)
+        self.violations = violations[:_MAX_VIOLATIONS]
+
+
+class MalformedRequestError(InvalidArgumentError):
+    """The bytes of a request are not the message that the method takes."""
+
+    code = "malformed_request"
+
+
+class TooManyCallsError(RecocoreError):
+    """The server runs as many calls as it admits."""
+
+    code = "too_many_calls"
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+
+class ResponseTooLargeError(RecocoreError):
+    """The answer would be larger than a message may be."""
+
+    code = "response_too_large"
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(
+            f"the response would have {size} bytes, at most {MAX_MESSAGE_BYTES} are sent; ask for fewer items or users"
+        )
+
+
+class DeadlineError(RecocoreError):
+    """The call's deadline passed before its answer was ready."""
+
+    code = "deadline_exceeded"
+    grpc_status = "DEADLINE_EXCEEDED"
+
+
+def problem_of(error: Exception) -> Problem:
+    """What to tell a caller about an exception."""
+    if not isinstance(error, RecocoreError) or error.grpc_status in _SERVER_FAULTS:
+        status, reason = ("INTERNAL", "INTERNAL")
+        if isinstance(error, RecocoreError):
+            status, reason = error.grpc_status, error.code.upper()
+        return Problem(status, reason, "the server failed; its log has the cause under the request id of this error")
+    return Problem(
+        status=error.grpc_status,
+        reason=error.code.upper(),
+        message=_shorten(str(error)),
+        violations=_violations(error),
+        retry_after=RETRY_AFTER_SECONDS if isinstance(error, TooManyCallsError) else None,
+    )
+
+
+def _violations(error: RecocoreError) -> tuple[Violation, ...]:
+    if isinstance(error, InvalidRequestError):
+        return error.violations
+    if isinstance(error, InvalidArgumentError) and error.field:
+        return (Violation(error.field, _shorten(str(error))),)
+    return ()
+
+
+def _shorten(message: str) -> str:
+    return message if len(message) <= _MAX_MESSAGE_CHARS else f"{message[:_MAX_MESSAGE_CHARS]}..."

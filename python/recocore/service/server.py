@@ -1,0 +1,175 @@
+"""One server process: gRPC on one event loop, health, reflection, and a graceful end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+from typing import TYPE_CHECKING
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from recocore.errors import InvalidArgumentError
+from recocore.service.config import address
+from recocore.service.dispatch import Dispatcher
+from recocore.service.engine import Engine
+from recocore.service.limits import MAX_MESSAGE_BYTES
+from recocore.service.logs import log
+from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
+from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401  (reflection serves what is imported)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from recocore.service.config import ServerConfig
+    from recocore.service.engine import RankingIndex
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_LOOPBACK = ("127.", "localhost", "::1")
+
+_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+)
+
+
+class Server:
+    """A gRPC server over one index; made, started and drained on one event loop."""
+
+    def __init__(self, index: RankingIndex, config: ServerConfig, *, reuse_port: bool = False) -> None:
+        self._config = config
+        self._dispatcher = Dispatcher(config)
+        self._health = DrainableHealth()
+        # Without reuse a second server on the same port is refused, not given half of the connections.
+        self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
+        methods = RecommendationServicer(Engine(index)).methods()
+        self._server.add_generic_rpc_handlers((self._dispatcher.handler(SERVICE_NAME, methods),))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        if config.reflection:
+            names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self._server)
+
+    async def start(self) -> str:
+        """Listen, serve, and return the address that was bound.
+
+        Raises:
+            InvalidArgumentError: the address cannot be bound.
+        """
+        try:
+            port = self._server.add_insecure_port(self._config.target)
+        except RuntimeError as error:
+            raise InvalidArgumentError(
+                f"cannot listen on {self._config.target}: expected a free port of this machine; try port 0",
+                field="port",
+            ) from error
+        await self._server.start()
+        await self._health.set(SERVICE_NAME, _SERVING)
+        return address(self._config.host, port)
+
+    async def drain(self) -> None:
+        """Say NOT_SERVING, take no new calls, and give those in flight `grace_seconds` to finish."""
+        await self._health.drain()
+        await asyncio.sleep(self._config.drain_delay_seconds)
+        await self._server.stop(self._config.grace_seconds)
+        await asyncio.to_thread(self._dispatcher.close)
+
+
+class DrainableHealth(health.aio.HealthServicer):
+    """Health whose watchers are told NOT_SERVING and then let go: an open watch must not hold up the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._draining = asyncio.Event()
+
+    async def drain(self) -> None:
+        """Set every service to NOT_SERVING for good."""
+        await self.enter_graceful_shutdown()
+        self._draining.set()
+
+    async def Watch(  # noqa: N802
+        self,
+        request: health_pb2.HealthCheckRequest,
+        context: grpc.aio.ServicerContext[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse],
+    ) -> None:
+        """Stream the status of a service until the caller cancels or the server drains."""
+        watching = asyncio.ensure_future(super().Watch(request, context))
+        draining = asyncio.ensure_future(self._draining.wait())
+        try:
+            await asyncio.wait((watching, draining), return_when=asyncio.FIRST_COMPLETED)
+            if not watching.done():
+                # The watcher was notified before the event was set; this lets it write.
+                await asyncio.wait((watching,), timeout=0.1)
+        finally:
+            for task in (watching, draining):
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
+
+
+async def run(
+    index: RankingIndex,
+    config: ServerConfig,
+    announce: Callable[[str], object],
+    *,
+    reuse_port: bool = False,
+    stop_when_readable: int | None = None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain.
+
+    Args:
+        index: what answers.
+        config: settings of this process.
+        announce: called once with the bound address.
+        reuse_port: let other processes listen on the same port.
+        stop_when_readable: a file descriptor that ends the service too.
+
+    Raises:
+        InvalidArgumentError: the address cannot be bound.
+    """
+    async with _stop_event(stop_when_readable) as stop:
+        server = Server(index, config, reuse_port=reuse_port)
+        bound = await server.start()
+        if not config.host.startswith(_LOOPBACK):
+            log(logging.WARNING, "listening beyond this machine without encryption", address=bound)
+        log(logging.INFO, "serving", address=bound, model=index.version)
+        announce(bound)
+        await stop.wait()
+        log(logging.INFO, "draining", address=bound)
+        await server.drain()
+        log(logging.INFO, "stopped", address=bound)
+
+
+@contextlib.asynccontextmanager
+async def _stop_event(descriptor: int | None) -> AsyncIterator[asyncio.Event]:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+    def on_readable() -> None:
+        stop.set()
+        if descriptor is not None:
+            loop.remove_reader(descriptor)
+
+    signals = (signal.SIGTERM, signal.SIGINT)
+    for number in signals:
+        loop.add_signal_handler(number, stop.set)
+    if descriptor is not None:
+        loop.add_reader(descriptor, on_readable)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)
+        if descriptor is not None:
+            loop.remove_reader(descriptor)
+
+
+def announce_json(bound: str) -> None:
+    """Tell a parent process where the server listens: one line of JSON on standard output.
+
+    >>> announce_json("127.0.0.1:50051")
+    {"address": "127.0.0.1:50051"}
+    """
+    print(json.dumps({"address": bound}), flush=True)

@@ -1,0 +1,131 @@
+"""Several worker processes on one port. If one dies the service stops, so that whoever started it can start it again."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import signal
+import socket
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
+
+from recocore.errors import InternalError, InvalidArgumentError
+from recocore.index import Index
+from recocore.service.config import ServerConfig, address
+from recocore.service.logs import configure
+from recocore.service.server import run
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterator, Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+    from types import FrameType
+
+# A worker that has not ended this long after its grace is killed.
+_KILL_AFTER_SECONDS = 5.0
+
+
+def run_workers(
+    index_path: str | os.PathLike[str], config: ServerConfig, count: int, announce: Callable[[str], object]
+) -> None:
+    """Serve with `count` processes until SIGTERM or SIGINT; raises as `serve`."""
+    with _reserve(config) as holder, _stop_signals() as stopping:
+        threads = config.threads or max(1, config.thread_count // count)
+        port: int = holder.getsockname()[1]
+        shared = replace(config, port=port, threads=threads)
+        # Never fork: a process that has used gRPC or threads cannot.
+        context = multiprocessing.get_context("spawn")
+        crew: list[tuple[SpawnProcess, Connection]] = []
+        try:
+            for number in range(count):
+                ours, theirs = context.Pipe()
+                process = context.Process(
+                    target=_work, args=(str(index_path), shared, theirs), name=f"recocore-worker-{number}"
+                )
+                process.start()
+                theirs.close()
+                crew.append((process, ours))
+            if _all_ready(crew, stopping):
+                announce(address(config.host, port))
+                _wait_for_end(crew, stopping)
+        finally:
+            _stop(crew, config)
+        failed = [process.exitcode for process, _ in crew if process.exitcode]
+        if failed:
+            raise InternalError(f"a worker ended with exit code {failed[0]}; all were stopped, see the log above")
+
+
+def _work(index_path: str, config: ServerConfig, parent: Connection) -> None:
+    configure(config.log_level, sys.stderr)
+    index = Index.load(index_path, verify=False)
+    # The parent never writes: its end becomes readable when it dies, and then the worker must not live on.
+    asyncio.run(run(index, config, parent.send, reuse_port=True, stop_when_readable=parent.fileno()))
+
+
+def _all_ready(crew: Sequence[tuple[SpawnProcess, Connection]], stopping: Callable[[], bool]) -> bool:
+    waiting = {connection: process for process, connection in crew}
+    while waiting and not stopping():
+        for connection in list(waiting):
+            if connection.poll(0.05):
+                try:
+                    connection.recv()
+                except EOFError:
+                    return False
+                del waiting[connection]
+    return not waiting
+
+
+def _wait_for_end(crew: Sequence[tuple[SpawnProcess, Connection]], stopping: Callable[[], bool]) -> None:
+    sentinels = [process.sentinel for process, _ in crew]
+    # The timeout bounds the wait for a signal that arrives just before it begins.
+    while not stopping() and not wait(sentinels, timeout=0.5):
+        pass
+
+
+def _stop(crew: Sequence[tuple[SpawnProcess, Connection]], config: ServerConfig) -> None:
+    for process, _ in crew:
+        process.terminate()
+    for process, connection in crew:
+        process.join(config.drain_delay_seconds + config.grace_seconds + _KILL_AFTER_SECONDS)
+        if process.is_alive():
+            process.kill()
+            process.join()
+        connection.close()
+
+
+def _reserve(config: ServerConfig) -> socket.socket:
+    """A socket that is bound but does not listen: it keeps the port for the workers and gets no connections."""
+    try:
+        family, kind, _, _, where = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        # Without the option first: another server's port, shared or not, is not ours to join.
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(where)
+        holder = socket.socket(family, kind)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        holder.bind(where)
+    except OSError as error:
+        raise InvalidArgumentError(
+            f"cannot listen on {config.target}: {error.strerror}; try another port, or 0 for any", field="port"
+        ) from error
+    return holder
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    stop = False
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        nonlocal stop
+        stop = True
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield lambda: stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
