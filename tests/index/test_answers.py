@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def seen_by(log: Interactions) -> dict[str, set[int]]:
     seen: dict[str, set[int]] = {user: set() for user in log.users.ids_of(range(len(log.users)))}
     coo = log.matrix.to_scipy().tocoo()
-    for row, column in zip(coo.row, coo.col, strict=True):
+    for row, column in zip(coo.row.tolist(), coo.col.tolist(), strict=True):
         seen[log.users.id_of(row)].add(log.items.id_of(column))
     return seen
 
