@@ -1,9 +1,5 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
-from recocore.types import Float32Array, Int32Array, Int64Array, NativeCsr, Progress, UInt8Array
-from recocore.types import Float32Array, Int32Array, NativeCsr, NativeFilter, Progress
-from recocore.types import Float32Array, Int32Array, Int64Array, NativeCsr, UInt8Array
-from recocore.types import Float32Array, Float64Array, Int32Array, NativeCsr, Progress
 from recocore.types import (
     Float32Array,
     Float64Array,
