@@ -10,7 +10,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recocore.data.events import EventBatch
 from recocore.data.id_column import missing_ids
 from recocore.data.schema import EVENT_SCHEMA, ITEMLESS_TYPES
 from recocore.data.times import times_to_us, to_us
@@ -19,6 +18,7 @@ from recocore.errors import InvalidArgumentError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from recocore.data.events import EventBatch
     from recocore.data.times import Instant
     from recocore.types import BoolArray, Float64Array
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 class Reason(StrEnum):
     """Why an event was set aside. A row with several reasons has the first in this order.
 
-    A repeat is judged after the faults of single rows, so that a sound event is not lost to a faulty copy of it that came
-    first; outliers last, so that faulty rows do not move the bounds.
+    A repeat is judged after the faults of single rows, so that a sound event is not lost to a faulty copy of it that
+    came first; outliers last, so that faulty rows do not move the bounds.
     """
 
     MISSING_USER_ID = "missing_user_id"
@@ -49,8 +49,8 @@ class OutlierRule:
 
     mad: |x - median| > threshold * 1.4826 * MAD, where 1.4826 makes the median absolute deviation a standard deviation
     under a normal distribution (Iglewicz and Hoaglin 1993, whose customary threshold is 3.5). iqr: x outside of
-    [Q1 - threshold * IQR, Q3 + threshold * IQR] (Tukey 1977, 1.5). A spread of 0 bounds nothing, as more than half of the
-    values being equal says nothing about the rest.
+    [Q1 - threshold * IQR, Q3 + threshold * IQR] (Tukey 1977, 1.5). A spread of 0 bounds nothing, as more than half of
+    the values being equal says nothing about the rest.
     """
 
     column: str
@@ -158,6 +158,7 @@ def clean(events: EventBatch, rules: CleaningRules | None = None) -> Cleaned:
     """Part events into sound ones and a quarantine; every row that comes in is in exactly one of them, unchanged.
 
     Example:
+        >>> from recocore.data import EventBatch
         >>> events = EventBatch.from_arrow({"user_id": ["a", None, "b"], "item_id": [1, 2, 3], "quantity": [1, 1, -2]})
         >>> cleaned = clean(events)
         >>> print(cleaned.report)

@@ -126,7 +126,7 @@ class EventBatch:
         time_unit: TimeUnit | None = None,
         timezone: str | None = None,
     ) -> EventBatch:
-        """Read a CSV file with a header line. Ids are kept as the text that they are ("007" is not 7); empty is missing.
+        """Read a CSV file with a header line; an id stays the text that it is ("007" is not 7), empty is missing.
 
         Raises:
             NotFoundError: no such path.

@@ -157,7 +157,7 @@ class _RangeIds(IdMap):
         return np.where(known & (numbers >= 0) & (numbers < self.size), numbers, -1).astype(np.int32)
 
     def ids_of(self, indices: Any) -> list[Any]:
-        return _checked(indices, self.size).tolist()
+        return list(_checked(indices, self.size).tolist())
 
     def to_arrow(self) -> pa.Table:
         return _table(pa.array([], pa.int64()), self.kind, self.size)
@@ -189,7 +189,7 @@ class _IntegerIds(IdMap):
         return np.where(known & (self.values[at] == numbers), at, -1).astype(np.int32)
 
     def ids_of(self, indices: Any) -> list[Any]:
-        return self.values[_checked(indices, len(self))].tolist()
+        return list(self.values[_checked(indices, len(self))].tolist())
 
     def to_arrow(self) -> pa.Table:
         return _table(pa.array(self.values), self.kind, len(self))

@@ -57,7 +57,7 @@ class _Fitted(ABC):
             if found != (_FORMAT, _VERSION, cls.kind):
                 raise CorruptError(f"{cls.__name__}: expected {(_FORMAT, _VERSION, cls.kind)}, got {found}")
             return cls(**{field.name: _parameter(saved[field.name]) for field in fields(cls)})
-        except (json.JSONDecodeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise CorruptError(f"{cls.__name__}: expected what to_json wrote, got {error!r}") from None
 
     def _take(self, array: Any, argument: str = "array") -> Float64Array:
@@ -104,8 +104,9 @@ class MedianFill(_Fill):
     def fit(cls, array: Any) -> Self:
         """Take each column's median over what is known; a column of gaps alone is refused."""
         values = _known_columns(array)
-        low, high = np.nanquantile(values, 0.5, axis=0, method="lower"), np.nanquantile(values, 0.5, axis=0, method="higher")
-        return cls(_frozen(low / 2 + high / 2 if np.any(np.abs(low) > 1e300) else (low + high) / 2))
+        low, high = (np.nanquantile(values, 0.5, axis=0, method=method) for method in ("lower", "higher"))
+        # Halving before adding keeps the middle of two large numbers finite.
+        return cls(_frozen(np.where(low == high, low, low / 2 + high / 2)))
 
 
 @dataclass(frozen=True)
@@ -121,11 +122,15 @@ class _Linear(_Fitted):
 
     def apply(self, array: Any) -> Float64Array:
         """Scale an array with as many columns as the one fitted; gaps (NaN) are refused: fill them first."""
-        return _finite((_whole(self._take(array)) - self.centre) / self.scale)
+        with np.errstate(over="ignore"):
+            scaled = (_whole(self._take(array)) - self.centre) / self.scale
+        return _finite(scaled)
 
     def inverse(self, array: Any) -> Float64Array:
         """Undo `apply`, up to rounding."""
-        return _finite(_whole(self._take(array)) * self.scale + self.centre)
+        with np.errstate(over="ignore"):
+            restored = _whole(self._take(array)) * self.scale + self.centre
+        return _finite(restored)
 
 
 class ZScore(_Linear):
@@ -145,7 +150,8 @@ class ZScore(_Linear):
         _require_rows(values)
         constant = np.all(values == values[0], axis=0)
         centre = np.where(constant, values[0], _mean(values))
-        deviations = _finite(values - centre)
+        with np.errstate(over="ignore"):
+            deviations = _finite(values - centre)
         # Dividing by the largest deviation first keeps the squares from overflowing and from vanishing.
         largest = np.max(np.abs(deviations), axis=0)
         unit = np.where(constant | (largest == 0), 1.0, largest)
@@ -188,7 +194,8 @@ def _checked(array: Any, argument: str, columns: tuple[int, ...] | None = None) 
     values = values.astype(np.float64)
     if np.isinf(values).any():
         raise InvalidArgumentError(
-            f"{argument}: expected numbers or NaN for gaps, got {int(np.isinf(values).sum())} infinities", field=argument
+            f"{argument}: expected numbers or NaN for gaps, got {int(np.isinf(values).sum())} infinities",
+            field=argument,
         )
     return values
 
@@ -224,10 +231,10 @@ def _known_columns(array: Any) -> Float64Array:
 
 def _mean(values: Float64Array) -> Float64Array:
     with np.errstate(over="ignore"):
-        return _finite(np.nanmean(values, axis=0))
+        return _finite(np.asarray(np.nanmean(values, axis=0)))
 
 
-def _finite(values: Any) -> Any:
+def _finite(values: Float64Array) -> Float64Array:
     if not np.isfinite(values).all():
         raise InvalidArgumentError("array: the result is beyond float64; scale the numbers down first", field="array")
     return values
@@ -239,7 +246,8 @@ def _frozen(values: Any) -> float | tuple[float, ...]:
 
 
 def _parameter(saved: Any) -> float | tuple[float, ...]:
-    numbers = [float(number) for number in (saved if isinstance(saved, list) else [saved])]
-    if not np.isfinite(numbers).all():
+    listed = saved if isinstance(saved, list) else [saved]
+    numbers = [float(number) for number in listed if type(number) in {int, float}]
+    if len(numbers) < len(listed) or not np.isfinite(numbers).all():
         raise ValueError(f"expected finite numbers, got {saved}")
     return tuple(numbers) if isinstance(saved, list) else numbers[0]

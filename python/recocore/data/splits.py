@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from recocore.csr import Csr
+from recocore.data.checks import check_share, check_whole, is_whole
 from recocore.data.events import EventBatch
 from recocore.data.ids import IdMap
 from recocore.data.interactions import Interactions, from_weighted
@@ -67,14 +68,14 @@ def split_by_time(
     """Learn from what came before an instant, be asked about what came from it on.
 
     From events, each side is weighed on its own, so that a pair which met on both sides is in both and nothing of the
-    test leaks into a training weight. From interactions, where a pair has only the time of its latest event, each pair is
-    on one side.
+    test leaks into a training weight. From interactions, where a pair has only the time of its latest event, each pair
+    is on one side.
 
     Args:
         data: events with an `event_time`, or interactions with timestamps.
         cutoff: the first instant of the test.
-        fraction: instead of it, the share of the latest rows for the test, in (0, 1); rows of one instant stay together,
-            so that the test may be larger.
+        fraction: instead of it, the share of the latest rows for the test, in (0, 1); rows of one instant stay
+            together, so that the test may be larger.
         weights: as in `Interactions.from_events`, for events.
         half_life: as in `Interactions.from_events`, for events; ages are measured from the last event of each side.
 
@@ -97,8 +98,7 @@ def leave_last_out(interactions: Interactions, n: int = 1) -> Split:
 
     Of pairs at the same instant, the one with the higher item index counts as later.
     """
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise InvalidArgumentError(f"n: expected an integer of at least 1, got {n!r}", field="n")
+    check_whole(n, "n", 1)
     counts = np.diff(interactions.matrix.indptr)
     order = np.lexsort((_times(interactions), interactions.rows()))
     return _hold_last(interactions, order, np.where(counts > n, n, 0))
@@ -106,7 +106,7 @@ def leave_last_out(interactions: Interactions, n: int = 1) -> Split:
 
 def hold_out(interactions: Interactions, fraction: float = 0.2, seed: int = 0) -> Split:
     """Hold out a random share of each user's pairs, rounded to the nearest whole, but never all of them."""
-    _check_fraction(fraction, "fraction")
+    check_share(fraction, "fraction")
     counts = np.diff(interactions.matrix.indptr)
     held = np.minimum(_rounded(counts * fraction), np.maximum(counts - 1, 0))
     return _hold_last(interactions, _shuffled_rows(interactions, np.random.default_rng(seed)), held)
@@ -117,8 +117,8 @@ def strong_generalisation(
 ) -> StrongSplit:
     """Hold out whole users, and split the pairs of each at random into what the model is shown and asked.
 
-    Only users with two pairs or more can be held out; each has at least one pair in `fold_in` and one in `test`. The rows
-    of users held out are empty in `train`, and those of all others in `fold_in` and `test`.
+    Only users with two pairs or more can be held out; each has at least one pair in `fold_in` and one in `test`. The
+    rows of users held out are empty in `train`, and those of all others in `fold_in` and `test`.
 
     Args:
         interactions: what to split.
@@ -126,7 +126,7 @@ def strong_generalisation(
         fold_in_fraction: the share of a held-out user's pairs that the model is shown, in (0, 1).
         seed: makes the choice.
     """
-    _check_fraction(fold_in_fraction, "fold_in_fraction")
+    check_share(fold_in_fraction, "fold_in_fraction")
     counts = np.diff(interactions.matrix.indptr)
     eligible = np.flatnonzero(counts >= 2)
     wanted = _held_out_count(held_out_users, len(eligible))
@@ -166,7 +166,7 @@ def _split_events(
 def _times(interactions: Interactions) -> Int64Array:
     if interactions.timestamps is None:
         raise InvalidArgumentError(
-            "interactions: expected timestamps, got none; build them with timestamps=... or from events with event_time",
+            "interactions: expected timestamps, got none; build them with timestamps=..., or from events with times",
             field="timestamps",
         )
     return interactions.timestamps
@@ -178,7 +178,7 @@ def _from_cutoff(times: Int64Array, cutoff: Instant | None, fraction: float | No
     if len(times) == 0:
         raise InvalidArgumentError("cutoff, fraction: expected rows to split, got none", field="cutoff")
     if fraction is not None:
-        _check_fraction(fraction, "fraction")
+        check_share(fraction, "fraction")
         held = max(1, int(_rounded(len(times) * fraction)))
         first = int(np.partition(times, len(times) - held)[len(times) - held])
     else:
@@ -213,16 +213,11 @@ def _rounded(numbers: Any) -> Any:
     return np.floor(np.asarray(numbers) + 0.5).astype(np.int64)
 
 
-def _check_fraction(fraction: float, argument: str) -> None:
-    if isinstance(fraction, bool) or not (isinstance(fraction, (float, np.floating)) and 0 < fraction < 1):
-        raise InvalidArgumentError(f"{argument}: expected a number in (0, 1), got {fraction!r}", field=argument)
-
-
 def _held_out_count(wanted: float, eligible: int) -> int:
-    if isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool):
+    if is_whole(wanted):
         count = int(wanted)
     else:
-        _check_fraction(wanted, "held_out_users")
+        check_share(wanted, "held_out_users")
         count = max(1, math.floor(eligible * wanted + 0.5))
     if not 1 <= count <= eligible:
         raise InvalidArgumentError(

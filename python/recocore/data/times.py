@@ -58,7 +58,8 @@ def times_to_us(times: Any, argument: str) -> Int64Array:
         times = times.astype("datetime64[us]").astype(np.int64)
     if times.dtype.kind not in "iu" or times.ndim != 1:
         raise InvalidArgumentError(
-            f"{argument}: expected 1-d timestamps or integers (microseconds since 1970), got {times.ndim}-d {times.dtype}",
+            f"{argument}: expected 1-d timestamps or integers (microseconds since 1970), "
+            f"got {times.ndim}-d {times.dtype}",
             field=argument,
         )
     return np.ascontiguousarray(times, np.int64)
