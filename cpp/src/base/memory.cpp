@@ -33,7 +33,7 @@ std::int64_t left_in_control_group() {
 }
 
 std::string in_megabytes(std::int64_t bytes) {
-  return std::to_string((bytes + 999'999) / 1'000'000) + " MB";
+  return std::to_string(bytes / 1'000'000) + " MB";
 }
 
 }  // namespace
@@ -48,18 +48,19 @@ std::int64_t available_memory() noexcept {
   }
 }
 
-void MemoryBudget::take(std::int64_t bytes, std::string_view next_step) {
-  const std::int64_t left = left_.fetch_sub(bytes, std::memory_order_relaxed);
-  if (bytes <= left) return;
-  left_.fetch_add(bytes, std::memory_order_relaxed);
-  throw Error(ErrorCode::out_of_memory, operation_ + ": needs " + in_megabytes(bytes) + " more (" +
-                                            std::to_string(bytes) + " bytes), " +
-                                            in_megabytes(std::max<std::int64_t>(0, left)) + " of " +
-                                            in_megabytes(total_) + " are left; " + std::string(next_step));
-}
-
 void MemoryBudget::take(std::int64_t count, std::int64_t size, std::string_view next_step) {
-  take(size != 0 && count > kUnknown / size ? kUnknown : count * size, next_step);
+  const std::int64_t bytes = size != 0 && count > kUnknown / size ? kUnknown : count * size;
+  const std::lock_guard lock(mutex_);
+  if (bytes > limit_ - taken_ && !asked_) {
+    limit_ = std::max(limit_, available_());
+    asked_ = true;
+  }
+  if (bytes > limit_ - taken_) {
+    throw Error(ErrorCode::out_of_memory, operation_ + ": needs " + in_megabytes(bytes) + " beside the " +
+                                              in_megabytes(taken_) + " in use, more than the " + in_megabytes(limit_) +
+                                              " that are free; " + std::string(next_step));
+  }
+  taken_ += bytes;
 }
 
 }  // namespace recocore
