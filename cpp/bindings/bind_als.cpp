@@ -27,13 +27,13 @@ AlsParams params_from(float regularization, float alpha0, float nu, const std::s
 
 void als_half_epoch_(const py::tuple& interactions, const py::object& fixed, const py::object& solved,
                      float regularization, float alpha0, float nu, const std::string& solver, int num_threads,
-                     py::object progress) {
+                     const py::object& progress) {
   const CsrArgument argument(interactions, "interactions");
   const auto fixed_factors = checked<float>(fixed, "fixed", 2);
   auto solved_factors = checked<float>(solved, "solved", 2);
   const AlsParams params = params_from(regularization, alpha0, nu, solver);
   const auto out = mutable_matrix_of(solved_factors);
-  run_released(num_threads, std::move(progress), [&](const Execution& execution) {
+  run_released(num_threads, progress, [&](const Execution& execution) {
     als_half_epoch(argument.view(), matrix_of(fixed_factors), out, params, execution);
     return 0;
   });
@@ -65,12 +65,11 @@ py::array_t<float> gram_(const py::object& factors, int num_threads) {
 
 void register_als(py::module_& module) {
   module.def("als_half_epoch", &als_half_epoch_, py::arg("interactions"), py::arg("fixed"), py::arg("solved"),
-             py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("solver"),
-             py::arg("num_threads") = 0, py::arg("progress") = py::none(),
-             "Solves every row of `solved` in place with `fixed` held.");
-  module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"),
-             py::arg("col_factors"), py::arg("regularization"), py::arg("alpha0"), py::arg("nu"),
-             py::arg("num_threads") = 0, "The value of the ALS objective, summed in float64.");
+             py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("solver"), py::arg("num_threads") = 0,
+             py::arg("progress") = py::none(), "Solves every row of `solved` in place with `fixed` held.");
+  module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"), py::arg("col_factors"),
+             py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("num_threads") = 0,
+             "The value of the ALS objective, summed in float64.");
   module.def("gram", &gram_, py::arg("factors"), py::arg("num_threads") = 0, "factors.T @ factors, float32 [f, f].");
 }
 

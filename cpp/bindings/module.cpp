@@ -8,5 +8,9 @@ PYBIND11_MODULE(_native, module) {
   register_als(module);
   register_csr(module);
   register_device(module);
+  register_topk(module);
   register_ids(module);
+  register_ranking_metrics(module);
+  register_matmul_topk(module);
+  register_similarity(module);
 }

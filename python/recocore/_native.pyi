@@ -1,6 +1,15 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
-from recocore.types import Float32Array, Int32Array, Int64Array, NativeCsr, Progress, UInt8Array
+from recocore.types import (
+    Float32Array,
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    NativeCsr,
+    NativeRows,
+    Progress,
+    UInt8Array,
+)
 
 __version__: str
 
@@ -45,3 +54,88 @@ def als_objective(
     num_threads: int = 0,
 ) -> float: ...
 def gram(factors: Float32Array, num_threads: int = 0) -> Float32Array: ...
+
+# bind_topk.cpp
+def topk(
+    queries: Float32Array,
+    items: Float32Array,
+    k: int,
+    *,
+    exclude: list[NativeRows] | None = None,
+    block: Int32Array | None = None,
+    allow: Int32Array | NativeRows | None = None,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Int32Array, Float32Array]: ...
+def score_all(queries: Float32Array, items: Float32Array, num_threads: int = 0) -> Float32Array: ...
+
+# bind_ranking_metrics.cpp
+def ranking_metrics(
+    users: Int32Array,
+    ids: Int32Array,
+    relevant: NativeCsr,
+    metrics: list[str],
+    cutoffs: list[int],
+    scores: Float32Array | None = None,
+    gain: str = "linear",
+    average_ties: bool = False,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> Float64Array: ...
+def ranking_auc(
+    users: Int32Array,
+    ids: Int32Array,
+    scores: Float32Array,
+    relevant: NativeCsr,
+    excluded: NativeCsr | None = None,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> Float64Array: ...
+def list_diversity(
+    ids: Int32Array,
+    vectors: Float32Array | NativeCsr,
+    cutoffs: list[int],
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> Float64Array: ...
+# bind_matmul_topk.cpp
+def matmul_topk(
+    a: NativeCsr,
+    b: NativeCsr,
+    k: int | None,
+    *,
+    threshold: float | None = None,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> NativeCsr: ...
+def matmul_topk_padded(
+    a: NativeCsr,
+    a_rows: Int32Array | None,
+    b: NativeCsr,
+    k: int,
+    *,
+    exclude: list[NativeRows] | None = None,
+    block: Int32Array | None = None,
+    allow: Int32Array | NativeRows | None = None,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> tuple[Int32Array, Float32Array]: ...
+
+# bind_similarity.cpp
+def similarity(
+    matrix: NativeCsr,
+    kind: str,
+    *,
+    k: int | None = 100,
+    shrinkage: float = 0.0,
+    min_support: int = 1,
+    threshold: float | None = None,
+    include_self: bool = False,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    k1: float = 1.2,
+    b: float = 0.75,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> NativeCsr: ...
+def similarity_kinds() -> list[str]: ...

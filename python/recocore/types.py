@@ -1,7 +1,7 @@
 """Names for the arrays that cross room boundaries."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,18 @@ AnyArray: TypeAlias = npt.NDArray[Any]
 # (indptr, indices, values, (rows, columns)): a CSR matrix as the extension takes and returns it.
 NativeCsr: TypeAlias = tuple[Int64Array, Int32Array, Float32Array, tuple[int, int]]
 
-# (exclude, block, allow) of a ranking: rows of CSR patterns for each query (all rows in order, or the rows named), ids for
-# every query, and either for the allow-list.
+# Ids for each query: the rows of a CSR pattern, all in order or those that the array names.
 NativeRows: TypeAlias = tuple[NativeCsr, Int32Array | None]
-NativeFilter: TypeAlias = tuple[list[NativeRows], Int32Array | None, Int32Array | NativeRows | None]
+
+
+class NativeFilter(TypedDict):
+    """The candidates of a ranking, as keywords of the extension: ids for every query, or rows for each."""
+
+    exclude: list[NativeRows]
+    block: Int32Array | None
+    allow: Int32Array | NativeRows | None
+
+
 
 # Told the part done in [0, 1] every 50 ms or less often; an exception that it raises stops the computation.
 Progress: TypeAlias = Callable[[float], object]

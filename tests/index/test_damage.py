@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
     from recocore.types import AnyArray
 
-FILES = ["manifest.json", "users.arrow", "items.arrow", *MATRIX_FILES, *POPULAR_FILES, "scorer.user_factors.npy"]
+FILES = [
+    "manifest.json",
+    "users.arrow",
+    "items.arrow",
+    *MATRIX_FILES,
+    *POPULAR_FILES,
+    "scorer.user_factors.npy",
+    "scorer.objective.npy",
+]
 
 
 def truncations(data: bytes, rng: random.Random) -> Iterator[bytes]:
@@ -73,7 +81,7 @@ def test_without_hashes_a_change_is_refused_or_harmless(saved: Path, name: str) 
         try:
             index = Index.load(saved, verify=False)
         except CorruptError as error:
-            assert name in str(error)  # noqa: PT017
+            assert name.split(".", maxsplit=1)[0] in str(error).rpartition("/")[2]  # noqa: PT017
         else:
             index.recommend([index.users.id_of(0), "nobody"], 5, explain=2)
             index.similar_items([index.items.id_of(0)], 5)
@@ -133,7 +141,7 @@ def test_a_newer_format_says_to_upgrade(saved: Path) -> None:
         ("", "not JSON"),
         ("[]", "expected a JSON object, got list"),
         ("{}", "not a recocore index"),
-        ('{"format": "other"}', 'expected format "recocore-index", got \'other\''),
+        ('{"format": "other"}', "expected format \"recocore-index\", got 'other'"),
         ('{"format": "recocore-index", "format_version": true}', "format_version: expected int, got True"),
         ('{"format": "recocore-index", "format_version": 0}', "format_version: expected 1, got 0"),
         ('{"format": "recocore-index", "format_version": 1}', "model: expected dict, got None"),
@@ -181,7 +189,7 @@ def test_a_file_that_the_manifest_does_not_list_is_refused_unless_hidden(saved: 
     with pytest.raises(CorruptError, match=r"scorer\.other\.npy: no part of this index"):
         Index.load(saved)
     adopt(saved, "scorer.other.npy", "<f4", [30, 4])
-    with pytest.raises(CorruptError, match=r"scorer\.other\.npy: no part of a scorer of kind factors"):
+    with pytest.raises(CorruptError, match=r"scorer\.other: no part of a scorer of kind factors"):
         Index.load(saved)
 
 
@@ -207,7 +215,7 @@ def test_numbers_that_are_not_finite_are_refused(saved: Path, name: str, bad: fl
     array.flat[5] = bad
     put(saved, name, array)
     for verify in (True, False):
-        with pytest.raises(CorruptError, match=rf"{name}: expected finite numbers, got .* at position 5"):
+        with pytest.raises(CorruptError, match=rf"{name.rsplit('.', 2)[0]}.*: expected finite values"):
             Index.load(saved, verify=verify)
 
 

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_an_empty_folder_is_taken(als: Index, tmp_path: Path) -> None:
+def test_an_empty_folder_is_taken(factors: Index, tmp_path: Path) -> None:
     (tmp_path / "index").mkdir()
-    als.save(tmp_path / "index")
-    assert Index.load(tmp_path / "index").version == als.version
+    factors.save(tmp_path / "index")
+    assert Index.load(tmp_path / "index").version == factors.version
     assert [entry.name for entry in tmp_path.iterdir()] == ["index"]
 
 
 @pytest.mark.parametrize("exchange", [True, False])
 def test_overwrite_swaps_whole_indexes(
-    als: Index, built: Index, tmp_path: Path, exchange: bool, monkeypatch: pytest.MonkeyPatch
+    factors: Index, built: Index, tmp_path: Path, exchange: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not exchange:
         monkeypatch.setattr(folder, "_exchange", lambda *_: False)
-    als.save(tmp_path / "index")
+    factors.save(tmp_path / "index")
     with pytest.raises(InvalidArgumentError, match="is not empty; choose another name, or overwrite"):
         built.save(tmp_path / "index")
     before = Index.load(tmp_path / "index")
@@ -43,36 +43,36 @@ def test_overwrite_swaps_whole_indexes(
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
-def test_what_is_no_index_is_never_replaced(als: Index, tmp_path: Path, overwrite: bool) -> None:
+def test_what_is_no_index_is_never_replaced(factors: Index, tmp_path: Path, overwrite: bool) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").write_text("cat")
     (tmp_path / "file").write_text("file")
     for name in ("photos", "file"):
         with pytest.raises(InvalidArgumentError, match=name):
-            als.save(tmp_path / name, overwrite=overwrite)
+            factors.save(tmp_path / name, overwrite=overwrite)
     assert (tmp_path / "photos" / "cat.jpg").read_text() == "cat"
     assert (tmp_path / "file").read_text() == "file"
 
 
-def test_an_index_with_something_of_the_users_in_it_is_not_replaced(als: Index, saved: Path) -> None:
+def test_an_index_with_something_of_the_users_in_it_is_not_replaced(factors: Index, saved: Path) -> None:
     (saved / "notes.txt").write_text("mine")
     with pytest.raises(InvalidArgumentError, match=r"notes\.txt is no part of an index"):
-        als.save(saved, overwrite=True)
+        factors.save(saved, overwrite=True)
     assert (saved / "notes.txt").read_text() == "mine"
 
 
-def test_a_missing_parent_is_named(als: Index, tmp_path: Path) -> None:
+def test_a_missing_parent_is_named(factors: Index, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="absent does not exist; create it first"):
-        als.save(tmp_path / "absent" / "index")
+        factors.save(tmp_path / "absent" / "index")
 
 
 @pytest.mark.parametrize("overwrite", [True, False])
 @pytest.mark.parametrize("calls", range(0, 12, 3))
 def test_a_full_disk_leaves_the_target_as_it_was(
-    als: Index, built: Index, tmp_path: Path, calls: int, overwrite: bool, monkeypatch: pytest.MonkeyPatch
+    factors: Index, built: Index, tmp_path: Path, calls: int, overwrite: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if overwrite:
-        als.save(tmp_path / "index")
+        factors.save(tmp_path / "index")
     left = calls
 
     def fail_later(descriptor: int) -> None:
@@ -86,7 +86,7 @@ def test_a_full_disk_leaves_the_target_as_it_was(
         with pytest.raises(OSError, match="No space left"):
             built.save(tmp_path / "index", overwrite=overwrite)
     if overwrite:
-        assert Index.load(tmp_path / "index").version == als.version
+        assert Index.load(tmp_path / "index").version == factors.version
     assert [entry.name for entry in tmp_path.iterdir()] == (["index"] if overwrite else [])
 
 
@@ -123,7 +123,7 @@ for n in itertools.count():
 
 
 @pytest.mark.parametrize("mode", ["overwrite", "fresh"])
-def test_kill_9_during_a_save_leaves_whole_indexes_only(saved: Path, als: Index, tmp_path: Path, mode: str) -> None:
+def test_kill_9_during_a_save_leaves_whole_indexes_only(saved: Path, factors: Index, tmp_path: Path, mode: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
     torn = 0
@@ -140,7 +140,7 @@ def test_kill_9_during_a_save_leaves_whole_indexes_only(saved: Path, als: Index,
                 assert ".tmp-" in entry.name
                 torn += 1
             else:
-                assert Index.load(entry).version == als.version
+                assert Index.load(entry).version == factors.version
         if mode == "fresh":
             for entry in list(root.iterdir()):
                 entry.rename(tmp_path / f"done-{delay}-{entry.name}")

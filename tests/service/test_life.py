@@ -15,7 +15,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from server_process import ServerProcess
+from tests.service.server_process import ServerProcess
 
 from recocore.client import Client, ServiceError
 from recocore.v1 import recommendation_service_pb2 as v1

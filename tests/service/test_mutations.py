@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from recocore.v1 import recommendation_service_pb2 as v1
 
 if TYPE_CHECKING:
-    from server_process import ServerProcess
+    from tests.service.server_process import ServerProcess
 
     from recocore.client import Client
 

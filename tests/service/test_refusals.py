@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
-from server_process import ServerProcess
+from tests.service.server_process import ServerProcess
 
 from recocore.client import Client, ServiceError
 from recocore.service import limits

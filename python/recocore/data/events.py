@@ -126,7 +126,7 @@ class EventBatch:
         time_unit: TimeUnit | None = None,
         timezone: str | None = None,
     ) -> EventBatch:
-        """Read a CSV file with a header line. Ids are kept as the text that they are ("007" is not 7); empty is missing.
+        """Read a CSV file with a header line; an id stays the text that it is ("007" is not 7), empty is missing.
 
         Raises:
             NotFoundError: no such path.
@@ -198,7 +198,9 @@ def _as_table(source: Any) -> pa.Table:
         try:
             return pa.table(source)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            raise InvalidArgumentError(f"table: expected columns of one type each, got {error}", field="table") from None
+            raise InvalidArgumentError(
+                f"table: expected columns of one type each, got {error}", field="table"
+            ) from None
     raise InvalidArgumentError(
         f"table: expected a pyarrow.Table or what exports one, got {type(source).__name__}", field="table"
     )

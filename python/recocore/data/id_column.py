@@ -26,9 +26,9 @@ _TAKEN = "expected integers, strings or other hashable ids"
 def id_column(ids: Any, argument: str = "ids", *, allow_empty: bool = False) -> IdColumn:
     """Turn ids of any container into one column; strings and integers go without a Python loop.
 
-    Takes NumPy arrays, Arrow arrays (dictionary, chunked, string, large_string, string_view, any integer width), anything
-    that exports Arrow (pandas and polars columns) and any iterable of Python objects. The empty string is a missing id,
-    as null is, unless `allow_empty` (a lookup, where it is merely unknown).
+    Takes NumPy arrays, Arrow arrays (dictionary, chunked, string, large_string, string_view, any integer width), what
+    exports Arrow (pandas and polars columns) and any iterable of Python objects. The empty string is a missing id, as
+    null is, unless `allow_empty` (a lookup, where it is merely unknown).
 
     Raises:
         InvalidArgumentError: missing ids (with their counts), floats, booleans, integers above int64, strings that are
@@ -83,7 +83,7 @@ def _from_numpy(array: Any, argument: str) -> IdColumn:
     if array.ndim != 1:
         raise _refused(argument, f"expected a 1-d array of ids, got {array.ndim}-d")
     if isinstance(array, np.ma.MaskedArray):
-        _refuse_missing(argument, len(array), null=int(np.ma.count_masked(array)))
+        _refuse_missing(argument, len(array), null=int(np.ma.getmaskarray(array).sum()))
         array = array.data
     kind = array.dtype.kind
     if kind in "iu":

@@ -157,7 +157,7 @@ class _RangeIds(IdMap):
         return np.where(known & (numbers >= 0) & (numbers < self.size), numbers, -1).astype(np.int32)
 
     def ids_of(self, indices: Any) -> list[Any]:
-        return _checked(indices, self.size).tolist()
+        return list(_checked(indices, self.size).tolist())
 
     def to_arrow(self) -> pa.Table:
         return _table(pa.array([], pa.int64()), self.kind, self.size)
@@ -189,7 +189,7 @@ class _IntegerIds(IdMap):
         return np.where(known & (self.values[at] == numbers), at, -1).astype(np.int32)
 
     def ids_of(self, indices: Any) -> list[Any]:
-        return self.values[_checked(indices, len(self))].tolist()
+        return list(self.values[_checked(indices, len(self))].tolist())
 
     def to_arrow(self) -> pa.Table:
         return _table(pa.array(self.values), self.kind, len(self))
@@ -229,7 +229,9 @@ class _StringIds(IdMap):
         if len(column) == 0:
             return np.empty(0, np.int32)
         if not isinstance(column, pa.LargeStringArray):
-            raise InvalidArgumentError("ids: expected strings as the ids of this map are; convert with str", field="ids")
+            raise InvalidArgumentError(
+                "ids: expected strings as the ids of this map are; convert with str", field="ids"
+            )
         return _native.find_sorted_bytes(self.offsets, self.data, *_layout(column))
 
     def ids_of(self, indices: Any) -> list[Any]:
@@ -318,7 +320,9 @@ def _build_objects(objects: list[Hashable], argument: str) -> tuple[IdMap, Int32
 
 def _refuse_too_many(distinct: int, argument: str) -> None:
     if distinct > _MAX_IDS:
-        raise InvalidArgumentError(f"{argument}: expected fewer than 2**31 distinct ids, got {distinct}", field=argument)
+        raise InvalidArgumentError(
+            f"{argument}: expected fewer than 2**31 distinct ids, got {distinct}", field=argument
+        )
 
 
 def _as_integer(id: Hashable) -> int | None:

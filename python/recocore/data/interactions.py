@@ -28,8 +28,8 @@ Duplicates: TypeAlias = Literal["sum", "last", "max"]
 class Interactions:
     """One entry for each pair of a user and an item that met; never changed, only derived from.
 
-    Parts of the same interactions (train and test, fold-in) share both id maps and the shape, so that an index means the
-    same user or item in all of them.
+    Parts of the same interactions (train and test, fold-in) share both id maps and the shape, so that an index means
+    the same user or item in all of them.
 
     Attributes:
         users: the map of user ids to rows.
@@ -82,7 +82,7 @@ class Interactions:
         """
         user_map, rows = IdMap.build(users, "users")
         item_map, columns = IdMap.build(items, "items")
-        return _assemble(user_map, item_map, rows, columns, values, timestamps, duplicates)
+        return _assemble(user_map, item_map, rows, columns, values=values, timestamps=timestamps, duplicates=duplicates)
 
     @classmethod
     def from_csr(cls, csr: Any) -> Interactions:
@@ -148,7 +148,9 @@ class Interactions:
             values = None if values is None else _numbers(values)[known]
             timestamps = None if timestamps is None else times_to_us(timestamps, "timestamps")[known]
             rows, columns = rows[known], columns[known]
-        return _assemble(self.users, self.items, rows, columns, values, timestamps, duplicates)
+        return _assemble(
+            self.users, self.items, rows, columns, values=values, timestamps=timestamps, duplicates=duplicates
+        )
 
     @property
     def n_users(self) -> int:
@@ -220,13 +222,15 @@ def from_weighted(like: Interactions, counted: WeightedEvents) -> Interactions:
 def _from_weighted(
     users: IdMap, items: IdMap, rows: Int32Array, columns: Int32Array, counted: WeightedEvents
 ) -> Interactions:
-    summed = _assemble(users, items, rows, columns, counted.weights, counted.timestamps, "sum")
+    summed = _assemble(
+        users, items, rows, columns, values=counted.weights, timestamps=counted.timestamps, duplicates="sum"
+    )
     liked = summed.matrix.values > 0
     return summed if liked.all() else summed.where(liked)
 
 
 def _assemble(
-    users: IdMap, items: IdMap, rows: Int32Array, columns: Int32Array, values: Any, timestamps: Any, duplicates: str
+    users: IdMap, items: IdMap, rows: Int32Array, columns: Int32Array, *, values: Any, timestamps: Any, duplicates: str
 ) -> Interactions:
     if duplicates not in get_args(Duplicates):
         raise InvalidArgumentError(f"duplicates: expected sum, last or max, got {duplicates!r}", field="duplicates")
@@ -237,7 +241,7 @@ def _assemble(
         single = np.ones(len(rows), np.float32) if numbers is None else numbers.astype(np.float32)
         return Interactions(users, items, Csr.from_coo(rows, columns, single, shape, duplicates))
     times = times_to_us(timestamps, "timestamps")
-    return Interactions(users, items, *_merge_timed(rows, columns, numbers, times, shape, duplicates))
+    return Interactions(users, items, *_merge_timed(rows, columns, numbers, times, shape=shape, duplicates=duplicates))
 
 
 def _merge_timed(
@@ -245,6 +249,7 @@ def _merge_timed(
     columns: Int32Array,
     values: Float64Array | None,
     times: Int64Array,
+    *,
     shape: tuple[int, int],
     duplicates: str,
 ) -> tuple[Csr, Int64Array]:

@@ -34,7 +34,8 @@ def to_us(instant: Any, argument: str) -> int:
     if isinstance(instant, (int, np.integer)) and not isinstance(instant, bool):
         return int(instant)
     raise InvalidArgumentError(
-        f"{argument}: expected a datetime, a numpy.datetime64 or microseconds since 1970, got {instant!r}", field=argument
+        f"{argument}: expected a datetime, a numpy.datetime64 or microseconds since 1970, got {instant!r}",
+        field=argument,
     )
 
 
@@ -57,7 +58,8 @@ def times_to_us(times: Any, argument: str) -> Int64Array:
         times = times.astype("datetime64[us]").astype(np.int64)
     if times.dtype.kind not in "iu" or times.ndim != 1:
         raise InvalidArgumentError(
-            f"{argument}: expected 1-d timestamps or integers (microseconds since 1970), got {times.ndim}-d {times.dtype}",
+            f"{argument}: expected 1-d timestamps or integers (microseconds since 1970), "
+            f"got {times.ndim}-d {times.dtype}",
             field=argument,
         )
     return np.ascontiguousarray(times, np.int64)

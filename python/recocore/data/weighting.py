@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
+from recocore.data.checks import is_finite_number
 from recocore.data.id_column import missing_ids
 from recocore.data.schema import DEFAULT_WEIGHTS, EVENT_TYPES
 from recocore.data.times import times_to_us
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from recocore.data.events import EventBatch
     from recocore.types import Float64Array, Int64Array
 
@@ -72,7 +73,7 @@ def weigh(
     return WeightedEvents(used.column("user_id"), used.column("item_id"), weight, timestamps)
 
 
-def _check(weights: Mapping[str, float], present: list[str], half_life: timedelta | None) -> None:
+def _check(weights: Any, present: list[str], half_life: Any) -> None:
     if not isinstance(weights, Mapping) or not weights:
         raise InvalidArgumentError(f"weights: expected event type → weight, got {weights!r}", field="weights")
     known = EVENT_TYPES | set(present)
@@ -83,8 +84,10 @@ def _check(weights: Mapping[str, float], present: list[str], half_life: timedelt
             field="weights",
         )
     for name, weight in weights.items():
-        if isinstance(weight, (bool, str)) or not np.isfinite(weight):
-            raise InvalidArgumentError(f"weights: expected a finite number for {name!r}, got {weight!r}", field="weights")
+        if not is_finite_number(weight):
+            raise InvalidArgumentError(
+                f"weights: expected a finite number for {name!r}, got {weight!r}", field="weights"
+            )
     if half_life is not None and not (isinstance(half_life, timedelta) and half_life > timedelta(0)):
         raise InvalidArgumentError(f"half_life: expected a timedelta above 0, got {half_life!r}", field="half_life")
 

@@ -249,7 +249,21 @@ class Index:
 
         Returns:
             ids int32 `[n, k]`, -1 pads; scores float32 `[n, k]`.
+
+        Raises:
+            InvalidArgumentError: an index out of range.
         """
+        _at_least(k, 1, "k")
+        for argument, indices, count in (
+            ("user_indices", user_indices, len(self.users)),
+            ("allow", allow, len(self.items)),
+            ("block", block, len(self.items)),
+        ):
+            if indices is not None and len(indices) and not 0 <= indices.min() <= indices.max() < count:
+                raise InvalidArgumentError(
+                    f"{argument}: expected indices in [0, {count}), got {indices.min()} to {indices.max()}",
+                    field=argument,
+                )
         return self.scorer.recommend(user_indices, k, CandidateFilter(exclude_seen, allow, block), num_threads)
 
     def similar_items(self, item_ids: Sequence[ExternalId], k: int = 10, *, num_threads: int = 0) -> list[RankedList]:
@@ -279,11 +293,8 @@ class Index:
         items = self.items.indices_of(item_ids)
         known = items >= 0
         scores = self.scorer.score(np.array([self._user_index(user_id)], np.int32), items[known])[0]
-        named = zip(item_ids, known.tolist(), strict=True)
-        kept, missing = [], []
-        for item_id, is_known in named:
-            (kept if is_known else missing).append(item_id)
-        return ItemScores(tuple(kept), scores, tuple(dict.fromkeys(missing)))
+        kept = tuple(item_ids[position] for position in np.flatnonzero(known).tolist())
+        return ItemScores(kept, scores, _missing(item_ids, items))
 
     def explain(self, user_id: ExternalId, item_id: ExternalId, limit: int = 5) -> tuple[Reason, ...]:
         """The user's own items that add most to an item's score, heaviest first; empty where the model has no reasons.
@@ -295,7 +306,7 @@ class Index:
         item = self.items.index_of(item_id)
         if item < 0:
             raise NotFoundError(f"item_id: {item_id!r} is not in this index")
-        return self._reasons(self._user_index(user_id), item, limit)
+        return self._reasons(self._user_index(user_id), np.array([item], np.int32), limit)[0]
 
     def _user_index(self, user_id: ExternalId) -> int:
         user = self.users.index_of(user_id)
@@ -310,14 +321,12 @@ class Index:
             return None, ()
         item_ids = _id_list(item_ids, argument)
         indices = self.items.indices_of(item_ids)
-        missing = [item_ids[position] for position in np.flatnonzero(indices < 0).tolist()]
-        return np.unique(indices[indices >= 0]), tuple(missing)
+        return np.unique(indices[indices >= 0]), _missing(item_ids, indices)
 
     def _named(self, items: Int32Array, scores: Float32Array, user: int = -1, explain: int = 0) -> list[RankedItem]:
-        return [
-            RankedItem(item_id, score, "model", self._reasons(user, item, explain) if explain else ())
-            for item, item_id, score in zip(items.tolist(), self.items.ids_of(items), scores.tolist(), strict=True)
-        ]
+        reasons = self._reasons(user, items, explain) if explain and len(items) else [()] * len(items)
+        named = zip(self.items.ids_of(items), scores.tolist(), reasons, strict=True)
+        return [RankedItem(item_id, score, "model", why) for item_id, score, why in named]
 
     def _named_popular(self, items: Int32Array) -> list[RankedItem]:
         counts = self.popular.counts[items].tolist()
@@ -326,10 +335,10 @@ class Index:
             for item_id, count in zip(self.items.ids_of(items), counts, strict=True)
         ]
 
-    def _reasons(self, user: int, item: int, limit: int) -> tuple[Reason, ...]:
-        found = self.scorer.explain(user, item, limit)
-        ids = self.items.ids_of(np.array([reason.item for reason in found], np.int32))
-        return tuple(Reason(item_id, reason.weight) for item_id, reason in zip(ids, found, strict=True))
+    def _reasons(self, user: int, items: Int32Array, limit: int) -> list[tuple[Reason, ...]]:
+        found = self.scorer.explain(user, items, limit)
+        ids = iter(self.items.ids_of([reason.item for reasons in found for reason in reasons]))
+        return [tuple(Reason(next(ids), reason.weight) for reason in reasons) for reasons in found]
 
 
 def _id_list(ids: Iterable[ExternalId], argument: str) -> list[ExternalId]:
@@ -340,7 +349,11 @@ def _id_list(ids: Iterable[ExternalId], argument: str) -> list[ExternalId]:
     return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
 
 
-def _at_least(value: int, least: int, argument: str) -> None:
+def _missing(ids: list[ExternalId], indices: Int32Array) -> tuple[ExternalId, ...]:
+    return tuple(dict.fromkeys(ids[position] for position in np.flatnonzero(indices < 0).tolist()))
+
+
+def _at_least(value: Any, least: int, argument: str) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise InvalidArgumentError(
             f"{argument}: expected a whole number of at least {least}, got {value!r}", field=argument

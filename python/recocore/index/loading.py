@@ -11,9 +11,8 @@ import stat
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, TypeVar
 
-from recocore import _native
 from recocore.csr import Csr
-from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
+from recocore.errors import CorruptError, NotFoundError
 from recocore.index.array_file import map_array
 from recocore.index.contents import ID_FILES, MATRIX_FILES, POPULAR_FILES, SCORER_PREFIX, IndexData
 from recocore.index.id_file import map_ids
@@ -120,11 +119,9 @@ def _assemble(manifest: Manifest, users: IdMap, items: IdMap, arrays: Mapping[st
         raise CorruptError(
             f"id maps: expected {shape[0]} users and {shape[1]} items, got {len(users)} and {len(items)}"
         )
-    matrix = Csr(*(arrays[name] for name in MATRIX_FILES), shape)
-    try:
-        _native.csr_validate(matrix.native, "interactions")
-    except InvalidArgumentError as error:
-        raise CorruptError(str(error)) from error
+    indptr, indices, values = (arrays[name] for name in MATRIX_FILES)
+    matrix = Csr(indptr, indices, values, shape)
+    matrix.check("interactions", CorruptError)
     if matrix.nnz != manifest.counts["interactions"]:
         raise CorruptError(f"interactions: expected {manifest.counts['interactions']}, got {matrix.nnz}")
     popular = PopularItems(*(arrays[name] for name in POPULAR_FILES))
@@ -136,9 +133,12 @@ def _assemble(manifest: Manifest, users: IdMap, items: IdMap, arrays: Mapping[st
         for name, array in arrays.items()
         if name.startswith(SCORER_PREFIX)
     }
-    scorer = SCORERS[manifest.scorer].from_arrays(matrix, fitted)
+    try:
+        scorer = SCORERS[manifest.scorer].from_arrays(matrix, fitted)
+    except CorruptError as error:
+        raise CorruptError(f"{SCORER_PREFIX}{error}") from error
     if unknown := sorted(fitted.keys() - scorer.arrays().keys()):
-        raise CorruptError(f"{SCORER_PREFIX}{unknown[0]}.npy: no part of a scorer of kind {manifest.scorer}")
+        raise CorruptError(f"{SCORER_PREFIX}{unknown[0]}: no part of a scorer of kind {manifest.scorer}")
     return IndexData(manifest.model, manifest.params, manifest.metrics, manifest.created, users, items, scorer, popular)
 
 

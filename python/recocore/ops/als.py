@@ -62,6 +62,4 @@ def als_objective(
     num_threads: int = 0,
 ) -> float:
     """The value of the objective, summed in float64. O(nnz f + (rows + cols) f^2)."""
-    return _native.als_objective(
-        interactions.native, row_factors, col_factors, regularization, alpha0, nu, num_threads
-    )
+    return _native.als_objective(interactions.native, row_factors, col_factors, regularization, alpha0, nu, num_threads)

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from recocore.types import AnyArray
 
 
-def take(
-    arrays: Mapping[str, AnyArray], name: str, dtype: type[np.generic], shape: tuple[int | None, ...]
-) -> Any:
+def take(arrays: Mapping[str, AnyArray], name: str, dtype: type[np.generic], shape: tuple[int | None, ...]) -> Any:
     """The named array if it has this dtype and shape (None: any length).
 
     Raises:

@@ -35,7 +35,7 @@ class CandidateFilter:
     block: Int32Array | Csr | None = None
 
     def native(self, interactions: Csr, users: Int32Array) -> NativeFilter:
-        """The filter for these users as the extension takes it: (exclude, block, allow)."""
+        """The filter for these users as the extension takes it."""
         exclude: list[tuple[NativeCsr, Int32Array | None]] = []
         if self.exclude_seen:
             exclude.append((interactions.native, users))
@@ -43,14 +43,14 @@ class CandidateFilter:
             exclude.append((self.block.native, None))
         block = None if isinstance(self.block, Csr) else self.block
         allow = (self.allow.native, None) if isinstance(self.allow, Csr) else self.allow
-        return exclude, block, allow
+        return {"exclude": exclude, "block": block, "allow": allow}
 
 
 def itself(items: Int32Array, n_items: int) -> NativeFilter:
     """A filter that leaves each item out of its own row."""
     indptr = np.arange(len(items) + 1, dtype=np.int64)
     own = Csr(indptr, items, np.ones(len(items), np.float32), (len(items), n_items))
-    return [(own.native, None)], None, None
+    return {"exclude": [(own.native, None)], "block": None, "allow": None}
 
 
 class Scorer(Protocol):

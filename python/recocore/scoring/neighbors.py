@@ -50,8 +50,8 @@ class ItemNeighborScorer:
             items,
             self.similarity.native,
             k,
-            itself(items, self.similarity.shape[1]),
-            num_threads,
+            **itself(items, self.similarity.shape[1]),
+            num_threads=num_threads,
         )
         return Recommendations(*found)
 
@@ -102,7 +102,7 @@ class UserNeighborScorer:
         """The k items with the largest cosine over the users that have them."""
         by_item, by_user = self._directions
         found = _native.matmul_topk_padded(
-            by_item.native, items, by_user.native, k, itself(items, by_item.shape[0]), num_threads
+            by_item.native, items, by_user.native, k, **itself(items, by_item.shape[0]), num_threads=num_threads
         )
         return Recommendations(*found)
 
@@ -155,16 +155,16 @@ def _identity(n: int) -> Csr:
 def _product(
     left: Csr, users: Int32Array, right: Csr, k: int, candidates: CandidateFilter, seen: Csr, num_threads: int
 ) -> Recommendations:
-    found = _native.matmul_topk_padded(
-        left.native, users, right.native, k, candidates.native(seen, users), num_threads
-    )
+    found = _native.matmul_topk_padded(left.native, users, right.native, k, **candidates.native(seen, users), num_threads=num_threads)
     return Recommendations(*found)
 
 
 def _scores(left: Csr, users: Int32Array, right: Csr, items: Int32Array) -> Float32Array:
+    if len(items) == 0:
+        return np.empty((len(users), 0), np.float32)
     wanted, position = np.unique(items, return_inverse=True)
     ids, scores = _native.matmul_topk_padded(
-        left.native, users, right.native, len(wanted), ([], None, wanted.astype(np.int32)), 0
+        left.native, users, right.native, len(wanted), allow=wanted.astype(np.int32)
     )
     dense = np.zeros((len(users), len(wanted)), np.float32)
     row, column = np.nonzero(ids >= 0)

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "recocore/similarity.hpp"
+
+namespace recocore {
+
+/// similarity() on the CPU; the arguments are checked.
+[[nodiscard]] CsrMatrix similarity_cpu(const CsrView& matrix, const SimilarityParams& params,
+                                       const Execution& execution);
+
+}  // namespace recocore

@@ -1,0 +1,154 @@
+"""Alternating least squares on implicit feedback."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from recocore.errors import InvalidArgumentError
+from recocore.memory import require_memory
+from recocore.models.base import BaseModel, check_device
+from recocore.ops.als import als_half_epoch
+from recocore.scoring import FactorScorer
+
+if TYPE_CHECKING:
+    from recocore.csr import Csr
+    from recocore.data import Interactions
+    from recocore.types import Float32Array, Progress
+
+_SOLVERS = ("auto", "cholesky", "cg", "subspace")
+_LARGEST_FACTORS = 2048
+
+
+class ALS(BaseModel):
+    """Factors x_u, y_i that minimise a weighted squared loss over every pair of user and item.
+
+    The objective is that of Rendle et al., "Revisiting the Performance of iALS on Item Recommendation Benchmarks" (2022):
+
+        sum over seen of w (1 - x.y)^2 + alpha0 * sum over all of (x.y)^2 + sum over rows of lambda_row * |row|^2
+        lambda_row = regularization * (entries of the row + alpha0 * length of the other side) ** nu
+
+    Args:
+        factors: length of a factor, 1 to 2048.
+        regularization: larger pulls factors to zero; see lambda_row.
+        alpha0: weight of an unseen pair; a seen one weighs its interaction's weight more.
+        nu: 0 regularises every row alike, 1 in proportion to its entries.
+        iterations: epochs; each solves all items, then all users.
+        solver: cholesky (exact), cg, subspace (iALS++), or auto: cholesky up to 128 factors, else subspace.
+        num_threads: 0 is one for each core; the result does not depend on it.
+        seed: of the first factors, normal with standard deviation 0.1 / sqrt(factors).
+        device: cpu.
+
+    An epoch costs O(nnz f^2 + (n_users + n_items) f^3) with cholesky.
+
+    Example:
+        >>> import recocore
+        >>> data = recocore.Interactions.from_coo(["ann", "ann", "bob", "bob"], ["a", "b", "a", "c"])
+        >>> model = recocore.models.ALS(factors=4, iterations=5).fit(data)
+        >>> model.recommend([0], k=1).ids.tolist()  # ann has a and b, so c is left
+        [[2]]
+    """
+
+    name: ClassVar[str] = "als"
+
+    def __init__(
+        self,
+        factors: int = 64,
+        regularization: float = 0.003,
+        alpha0: float = 0.1,
+        nu: float = 1.0,
+        iterations: int = 16,
+        solver: str = "auto",
+        num_threads: int = 0,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        super().__init__()
+        if not 1 <= factors <= _LARGEST_FACTORS:
+            raise InvalidArgumentError(f"factors: expected 1 to {_LARGEST_FACTORS}, got {factors}", field="factors")
+        for name, value in (("regularization", regularization), ("alpha0", alpha0), ("nu", nu)):
+            if not (math.isfinite(value) and value >= 0):
+                raise InvalidArgumentError(f"{name}: expected a finite number >= 0, got {value}", field=name)
+        if iterations < 1:
+            raise InvalidArgumentError(f"iterations: expected at least 1, got {iterations}", field="iterations")
+        if solver not in _SOLVERS:
+            raise InvalidArgumentError(f"solver: expected one of {', '.join(_SOLVERS)}, got {solver!r}", field="solver")
+        self.factors = factors
+        self.regularization = regularization
+        self.alpha0 = alpha0
+        self.nu = nu
+        self.iterations = iterations
+        self.solver = solver
+        self.num_threads = num_threads
+        self.seed = seed
+        self.device = check_device(device)
+
+    def params(self) -> dict[str, Any]:
+        """The constructor's keywords with their values."""
+        return {
+            "factors": self.factors,
+            "regularization": self.regularization,
+            "alpha0": self.alpha0,
+            "nu": self.nu,
+            "iterations": self.iterations,
+            "solver": self.solver,
+            "num_threads": self.num_threads,
+            "seed": self.seed,
+            "device": self.device,
+        }
+
+    @property
+    def user_factors(self) -> Float32Array:
+        """float32 `[n_users, factors]`."""
+        return self._factor_scorer.user_factors
+
+    @property
+    def item_factors(self) -> Float32Array:
+        """float32 `[n_items, factors]`."""
+        return self._factor_scorer.item_factors
+
+    @property
+    def _factor_scorer(self) -> FactorScorer:
+        scorer = self.scorer
+        assert isinstance(scorer, FactorScorer)  # _learn returns no other
+        return scorer
+
+    def _learn(self, interactions: Interactions, progress: Progress | None) -> FactorScorer:
+        by_user, by_item = interactions.matrix, interactions.by_item
+        n_users, n_items = by_user.shape
+        require_memory((n_users + n_items) * self.factors * 8, f"ALS with {self.factors} factors")
+        rng = np.random.default_rng(self.seed)
+        scale = 0.1 / math.sqrt(self.factors)
+        users = rng.normal(0, scale, (n_users, self.factors)).astype(np.float32)
+        items = rng.normal(0, scale, (n_items, self.factors)).astype(np.float32)
+        # Users last: their factors then solve the final items' equations, as folding a user in later would.
+        for epoch in range(self.iterations):
+            self._half_epoch(by_item, users, items, _part(progress, 2 * epoch, 2 * self.iterations))
+            self._half_epoch(by_user, items, users, _part(progress, 2 * epoch + 1, 2 * self.iterations))
+        objective = np.array([self.regularization, self.alpha0, self.nu])
+        return FactorScorer(by_user, users, items, objective)
+
+    def _half_epoch(
+        self, interactions: Csr, fixed: Float32Array, solved: Float32Array, progress: Progress | None
+    ) -> None:
+        als_half_epoch(
+            interactions,
+            fixed,
+            solved,
+            regularization=self.regularization,
+            alpha0=self.alpha0,
+            nu=self.nu,
+            solver=self.solver,
+            num_threads=self.num_threads,
+            progress=progress,
+        )
+
+
+def _part(progress: Progress | None, step: int, steps: int) -> Progress | None:
+    """Progress within one of several equal steps, told as progress of the whole; also once at the step's start."""
+    if progress is None:
+        return None
+    progress(step / steps)
+    return lambda fraction: progress((step + fraction) / steps)

@@ -1,0 +1,212 @@
+"""What every model is: the protocol, and the checks and delegation that all share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from recocore.csr import Csr
+from recocore.errors import InvalidArgumentError, NotFittedError, UnsupportedError
+from recocore.memory import require_memory
+from recocore.ops.topk import candidate_list
+from recocore.scoring import CandidateFilter
+
+if TYPE_CHECKING:
+    from recocore.data import Interactions
+    from recocore.recommendations import Contribution, Recommendations
+    from recocore.scoring import Scorer
+    from recocore.types import Float32Array, Int32Array, NativeRows, Progress
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """A model that learns from interactions and ranks items, on the interactions' indices."""
+
+    def fit(self, interactions: Interactions, progress: Progress | None = None) -> Self:
+        """Learn, and return the model itself."""
+        ...
+
+    def recommend(
+        self, user_indices: Any, k: int = 10, exclude_seen: bool = True, allow: Any = None, block: Any = None
+    ) -> Recommendations:
+        """The k best items of each user."""
+        ...
+
+    def similar_items(self, item_indices: Any, k: int = 10) -> Recommendations:
+        """The k items most like each item."""
+        ...
+
+
+class BaseModel(ABC):
+    """Parameters as constructor keywords, held unchanged; learning fills a scorer, which answers everything else."""
+
+    name: ClassVar[str]
+
+    num_threads: int = 0
+
+    def __init__(self) -> None:
+        self._scorer: Scorer | None = None
+
+    @abstractmethod
+    def params(self) -> dict[str, Any]:
+        """The constructor's keywords with their values, JSON-ready: the same model again is `type(model)(**params)`."""
+
+    @abstractmethod
+    def _learn(self, interactions: Interactions, progress: Progress | None) -> Scorer:
+        """The scorer that fits these interactions."""
+
+    def fit(self, interactions: Interactions, progress: Progress | None = None) -> Self:
+        """Learn from interactions.
+
+        Args:
+            interactions: weights by user and item.
+            progress: told the part done in [0, 1]; an exception that it raises stops the fit and leaves the model as it was.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            InvalidArgumentError: there is nothing to learn from, or a parameter does not fit the data.
+        """
+        if interactions.nnz == 0:
+            raise InvalidArgumentError(
+                f"interactions: expected at least one, got an empty {interactions.n_users} x {interactions.n_items} "
+                "matrix; check event types, weights and cleaning",
+                field="interactions",
+            )
+        self._scorer = self._learn(interactions, progress)
+        return self
+
+    @property
+    def scorer(self) -> Scorer:
+        """What `fit` learned.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        if self._scorer is None:
+            raise NotFittedError(f"{type(self).__name__} is not fitted; call fit(interactions) first")
+        return self._scorer
+
+    def recommend(
+        self, user_indices: Any, k: int = 10, exclude_seen: bool = True, allow: Any = None, block: Any = None
+    ) -> Recommendations:
+        """Rank items for users.
+
+        Args:
+            user_indices: integers `[n]` in [0, n_users).
+            k: how many for each user, at least 1; rows with fewer candidates are padded.
+            exclude_seen: leave out the items that a user has interacted with.
+            allow: the only items that may come back: indices for every user, or a sparse `[n, n_items]` with a row for each.
+            block: items that must not come back, in the same two forms.
+
+        Returns:
+            ids and scores `[n, k]`: score descending, then index ascending; -1 and -inf pad.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidArgumentError: an index, k or list out of range.
+        """
+        scorer = self.scorer
+        users = checked_indices(user_indices, scorer.interactions.shape[0], "user_indices")
+        _check_k(k)
+        shape = (len(users), scorer.interactions.shape[1])
+        require_memory(len(users) * k * 8, f"recommend for {len(users)} users with k = {k}")
+        candidates = CandidateFilter(
+            exclude_seen,
+            _as_filter(candidate_list(allow, shape, "allow")),
+            _as_filter(candidate_list(block, shape, "block")),
+        )
+        return scorer.recommend(users, k, candidates, self.num_threads)
+
+    def similar_items(self, item_indices: Any, k: int = 10) -> Recommendations:
+        """Rank the items most like each given item; the item itself never comes back.
+
+        Args:
+            item_indices: integers `[n]` in [0, n_items).
+            k: how many for each item, at least 1.
+
+        Returns:
+            ids and scores `[n, k]`, ordered and padded as in `recommend`.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidArgumentError: an index or k out of range.
+        """
+        scorer = self.scorer
+        items = checked_indices(item_indices, scorer.interactions.shape[1], "item_indices")
+        _check_k(k)
+        return scorer.similar_items(items, k, self.num_threads)
+
+    def score(self, user_indices: Any, item_indices: Any) -> Float32Array:
+        """The score of every user with every item, float32 `[len(user_indices), len(item_indices)]`; no filter applies.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidArgumentError: an index out of range.
+        """
+        scorer = self.scorer
+        users = checked_indices(user_indices, scorer.interactions.shape[0], "user_indices")
+        items = checked_indices(item_indices, scorer.interactions.shape[1], "item_indices")
+        return scorer.score(users, items)
+
+    def explain(self, user_index: int, item_indices: Any, limit: int = 3) -> list[list[Contribution]]:
+        """For each item, the user's own items that pulled it up: at most `limit`, heaviest first.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidArgumentError: an index out of range.
+        """
+        scorer = self.scorer
+        user = int(checked_indices([user_index], scorer.interactions.shape[0], "user_index")[0])
+        items = checked_indices(item_indices, scorer.interactions.shape[1], "item_indices")
+        return scorer.explain(user, items, limit)
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.params().items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def checked_indices(value: Any, count: int, argument: str) -> Int32Array:
+    """Integers `[n]` in [0, count) as int32.
+
+    Raises:
+        InvalidArgumentError: not a 1-d array of integers, or one out of range.
+    """
+    indices = np.asarray(value)
+    if indices.size == 0 and indices.ndim == 1:
+        return np.empty(0, np.int32)
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        raise InvalidArgumentError(
+            f"{argument}: expected a 1-d array of integers, got {indices.ndim}-d {indices.dtype}", field=argument
+        )
+    if indices.min() < 0 or indices.max() >= count:
+        raise InvalidArgumentError(
+            f"{argument}: expected indices in [0, {count}), got {indices.min()} to {indices.max()}", field=argument
+        )
+    return np.ascontiguousarray(indices, np.int32)
+
+
+def check_device(device: str) -> str:
+    """The device, if this build has it.
+
+    Raises:
+        InvalidArgumentError: neither cpu nor cuda.
+        UnsupportedError: cuda on a build or machine without it.
+    """
+    if device not in ("cpu", "cuda"):
+        raise InvalidArgumentError(f"device: expected cpu or cuda, got {device!r}", field="device")
+    if device == "cuda":
+        raise UnsupportedError("device: this build has no CUDA operations; use device='cpu'")
+    return device
+
+
+def _as_filter(value: Int32Array | NativeRows | None) -> Int32Array | Csr | None:
+    return Csr(*value[0]) if isinstance(value, tuple) else value
+
+
+def _check_k(k: int) -> None:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
+        raise InvalidArgumentError(f"k: expected an integer of at least 1, got {k!r}", field="k")

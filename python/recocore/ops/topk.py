@@ -1,0 +1,107 @@
+"""Exact retrieval of the largest inner products."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from recocore import _native
+from recocore.csr import Csr
+from recocore.errors import InvalidArgumentError, UnsupportedError
+from recocore.memory import require_memory
+
+if TYPE_CHECKING:
+    from recocore.types import Float32Array, Int32Array, NativeRows, Progress
+
+_PRECISIONS = ("auto", "float32")
+
+
+def topk(
+    queries: Float32Array,
+    items: Float32Array,
+    k: int,
+    exclude: Any = None,
+    allow: Any = None,
+    num_threads: int = 0,
+    precision: str = "auto",
+    progress: Progress | None = None,
+) -> tuple[Int32Array, Float32Array]:
+    """Find the k items with the largest inner product for each query.
+
+    Args:
+        queries: float32 `[n, f]`, C-contiguous, finite.
+        items: float32 `[m, f]`, C-contiguous, finite.
+        k: how many for each query, at least 1; may exceed m.
+        exclude: items that must not come back: a sparse `[n, m]` with a row for each query (stored entries count,
+            whatever their value) or integer ids for every query.
+        allow: the only items that may come back, in the same two forms.
+        num_threads: 0 is one for each core. The result does not depend on it.
+        precision: "auto" or "float32"; the result is that of float32 either way.
+        progress: told the part done; an exception that it raises stops the search.
+
+    Returns:
+        ids int32 and scores float32, both `[n, k]`: score descending, then id ascending; -1 and -inf where fewer than k
+        items may come back. Computed scores may differ by rounding between instruction sets. O(n m f).
+
+    Raises:
+        InvalidArgumentError: a shape, dtype or id that does not fit, or a value that is not finite (its row is named).
+
+    Example:
+        >>> import numpy as np
+        >>> items = np.eye(3, dtype=np.float32)
+        >>> ids, scores = topk(np.array([[1, 3, 2]], np.float32), items, k=2, exclude=np.array([1]))
+        >>> ids.tolist(), scores.tolist()
+        ([[2, 0]], [[2.0, 1.0]])
+    """
+    if precision not in _PRECISIONS:
+        raise UnsupportedError(f"precision: expected one of {', '.join(_PRECISIONS)}, got {precision!r}")
+    if k < 1:
+        raise InvalidArgumentError(f"k: expected at least 1, got {k}", field="k")
+    shape = (len(queries), len(items))
+    excluded = candidate_list(exclude, shape, "exclude")
+    rows: list[NativeRows] = [excluded] if isinstance(excluded, tuple) else []
+    shared = None if isinstance(excluded, tuple) else excluded
+    require_memory(len(queries) * k * 8, f"topk with {len(queries)} queries and k = {k}")
+    return _native.topk(
+        queries,
+        items,
+        k,
+        exclude=rows,
+        block=shared,
+        allow=candidate_list(allow, shape, "allow"),
+        num_threads=num_threads,
+        progress=progress,
+    )
+
+
+def candidate_list(value: Any, shape: tuple[int, int], argument: str) -> Int32Array | NativeRows | None:
+    """An allow- or block-list as the extension takes it: ids for every query or a CSR row for each.
+
+    Raises:
+        InvalidArgumentError: neither integers in [0, columns) nor a sparse matrix of `shape`.
+    """
+    if value is None:
+        return None
+    if not isinstance(value, Csr) and hasattr(value, "tocsr"):
+        value = Csr.from_scipy(value, argument)
+    if isinstance(value, Csr):
+        if value.shape != shape:
+            raise InvalidArgumentError(
+                f"{argument}: expected a sparse matrix of shape {shape}, got {value.shape}", field=argument
+            )
+        return value.native, None
+    ids = np.asarray(value)
+    if ids.size == 0:
+        return np.empty(0, np.int32)
+    if ids.ndim != 1 or ids.dtype.kind not in "iu":
+        raise InvalidArgumentError(
+            f"{argument}: expected a 1-d array of item indices or a sparse matrix of shape {shape}, "
+            f"got {ids.ndim}-d {ids.dtype}",
+            field=argument,
+        )
+    if ids.min() < 0 or ids.max() >= shape[1]:
+        raise InvalidArgumentError(
+            f"{argument}: expected item indices in [0, {shape[1]}), got {ids.min()} to {ids.max()}", field=argument
+        )
+    return ids.astype(np.int32)
