@@ -15,11 +15,11 @@ import pytest
 from google.protobuf import descriptor_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from recocore.v1 import recommendation_service_pb2 as v1
+from recocore.v1 import recommendation_service_pb2_grpc as stubs
 from tests.service.server_process import ServerProcess
 
 from recocore.client import Client, ServiceError
-from recocore.v1 import recommendation_service_pb2 as v1
-from recocore.v1 import recommendation_service_pb2_grpc as stubs
 
 if TYPE_CHECKING:
     from collections.abc import Callable

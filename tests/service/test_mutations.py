@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 from google.protobuf.message import DecodeError, Message
-
 from recocore.v1 import recommendation_service_pb2 as v1
 
 if TYPE_CHECKING:
@@ -21,7 +20,12 @@ ALLOWED = {"OK", "INVALID_ARGUMENT", "NOT_FOUND"}
 
 VALID: dict[str, Any] = {
     "Recommend": v1.RecommendRequest(
-        user_id="even", page_size=7, exclude_item_ids=["i00", "i01"], candidate_item_ids=["i02"], seen_policy=2, explain=True
+        user_id="even",
+        page_size=7,
+        exclude_item_ids=["i00", "i01"],
+        candidate_item_ids=["i02"],
+        seen_policy=2,
+        explain=True,
     ),
     "SimilarItems": v1.SimilarItemsRequest(item_ids=["i01", "i02"], page_size=3, exclude_item_ids=["i07"]),
     "Score": v1.ScoreRequest(user_id="odd", item_ids=["i01", "i02", "zz"]),

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
+from recocore.v1 import recommendation_service_pb2 as v1
 from tests.service.server_process import ServerProcess
 
 from recocore.client import Client, ServiceError
 from recocore.service import limits
-from recocore.v1 import recommendation_service_pb2 as v1
 
 if TYPE_CHECKING:
     from collections.abc import Callable
