@@ -12,6 +12,7 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from recocore.v1 import recommendation_pb2 as shared
 from recocore.v1 import recommendation_service_pb2 as v1
 from recocore.v1 import recommendation_service_pb2_grpc as stubs
 
@@ -33,7 +34,7 @@ class Script(stubs.RecommendationServiceServicer, health_pb2_grpc.HealthServicer
         self.request_ids: list[str] = []
         self.requests: list[Any] = []
 
-    def Recommend(self, request: Any, context: Any) -> Any:
+    def Recommend(self, request: Any, context: Any) -> Any:  # noqa: N802
         self.requests.append(request)
         self.request_ids.append(dict(context.invocation_metadata())["x-request-id"])
         if self.steps:
@@ -45,20 +46,27 @@ class Script(stubs.RecommendationServiceServicer, health_pb2_grpc.HealthServicer
                 status.details.add().Pack(info)
             context.abort_with_status(_GrpcStatus(code, "not now", status))
         return v1.RecommendResponse(
-            items=[{"item_id": "a", "score": 0.5, "source": 1, "reasons": [{"item_id": "b", "weight": 0.25}]}],
+            items=[
+                shared.ScoredItem(
+                    item_id="a",
+                    score=0.5,
+                    source=shared.SOURCE_MODEL,
+                    reasons=[shared.Reason(item_id="b", weight=0.25)],
+                )
+            ],
             served_model="m1",
-            fallback_used=1,
+            fallback_used=shared.FALLBACK_NONE,
             attribution_token="t",
             missing_ids=["x"],
             request_id="r",
         )
 
-    def Check(self, request: Any, context: Any) -> Any:
+    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         state = self.health.pop(0) if len(self.health) > 1 else self.health[0]
         return health_pb2.HealthCheckResponse(status=state)
 
 
-class _GrpcStatus(grpc.Status):  # type: ignore[misc]
+class _GrpcStatus(grpc.Status):
     def __init__(self, code: grpc.StatusCode, details: str, status: status_pb2.Status) -> None:
         self.code = code
         self.details = details
@@ -91,7 +99,12 @@ def test_results_are_plain_values(target: str, script: Script) -> None:
     assert (answer.missing_ids, answer.request_id) == (("x",), "r")
     assert script.requests == [
         v1.RecommendRequest(
-            user_id="ann", page_size=5, exclude_item_ids=["p"], candidate_item_ids=["q"], seen_policy=2, fallback=1
+            user_id="ann",
+            page_size=5,
+            exclude_item_ids=["p"],
+            candidate_item_ids=["q"],
+            seen_policy=shared.SEEN_POLICY_INCLUDE,
+            fallback=shared.FALLBACK_NONE,
         )
     ]
 
@@ -151,7 +164,7 @@ def test_it_says_why_the_service_is_not_ready(target: str, script: Script) -> No
     script.health = [health_pb2.HealthCheckResponse.NOT_SERVING]
     with (
         Client(target) as client,
-        pytest.raises(ServiceError, match="not ready within 0.3 s: its health is NOT_SERVING"),
+        pytest.raises(ServiceError, match=r"not ready within 0\.3 s: its health is NOT_SERVING"),
     ):
         client.wait_until_ready(0.3)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-import grpc
 import pytest
 from google.protobuf.message import DecodeError, Message
+from recocore.v1 import recommendation_pb2 as shared
 from recocore.v1 import recommendation_service_pb2 as v1
 
 if TYPE_CHECKING:
+    import grpc
     from tests.service.server_process import ServerProcess
 
     from recocore.client import Client
@@ -24,13 +25,13 @@ VALID: dict[str, Any] = {
         page_size=7,
         exclude_item_ids=["i00", "i01"],
         candidate_item_ids=["i02"],
-        seen_policy=2,
+        seen_policy=shared.SEEN_POLICY_INCLUDE,
         explain=True,
     ),
     "SimilarItems": v1.SimilarItemsRequest(item_ids=["i01", "i02"], page_size=3, exclude_item_ids=["i07"]),
     "Score": v1.ScoreRequest(user_id="odd", item_ids=["i01", "i02", "zz"]),
     "BatchRecommend": v1.BatchRecommendRequest(
-        user_ids=["even", "odd", "who"], template=v1.RecommendRequest(page_size=2, fallback=1)
+        user_ids=["even", "odd", "who"], template=v1.RecommendRequest(page_size=2, fallback=shared.FALLBACK_NONE)
     ),
 }
 
@@ -66,7 +67,9 @@ def test_no_message_crashes_or_hangs_the_server(
     rng = random.Random(method)
     valid = VALID[method].SerializeToString()
     messages = [rng.randbytes(rng.randint(0, 200)) if n % 3 == 0 else mutated(rng, valid) for n in range(COUNT)]
-    call = channel.unary_unary(f"/recocore.v1.RecommendationService/{method}")
+    call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+        f"/recocore.v1.RecommendationService/{method}"
+    )
     seen = set()
     for start in range(0, COUNT, 30):
         futures = [(message, call.future(message, timeout=30)) for message in messages[start : start + 30]]
