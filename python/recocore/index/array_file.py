@@ -15,6 +15,8 @@ import numpy as np
 from recocore.errors import CorruptError
 
 if TYPE_CHECKING:
+    import io
+
     from recocore.index.manifest import FileEntry
     from recocore.types import AnyArray
 
@@ -26,11 +28,11 @@ _HEADER = re.compile(rb"\{'descr': '(.+)', 'fortran_order': False, 'shape': \((\
 _CHUNK = 1 << 24
 
 
-def write_array(sink: IO[bytes], array: AnyArray) -> None:
+def write_array(sink: io.RawIOBase, array: AnyArray) -> None:
     """Write a C-contiguous array of one of `DTYPES`, one- or two-dimensional."""
     np.lib.format.write_array_header_1_0(sink, np.lib.format.header_data_from_array_1_0(array))
     if array.size:
-        data = memoryview(array).cast("B")
+        data = array.data.cast("B")
         for start in range(0, len(data), _CHUNK):
             sink.write(data[start : start + _CHUNK])
 

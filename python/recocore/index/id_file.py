@@ -11,10 +11,12 @@ from recocore.data import IdMap
 from recocore.errors import CorruptError, InvalidArgumentError
 
 if TYPE_CHECKING:
+    import io
+
     from recocore.index.manifest import FileEntry
 
 
-def write_ids(sink: IO[bytes], ids: IdMap) -> None:
+def write_ids(sink: io.RawIOBase, ids: IdMap) -> None:
     """Write an id map."""
     table = ids.to_arrow()
     with pa.ipc.new_file(sink, table.schema) as writer:

@@ -293,11 +293,8 @@ class Index:
         items = self.items.indices_of(item_ids)
         known = items >= 0
         scores = self.scorer.score(np.array([self._user_index(user_id)], np.int32), items[known])[0]
-        named = zip(item_ids, known.tolist(), strict=True)
-        kept, missing = [], []
-        for item_id, is_known in named:
-            (kept if is_known else missing).append(item_id)
-        return ItemScores(tuple(kept), scores, tuple(dict.fromkeys(missing)))
+        kept = tuple(item_ids[position] for position in np.flatnonzero(known).tolist())
+        return ItemScores(kept, scores, _missing(item_ids, items))
 
     def explain(self, user_id: ExternalId, item_id: ExternalId, limit: int = 5) -> tuple[Reason, ...]:
         """The user's own items that add most to an item's score, heaviest first; empty where the model has no reasons.
@@ -324,8 +321,7 @@ class Index:
             return None, ()
         item_ids = _id_list(item_ids, argument)
         indices = self.items.indices_of(item_ids)
-        missing = [item_ids[position] for position in np.flatnonzero(indices < 0).tolist()]
-        return np.unique(indices[indices >= 0]), tuple(missing)
+        return np.unique(indices[indices >= 0]), _missing(item_ids, indices)
 
     def _named(self, items: Int32Array, scores: Float32Array, user: int = -1, explain: int = 0) -> list[RankedItem]:
         reasons = self._reasons(user, items, explain) if explain and len(items) else [()] * len(items)
@@ -353,7 +349,11 @@ def _id_list(ids: Iterable[ExternalId], argument: str) -> list[ExternalId]:
     return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
 
 
-def _at_least(value: int, least: int, argument: str) -> None:
+def _missing(ids: list[ExternalId], indices: Int32Array) -> tuple[ExternalId, ...]:
+    return tuple(dict.fromkeys(ids[position] for position in np.flatnonzero(indices < 0).tolist()))
+
+
+def _at_least(value: Any, least: int, argument: str) -> None:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
         raise InvalidArgumentError(
             f"{argument}: expected a whole number of at least {least}, got {value!r}", field=argument

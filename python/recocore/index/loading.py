@@ -119,7 +119,8 @@ def _assemble(manifest: Manifest, users: IdMap, items: IdMap, arrays: Mapping[st
         raise CorruptError(
             f"id maps: expected {shape[0]} users and {shape[1]} items, got {len(users)} and {len(items)}"
         )
-    matrix = Csr(*(arrays[name] for name in MATRIX_FILES), shape)
+    indptr, indices, values = (arrays[name] for name in MATRIX_FILES)
+    matrix = Csr(indptr, indices, values, shape)
     matrix.check("interactions", CorruptError)
     if matrix.nnz != manifest.counts["interactions"]:
         raise CorruptError(f"interactions: expected {manifest.counts['interactions']}, got {matrix.nnz}")

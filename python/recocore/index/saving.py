@@ -63,7 +63,7 @@ class _File:
 
     dtype: str
     shape: tuple[int, ...]
-    write: Callable[[IO[bytes]], None]
+    write: Callable[[io.RawIOBase], None]
 
     def entry(self, sink: _HashingSink) -> FileEntry:
         return FileEntry(sink.size, sink.digest.hexdigest(), self.dtype, self.shape)
@@ -94,7 +94,7 @@ class _HashingSink(io.RawIOBase):
 
 def _files(data: IndexData) -> dict[str, _File]:
     matrix = data.scorer.interactions
-    arrays = {
+    arrays: dict[str, AnyArray] = {
         **dict(zip(MATRIX_FILES, (matrix.indptr, matrix.indices, matrix.values), strict=True)),
         **dict(zip(POPULAR_FILES, (data.popular.counts, data.popular.order), strict=True)),
         **{f"{SCORER_PREFIX}{name}.npy": array for name, array in data.scorer.arrays().items()},

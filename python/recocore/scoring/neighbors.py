@@ -160,6 +160,8 @@ def _product(
 
 
 def _scores(left: Csr, users: Int32Array, right: Csr, items: Int32Array) -> Float32Array:
+    if len(items) == 0:
+        return np.empty((len(users), 0), np.float32)
     wanted, position = np.unique(items, return_inverse=True)
     ids, scores = _native.matmul_topk_padded(
         left.native, users, right.native, len(wanted), allow=wanted.astype(np.int32)

@@ -63,7 +63,7 @@ class Server:
             port = self._server.add_insecure_port(self._config.target)
         except RuntimeError as error:
             raise InvalidArgumentError(
-                f"cannot listen on {self._config.target}: expected a free port of this machine; try port 0",
+                f"cannot listen on {self._config.target}: expected a free port here; try port 0 for any",
                 field="port",
             ) from error
         await self._server.start()
@@ -78,7 +78,7 @@ class Server:
         await asyncio.to_thread(self._dispatcher.close)
 
 
-class DrainableHealth(health.aio.HealthServicer):
+class DrainableHealth(health.aio.HealthServicer):  # type: ignore[misc]  # it has no types
     """Health whose watchers are told NOT_SERVING and then let go: an open watch must not hold up the end."""
 
     def __init__(self) -> None:
