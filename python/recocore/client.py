@@ -160,8 +160,8 @@ class Client:
     Args:
         target: `host:port`, or any target that gRPC resolves.
         timeout: seconds that a call may take with all its retries, unless the call says otherwise.
-        retries: how often a call is tried again within its time, after UNAVAILABLE (exponential backoff with jitter) and
-            where the server names a delay.
+        retries: how often a call is tried again within its time, after UNAVAILABLE (exponential backoff with jitter)
+            and where the server names a delay.
         credentials: TLS credentials; None for plain text.
         options: further gRPC channel options.
 
@@ -275,10 +275,10 @@ class Client:
         """The service's state by its name in grpc.health.v1: SERVING or NOT_SERVING."""
         request = health_pb2.HealthCheckRequest(service=_SERVICE)
         response = self._call(self._health.Check, request, timeout)
-        return health_pb2.HealthCheckResponse.ServingStatus.Name(response.status)
+        return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))
 
     def wait_until_ready(self, timeout: float = 10.0) -> None:
-        """Return as soon as the service answers and says SERVING; ServiceError with DEADLINE_EXCEEDED if it does not."""
+        """Return as soon as the service says SERVING; ServiceError with DEADLINE_EXCEEDED if it does not in time."""
         deadline = time.monotonic() + _positive(timeout)
         last = "nobody answered"
         while (left := deadline - time.monotonic()) > 0:
@@ -336,24 +336,25 @@ class _Method(Protocol[_Request_contra, _Response_co]):
 
 
 def _delay(failure: ServiceError, attempt: int) -> float | None:
-    """Seconds to wait before the next try, None where there should be none. The jitter keeps clients from coming in step."""
+    """Seconds to wait before the next try; None where there should be none. Jitter keeps clients out of step."""
     if failure.retry_after is not None:
         return failure.retry_after * random.uniform(1.0, 1.5)
     if failure.status == "UNAVAILABLE":
-        return min(_FIRST_BACKOFF_SECONDS * 2**attempt, _LONGEST_BACKOFF_SECONDS) * random.uniform(0.5, 1.0)
+        backoff: float = min(_FIRST_BACKOFF_SECONDS * 2**attempt, _LONGEST_BACKOFF_SECONDS)
+        return backoff * random.uniform(0.5, 1.0)
     return None
 
 
 def _failure(error: grpc.RpcError, request_id: str) -> ServiceError:
-    if not isinstance(error, grpc.Call):
-        return ServiceError("UNKNOWN", str(error), request_id=request_id)
-    for key, value in error.trailing_metadata() or ():
+    # What a stub raises is a Call too; the stubs have no type for both.
+    call: Any = error
+    for key, value in call.trailing_metadata() or ():
         if key == _DETAILS_KEY and isinstance(value, bytes):
             try:
                 return _service_error(status_pb2.Status.FromString(value), request_id)
             except DecodeError:
                 break
-    return ServiceError(error.code().name, error.details() or "", request_id=request_id)
+    return ServiceError(call.code().name, call.details() or "", request_id=request_id)
 
 
 def _service_error(status: status_pb2.Status, request_id: str) -> ServiceError:
@@ -377,7 +378,7 @@ def _service_error(status: status_pb2.Status, request_id: str) -> ServiceError:
 _STATUS_NAME = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
-def _template(
+def _template(  # noqa: PLR0917
     page_size: int, exclude: Iterable[str], candidates: Iterable[str], seen_policy: str, fallback: str, explain: bool
 ) -> dict[str, Any]:
     return {

@@ -1,8 +1,8 @@
 """The attribution token: joins what was shown to the events that follow from it.
 
-A caller treats the token as opaque. It is base64url without padding over: format (1 byte), issue time (milliseconds since
-1970, 8 bytes, big-endian), length of the request id (1 byte), the request id, the version of the model, and CRC-32 of all
-that (4 bytes). The checksum finds damage, not forgery.
+A caller treats the token as opaque. It is base64url without padding over: format (1 byte), issue time (milliseconds
+since 1970, 8 bytes, big-endian), length of the request id (1 byte), the request id, the version of the model, and
+CRC-32 of all that (4 bytes). The checksum finds damage, not forgery.
 """
 
 from __future__ import annotations

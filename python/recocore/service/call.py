@@ -34,6 +34,11 @@ class Call:
         """Say that nobody waits any more. Safe from any thread."""
         self._cancelled.set()
 
+    @property
+    def expired(self) -> bool:
+        """Whether the deadline has passed."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
     def checkpoint(self) -> None:
         """Go on only where the answer can still be of use: before work, and between its parts.
 
@@ -43,7 +48,7 @@ class Call:
         """
         if self._cancelled.is_set():
             raise CancelledError("the caller cancelled")
-        if self._deadline is not None and time.monotonic() >= self._deadline:
+        if self.expired:
             raise DeadlineError("the deadline passed before the answer was ready; allow more time")
 
 

@@ -139,9 +139,8 @@ def decode_batch(data: bytes) -> BatchQuery:
         checks.refuse("template.user_id", "expected an empty string: the users are in user_ids")
     options = _options(request.template, checks, "template.")
     checks.done()
-    return BatchQuery(
-        user_ids, {row: error for row, id_ in enumerate(user_ids) if (error := _bad_row(row, id_))}, options
-    )
+    bad_rows = {row: error for row, user_id in enumerate(user_ids) if (error := _bad_row(row, user_id))}
+    return BatchQuery(user_ids, bad_rows, options)
 
 
 def _bad_row(row: int, user_id: str) -> InvalidRequestError | None:
@@ -216,7 +215,7 @@ def encode_batch(rows: Iterable[BatchRow], served: Served) -> bytes:
 
 def encode_problem(problem: Problem, request_id: str) -> bytes:
     """A google.rpc.Status with the details of a problem."""
-    return _status(problem, request_id).SerializeToString()
+    return bytes(_status(problem, request_id).SerializeToString())
 
 
 def _recommend_response(ranked: RankedList, served: Served) -> v1.RecommendResponse:
@@ -272,7 +271,7 @@ def _parse(kind: type[_M], data: bytes) -> _M:
 
 
 def _serialize(message: Message) -> bytes:
-    data = message.SerializeToString()
+    data = bytes(message.SerializeToString())
     if len(data) > limits.MAX_MESSAGE_BYTES:
         raise ResponseTooLargeError(len(data))
     return data

@@ -1,7 +1,7 @@
 """Between gRPC and the methods: admission, threads, deadlines, errors, log lines.
 
-A method takes the bytes of a request and gives the bytes of a response. It runs on a thread, so that the event loop never
-waits for a ranking.
+A method takes the bytes of a request and gives the bytes of a response. It runs on a thread, so that the event loop
+never waits for a ranking.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import grpc
 
 from recocore.service import convert
 from recocore.service.call import Call, request_id
-from recocore.service.logs import Pseudonyms, log
-from recocore.service.problems import Problem, TooManyCallsError, problem_of
+from recocore.service.logs import LOGGER, Pseudonyms, log, places
+from recocore.service.problems import TooManyCallsError, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
     from recocore.service.config import ServerConfig
+    from recocore.service.problems import Problem
 
 Method = Callable[[bytes, Call], bytes]
 
@@ -43,7 +44,7 @@ class Dispatcher:
 
     def handler(self, service: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
         """A gRPC handler of unary methods by name; requests and responses stay bytes."""
-        handlers = {
+        handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             name: grpc.unary_unary_rpc_method_handler(self._behaviour(name, method)) for name, method in methods.items()
         }
         return grpc.method_handlers_generic_handler(service, handlers)
@@ -60,14 +61,18 @@ class Dispatcher:
                 response = await self._run(method, request, call)
             except asyncio.CancelledError:
                 call.cancel()
-                self._log(logging.DEBUG, name, call, started, "CANCELLED")
+                status = "DEADLINE_EXCEEDED" if call.expired else "CANCELLED"
+                self._log(logging.DEBUG, name, call, started, status=status)
                 raise
             except Exception as error:
                 problem = problem_of(error)
-                level = logging.ERROR if problem.is_server_fault else logging.INFO
-                self._log(level, name, call, started, problem.status, problem, error)
+                about = {"status": problem.status, "reason": problem.reason}
+                if problem.is_server_fault:
+                    self._log(logging.ERROR, name, call, started, **about, error=places(error))
+                else:
+                    self._log(logging.INFO, name, call, started, **about)
                 await _abort(context, problem, call)
-            self._log(logging.DEBUG, name, call, started, "OK")
+            self._log(logging.DEBUG, name, call, started, status="OK")
             return response
 
         return behave
@@ -88,27 +93,17 @@ class Dispatcher:
         future.add_done_callback(lambda _: self._slots.release())
         return await asyncio.wrap_future(future)
 
-    def _log(
-        self,
-        level: int,
-        method: str,
-        call: Call,
-        started: float,
-        status: str,
-        problem: Problem | None = None,
-        error: Exception | None = None,
-    ) -> None:
-        log(
-            level,
-            "call",
-            error if problem is not None and problem.is_server_fault else None,
-            method=method,
-            status=status,
-            reason=problem.reason if problem else None,
-            request_id=call.request_id,
-            user=self._pseudonyms.of(call.user_id) if call.user_id else None,
-            milliseconds=round((time.perf_counter() - started) * 1e3, 3),
-        )
+    def _log(self, level: int, method: str, call: Call, started: float, **fields: Any) -> None:
+        if LOGGER.isEnabledFor(level):
+            log(
+                level,
+                "call",
+                method=method,
+                request_id=call.request_id,
+                user=self._pseudonyms.of(call.user_id) if call.user_id else None,
+                milliseconds=round((time.perf_counter() - started) * 1e3, 3),
+                **fields,
+            )
 
 
 def _given_request_id(context: grpc.aio.ServicerContext[bytes, bytes]) -> str | None:

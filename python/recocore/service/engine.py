@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Protocol
 
 from recocore.errors import NotFoundError
 from recocore.service.limits import MAX_NEIGHBOURS, MAX_REASONS
-from recocore.service.logs import log
+from recocore.service.logs import log, places
 from recocore.service.problems import problem_of
 from recocore.service.queries import BatchRow, Scores, SimilarItems
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from recocore.index import ItemScores, RankedItem, RankedList
+    from recocore.service.call import Call
     from recocore.service.problems import Problem
     from recocore.service.queries import (
         BatchQuery,
@@ -96,14 +97,14 @@ class Engine:
         """The ranking of one user."""
         return self._rank([query.user_id], query.options)[0]
 
-    def batch(self, query: BatchQuery, checkpoint: Callable[[], None]) -> list[BatchRow]:
-        """A row for each user. `checkpoint` is called between parts; what it raises ends the batch."""
+    def batch(self, query: BatchQuery, call: Call) -> list[BatchRow]:
+        """A row for each user; ends early, with what `call.checkpoint` raises, when nobody waits any more."""
         good = [row for row in range(len(query.user_ids)) if row not in query.bad_rows]
         results: dict[int, RankedList | Problem] = {row: problem_of(error) for row, error in query.bad_rows.items()}
         for start in range(0, len(good), _CHUNK):
-            checkpoint()
+            call.checkpoint()
             chunk = good[start : start + _CHUNK]
-            ranked = self._rows([query.user_ids[row] for row in chunk], query.options)
+            ranked = self._rows([query.user_ids[row] for row in chunk], query.options, call)
             results.update(zip(chunk, ranked, strict=True))
         return [BatchRow(user_id, results[row]) for row, user_id in enumerate(query.user_ids)]
 
@@ -156,16 +157,16 @@ class Engine:
             for user_id, user, ranked in zip(user_ids, users, lists, strict=True)
         ]
 
-    def _rows(self, user_ids: list[str], options: RankingOptions) -> list[RankedList | Problem]:
+    def _rows(self, user_ids: list[str], options: RankingOptions, call: Call) -> list[RankedList | Problem]:
         try:
             return list(self._rank(user_ids, options))
         except Exception as error:
             if len(user_ids) > 1:
                 # One bad row must not take its neighbours along: find it by ranking each alone.
-                return [row for user_id in user_ids for row in self._rows([user_id], options)]
+                return [row for user_id in user_ids for row in self._rows([user_id], options, call)]
             problem = problem_of(error)
             if problem.is_server_fault:
-                log(logging.ERROR, "batch row", error)
+                log(logging.ERROR, "batch row", request_id=call.request_id, error=places(error))
             return [problem]
 
 

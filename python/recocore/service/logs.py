@@ -37,12 +37,9 @@ class Pseudonyms:
         return hmac.digest(self._key, user_id.encode(), hashlib.sha256)[:8].hex()
 
 
-def log(level: int, event: str, error: BaseException | None = None, **fields: Any) -> None:
-    """Log an event with fields that JSON can hold; `error` adds types and places of the exception and its causes."""
-    if LOGGER.isEnabledFor(level):
-        if error is not None:
-            fields["error"] = places(error)
-        LOGGER.log(level, event, extra={_FIELDS: fields})
+def log(level: int, event: str, **fields: Any) -> None:
+    """Log an event with fields that JSON can hold."""
+    LOGGER.log(level, event, extra={_FIELDS: fields})
 
 
 def places(error: BaseException) -> list[dict[str, Any]]:

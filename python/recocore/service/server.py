@@ -78,7 +78,7 @@ class Server:
         await asyncio.to_thread(self._dispatcher.close)
 
 
-class DrainableHealth(health.aio.HealthServicer):
+class DrainableHealth(health.aio.HealthServicer):  # type: ignore[misc]  # it has no types
     """Health whose watchers are told NOT_SERVING and then let go: an open watch must not hold up the end."""
 
     def __init__(self) -> None:

@@ -53,7 +53,7 @@ class RecommendationServicer:
     def batch_recommend(self, request: bytes, call: Call) -> bytes:
         """The best items for each of many users."""
         query = convert.decode_batch(request)
-        return convert.encode_batch(self._engine.batch(query, call.checkpoint), self._served(call))
+        return convert.encode_batch(self._engine.batch(query, call), self._served(call))
 
     def _served(self, call: Call) -> Served:
         model = self._engine.version

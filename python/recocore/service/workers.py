@@ -1,4 +1,4 @@
-"""Several worker processes on one port. If one dies the service stops, so that whoever started it can start it again."""
+"""Several worker processes on one port; when one dies the service stops, for whoever started it to start it again."""
 
 from __future__ import annotations
 
