@@ -3,6 +3,7 @@
 from recocore.index.index import FittedModel, Index
 from recocore.index.popular import PopularItems
 from recocore.index.results import ExternalId, Fallback, ItemScores, RankedItem, RankedList, Reason, Source
+from recocore.index.saving import check_target
 
 __all__ = [
     "ExternalId",
@@ -15,4 +16,5 @@ __all__ = [
     "RankedList",
     "Reason",
     "Source",
+    "check_target",
 ]

@@ -69,8 +69,11 @@ def rank(
         items, scores = next(rows) if is_known else (_NO_ITEMS, _NO_SCORES)
         found = items >= 0
         items, scores = items[found], scores[found]
-        own = matrix.row(user)[0] if is_known and exclude_seen else _NO_ITEMS
-        yield Filled(items, scores, _first(pool, k - len(items), np.concatenate([items, blocked, own])))
+        filling = _NO_ITEMS
+        if len(items) < k and len(pool):
+            own = matrix.row(user)[0] if is_known and exclude_seen else _NO_ITEMS
+            filling = _first(pool, k - len(items), np.concatenate([items, blocked, own]))
+        yield Filled(items, scores, filling)
 
 
 def _first(pool: Int32Array, n: int, excluded: Int32Array) -> Int32Array:

@@ -44,10 +44,8 @@ def save(data: IndexData, target: Path, *, overwrite: bool) -> None:
         InvalidArgumentError: something stands at the target that may not be replaced, or what JSON cannot hold.
         OSError: the file system refuses; nothing is left behind.
     """
+    check_target(target, overwrite=overwrite)
     target = target.resolve()
-    if not target.parent.is_dir():
-        raise NotFoundError(f"path: the folder {target.parent} does not exist; create it first")
-    _check_replaceable(target, overwrite=overwrite)
     with published(target, replace=overwrite) as folder:
         files = {}
         for name, file in _files(data).items():
@@ -128,7 +126,16 @@ def _manifest(data: IndexData, files: dict[str, FileEntry]) -> Manifest:
     )
 
 
-def _check_replaceable(target: Path, *, overwrite: bool) -> None:
+def check_target(target: Path, *, overwrite: bool) -> None:
+    """See that `save` may write here, before the work of a fit is done for nothing.
+
+    Raises:
+        NotFoundError: the folder around it does not exist.
+        InvalidArgumentError: something stands there that may not be replaced.
+    """
+    target = target.resolve()
+    if not target.parent.is_dir():
+        raise NotFoundError(f"path: the folder {target.parent} does not exist; create it first")
     if not target.exists():
         return
     if not target.is_dir():

@@ -1,0 +1,87 @@
+"""`recocore fit`: from an event log to an index."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recocore.cli.events import LogOptions, keep_quarantine, log_options, report_counts, report_table
+from recocore.cli.models import make_models, model_options, take_parameters
+from recocore.cli.terminal import console, print_json, progress
+from recocore.data import Interactions
+from recocore.index import Index, check_target
+from recocore.models import MODELS
+
+if TYPE_CHECKING:
+    from recocore.models import BaseModel
+
+
+@click.command("fit")
+@click.argument("events", metavar="EVENTS")
+@click.option("--out", required=True, metavar="FOLDER", help="Where the index goes.")
+@click.option("--model", "name", type=click.Choice(list(MODELS)), default="als", show_default=True, help="What to fit.")
+@click.option("--overwrite", is_flag=True, help="Replace an index that stands at FOLDER.")
+@click.option("--quarantine", metavar="FILE", help="Write the rows that were set aside to this Parquet file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@log_options
+@model_options
+def command(
+    events: str, out: str, name: str, overwrite: bool, quarantine: str | None, as_json: bool, **options: Any
+) -> None:
+    """Fit a model to EVENTS, a Parquet file (or folder of them) or a CSV file, and save an index.
+
+    An event has at least user_id and item_id; event_time, type, event_id, value, quantity and others are used where they
+    are there. Unsound events are set aside and counted by reason. The index is a folder that appears whole or not at all.
+
+    \b
+    Examples:
+      recocore fit events.parquet --out index/
+      recocore fit clicks.csv --model itemknn --neighbors 200 --out index/ \\
+          --columns user_id=customer,item_id=sku,event_time=at --time-unit s
+      recocore fit log.parquet --weights view=1,cart=3,buy=10 --half-life 30d --out index/
+
+    \b
+    Next:
+      recocore recommend index/ --user ann
+      recocore serve index/
+    """
+    log = LogOptions.take(options)
+    [model] = make_models((name,), take_parameters(options))
+    check_target(Path(out), overwrite=overwrite)
+    cleaned = log.read(events)
+    keep_quarantine(cleaned, quarantine)
+    if not as_json:
+        console().print(report_table(cleaned))
+    interactions = Interactions.from_events(cleaned.events, log.weights, log.half_life)
+    started = time.perf_counter()
+    with progress(f"fitting {name}") as told:
+        model.fit(interactions, told)
+    seconds = time.perf_counter() - started
+    index = Index.build(model, interactions)
+    index.save(out, overwrite=overwrite)
+    if as_json:
+        print_json({"events": report_counts(cleaned), **_summary(index, model, out, seconds)})
+    else:
+        target = console()
+        target.print(
+            f"fitted {name} on {interactions.nnz:,} pairs of {interactions.n_users:,} users and "
+            f"{interactions.n_items:,} items in {seconds:.2f} s",
+            soft_wrap=True,
+        )
+        target.print(f"saved index {index.version} in [bold]{out}[/bold]; next: recocore serve {out}", soft_wrap=True)
+
+
+def _summary(index: Index, model: BaseModel, out: str, seconds: float) -> dict[str, Any]:
+    return {
+        "model": model.name,
+        "params": model.params(),
+        "users": len(index.users),
+        "items": len(index.items),
+        "interactions": index.scorer.interactions.nnz,
+        "fit_seconds": seconds,
+        "index": out,
+        "version": index.version,
+    }

@@ -1,0 +1,71 @@
+"""Choosing a model and its parameters: the options that fit and evaluate share."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from recocore.models import MODELS, BaseModel
+from recocore.ops.similarity import SIMILARITY_KINDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_F = TypeVar("_F", bound="Callable[..., Any]")
+
+# Option → the constructor's keyword, where they differ: --k is the length of lists everywhere.
+_RENAMED = {"neighbors": "k"}
+# Options that a model without the keyword ignores, so that one command line runs them all.
+_COMMON = frozenset({"seed", "num_threads"})
+
+_NEIGHBORHOOD = ("itemknn", "userknn")
+# Option, its type, the models that have it, what it does.
+_OPTIONS: tuple[tuple[str, Any, tuple[str, ...], str], ...] = (
+    ("factors", int, ("als",), "length of a factor"),
+    ("regularization", float, ("als",), "pull of factors to zero"),
+    ("alpha0", float, ("als",), "weight of unseen pairs"),
+    ("nu", float, ("als",), "0 pulls all rows alike, 1 by their entries"),
+    ("iterations", int, ("als",), "passes over the data"),
+    ("solver", click.Choice(["auto", "cholesky", "cg", "subspace"]), ("als",), "how factors are solved"),
+    ("neighbors", int, _NEIGHBORHOOD, "neighbours kept of each row"),
+    ("similarity", click.Choice(list(SIMILARITY_KINDS)), _NEIGHBORHOOD, "how rows are compared"),
+    ("shrinkage", float, _NEIGHBORHOOD, "distrust of few common rows"),
+    ("seed", int, ("als",), "of the first factors"),
+    ("num_threads", int, ("als", *_NEIGHBORHOOD), "0 for one a core"),
+)
+
+
+def model_options(command: _F) -> _F:
+    """Add every model's parameters to a command."""
+    for name, kind, models, text in reversed(_OPTIONS):
+        default = _keywords_of(models[0])[_RENAMED.get(name, name)].default
+        shown = f"{', '.join(models)}: {text}.  [default: {default}]"
+        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, help=shown)(command)
+    return command
+
+
+def take_parameters(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the parameters that were given out of all the options of a command."""
+    return {name: value for name, *_ in _OPTIONS if (value := options.pop(name)) is not None}
+
+
+def make_models(names: tuple[str, ...], parameters: dict[str, Any]) -> list[BaseModel]:
+    """The models with the parameters that each of them has.
+
+    Raises:
+        UsageError: a parameter that none of them has.
+    """
+    for option in parameters:
+        if option not in _COMMON and not any(_RENAMED.get(option, option) in _keywords_of(name) for name in names):
+            raise click.UsageError(f"--{option.replace('_', '-')} is no parameter of {' or '.join(names)}")
+    given = {_RENAMED.get(option, option): value for option, value in parameters.items()}
+    return [
+        MODELS[name](**{keyword: value for keyword, value in given.items() if keyword in _keywords_of(name)})
+        for name in names
+    ]
+
+
+def _keywords_of(name: str) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(MODELS[name]).parameters

@@ -1,0 +1,61 @@
+"""What people see: consoles, progress bars and tables. Results go to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def console() -> Console:
+    """Standard output, coloured on a terminal, plain elsewhere."""
+    return Console(highlight=False)
+
+
+def note(message: str) -> None:
+    """A remark beside the result, on standard error."""
+    click.echo(f"recocore: {message}", err=True)
+
+
+def print_json(value: Any) -> None:
+    """The result as JSON, on standard output. A number that JSON lacks becomes null."""
+    click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False))
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[float], None]]:
+    """A bar on standard error while the body runs, if that is a terminal; call what it gives with the part done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    target = Console(stderr=True)
+    with Progress(*columns, console=target, transient=True, disable=not target.is_terminal) as bars:
+        task = bars.add_task(label, total=1.0)
+        yield lambda part: bars.update(task, completed=part)
+
+
+def table(*columns: str, title: str | None = None, text: int = 1) -> Table:
+    """A table whose first `text` columns are text and whose others are numbers."""
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    for position, column in enumerate(columns):
+        is_text = position < text
+        made.add_column(column, justify="left" if is_text else "right", no_wrap=True, overflow="ellipsis")
+    return made
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(inner) for inner in value]
+    return value
