@@ -67,14 +67,14 @@ def app() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line and return its exit code: 0, 1 (failed), 2 (not understood), 130 (Ctrl-C), 141 (closed pipe)."""
+    """Run a command line and return its exit code: 0, 1 (failed, or nobody reads on), 2 (not understood), 130 (Ctrl-C)."""
     try:
         result = app.main(args=arguments, prog_name="recocore", standalone_mode=False)
         sys.stdout.flush()
     except BrokenPipeError:
         # Python flushes once more on its way out, and nobody listens any longer.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+        return 1
     except (click.ClickException, click.Abort, KeyboardInterrupt, RecocoreError, OSError, MemoryError) as error:
         message, code = _verdict(error)
         print(f"recocore: error: {' '.join(message.split())}", file=sys.stderr)

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from recocore.cli.terminal import progress, table
 from recocore.evaluation import evaluate
 
@@ -29,9 +31,20 @@ class Measured:
 
 
 def measure(
-    models: Sequence[BaseModel], split: Split, k: Sequence[int], metrics: Sequence[str], *, exclude_seen: bool = True
+    models: Sequence[BaseModel],
+    split: Split,
+    k: Sequence[int],
+    metrics: Sequence[str],
+    *,
+    exclude_seen: bool = True,
+    newcomers: bool = False,
 ) -> list[Measured]:
-    """Fit each model on the split's training side and judge it on the other."""
+    """Fit each model on the split's training side and judge it on the other.
+
+    Users without a training pair are judged only if `newcomers`: a model knows nothing of them, and a server gives them
+    the fallback.
+    """
+    users = None if newcomers else np.flatnonzero(np.diff(split.train.matrix.indptr))
     measured = []
     for model in models:
         started = time.perf_counter()
@@ -40,10 +53,23 @@ def measure(
         seconds = time.perf_counter() - started
         with progress(f"judging {model.name}") as told:
             evaluation = evaluate(
-                model, split.test, k=k, metrics=metrics, train=split.train, exclude_seen=exclude_seen, progress=told
+                model,
+                split.test,
+                k=k,
+                metrics=metrics,
+                train=split.train,
+                exclude_seen=exclude_seen,
+                users=users,
+                progress=told,
             )
         measured.append(Measured(model, seconds, evaluation))
     return measured
+
+
+def count_newcomers(split: Split) -> int:
+    """How many users have held-out pairs but none to learn from."""
+    learned, asked = (np.diff(side.matrix.indptr) > 0 for side in (split.train, split.test))
+    return int((asked & ~learned).sum())
 
 
 def comparison_table(measured: Sequence[Measured], title: str | None = None) -> Table:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recocore.cli.comparison import as_json as measured_json
-from recocore.cli.comparison import comparison_table, measure
+from recocore.cli.comparison import comparison_table, count_newcomers, measure
 from recocore.cli.events import LogOptions, log_options, report_counts, report_table
 from recocore.cli.models import make_models, model_options, take_parameters
 from recocore.cli.parameters import cutoffs
@@ -55,6 +55,9 @@ _BASELINE = Popularity.name
     "--metrics", default="recall,ndcg,map,coverage,novelty", show_default=True, help=f"Among {', '.join(METRICS)}."
 )
 @click.option("--include-seen", is_flag=True, help="Let items of the training side come back: for repeat purchases.")
+@click.option(
+    "--newcomers", is_flag=True, help="Judge users without training events too, of whom a model knows nothing."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @log_options
 @model_options
@@ -67,12 +70,14 @@ def command(
     k: list[int],
     metrics: str,
     include_seen: bool,
+    newcomers: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Fit models on a part of EVENTS and measure how well they foresee the rest, beside the popularity baseline.
 
-    Every item that the user did not have before is ranked; metrics are means over the users with held-out items.
+    Every item that the user did not have before is ranked; metrics are means over the users with held-out items whom the
+    training events know.
 
     \b
     Examples:
@@ -94,7 +99,7 @@ def command(
     else:
         split = _split(cleaned.events, kind, test_share, int(parameters.get("seed", 0)), log)
     asked = [name.strip() for name in metrics.split(",") if name.strip()]
-    measured = measure(models, split, k, asked, exclude_seen=not include_seen)
+    measured = measure(models, split, k, asked, exclude_seen=not include_seen, newcomers=newcomers)
     judged = measured[0].evaluation.n_users
     how = "held out in a file of its own" if test is not None else f"held out by {kind}"
     peak = _peak_bytes()
@@ -105,6 +110,7 @@ def command(
                 "split": kind if test is None else "given",
                 "train": _size(split.train),
                 "test": _size(split.test),
+                "newcomers": {"users": count_newcomers(split), "judged": newcomers},
                 "models": measured_json(measured),
                 "peak_memory_bytes": peak,
             }
@@ -112,11 +118,15 @@ def command(
         return
     target = console()
     target.print(comparison_table(measured))
-    target.print(
-        f"{split.test.nnz:,} pairs of {judged:,} users {how}; {split.train.nnz:,} pairs of {split.train.n_users:,} users "
-        f"and {split.train.n_items:,} items to learn from; peak memory {peak / 2**20:,.0f} MiB",
-        soft_wrap=True,
+    left_out = 0 if newcomers else count_newcomers(split)
+    remarks = (
+        f"{split.train.nnz:,} pairs of {split.train.n_users:,} users and {split.train.n_items:,} items to learn from",
+        f"{split.test.nnz:,} pairs {how}, {judged:,} users judged"
+        + (f"; {left_out:,} newcomers left out (see --newcomers)" if left_out else ""),
+        f"peak memory {peak / 2**20:,.0f} MiB",
     )
+    for remark in remarks:
+        target.print(remark, soft_wrap=True)
 
 
 def _split(events: EventBatch, kind: str, share: float, seed: int, log: LogOptions) -> Split:
