@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from recocore.client import Recommendations
     from recocore.data import Shop
 
+
 _K = 20
 _READY_SECONDS = 20.0
 _CALLS = 20
@@ -45,21 +46,25 @@ _CALLS = 20
 @click.option(
     "--events", "n_events", type=click.IntRange(min=2_000), default=50_000, show_default=True, help="Size of the log."
 )
-def command(seed: int, n_events: int) -> None:
+@click.option("--keep", "log", type=click.Path(dir_okay=False, path_type=Path), help="Write the log, dirt and all, to this Parquet file, to try fit on.")
+def command(seed: int, n_events: int, log: Path | None) -> None:
     """Make a shop, clean its log, train three models, judge them, save an index, serve it, and ask it over gRPC.
 
-    Nothing is left behind: the index lies in a temporary folder, and the server stops at the end.
+    Nothing is left behind but what --keep asks for: the index lies in a temporary folder, and the server stops at the end.
 
     \b
     Examples:
       recocore demo
       recocore demo --seed 7 --events 200000
+      recocore demo --keep events.parquet
     """
     started = time.perf_counter()
     target = console()
     target.rule("[bold]1. An event log, cleaned", align="left")
     with progress("making a shop"):
         shop = synthetic_shop(n_events=n_events, seed=seed, dirt=0.02)
+    if log is not None:
+        shop.events.to_parquet(log)
     cleaned = clean(shop.events, CleaningRules(now=START.replace(year=START.year + 1)))
     target.print(f"A made-up shop: {shop.users.num_rows:,} users, {shop.items.num_rows:,} items, {DAYS} days.")
     target.print(report_table(cleaned))

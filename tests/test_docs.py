@@ -1,0 +1,118 @@
+"""Every command and example in the docs is run, in the order of the page."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT.parent / "shared" / "data"
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+# The first two bash blocks install the project and run these tests: continuous integration runs them as they stand.
+INSTALL_BLOCKS = 2
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """(language, content) of each fenced block."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def environment() -> dict[str, str]:
+    scripts = Path(sys.executable).parent
+    return {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "DATA": str(DATA)}
+
+
+def run(command: list[str] | str, folder: Path) -> str:
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), shell=isinstance(command, str), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_your_own_data_from_log_to_served_answer(tmp_path: Path) -> None:
+    """The chapter's commands and snippets on one folder; the server gets a free port in place of its usual one."""
+    chapter = README.split("## Your own data")[1].split("\n## ")[0]
+    server: subprocess.Popen[str] | None = None
+    address = ""
+    ran = 0
+    try:
+        for language, content in blocks(chapter):
+            if language == "python":
+                printed = run([sys.executable, "-c", content.replace("localhost:50051", address)], tmp_path)
+                assert "client.recommend" not in content or len(printed.splitlines()) == 5
+                ran += 1
+                continue
+            for line in content.splitlines():
+                ran += 1
+                if line.startswith("recocore serve"):
+                    command = shlex.split(line.replace("50051", "0"))
+                    server = subprocess.Popen(
+                        command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                    )
+                    assert server.stdout is not None
+                    address = json.loads(server.stdout.readline())["address"]
+                else:
+                    run(line, tmp_path)
+        assert ran >= 7
+        assert (tmp_path / "nightly-index" / "manifest.json").exists()
+        assert server is not None
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        if server is not None:
+            server.kill()
+            assert server.stdout is not None
+            server.stdout.close()
+            server.wait()
+
+
+def real_data_commands() -> list[str]:
+    chapter = README.split("## Real data")[1].split("\n## ")[0]
+    return [line for language, content in blocks(chapter) if language == "bash" for line in joined(content)]
+
+
+def joined(content: str) -> list[str]:
+    """Lines, with those that end in a backslash joined to the next."""
+    return [line for line in content.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("command", real_data_commands())
+def test_real_data_commands_run_and_beat_popularity(command: str, tmp_path: Path) -> None:
+    if not DATA.is_dir():
+        pytest.skip(f"{DATA} is absent: the real data sets are not part of the project")
+    if "evaluate" not in command:
+        run(command, tmp_path)
+        return
+    judged = json.loads(run(f"{command} --json", tmp_path))["models"]
+    by_model = {entry["model"]: entry["metrics"] for entry in judged}
+    baseline = by_model.pop("popularity")["recall@20"]["mean"]
+    assert by_model
+    for name, metrics in by_model.items():
+        assert metrics["recall@20"]["mean"] > baseline, name
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_paths_that_the_docs_name_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8") + README
+    named = re.findall(r"`((?:cpp|python|proto|tests|benchmarks)/[\w/.]+)`", text)
+    assert named
+    for path in named:
+        assert (ROOT / path).exists(), path
+
+
+def test_only_the_install_blocks_are_left_to_continuous_integration() -> None:
+    bash = [content for language, content in blocks(README) if language == "bash"]
+    assert all(".venv/bin/pip install" in content for content in bash[:INSTALL_BLOCKS])
+    assert not any("pip install" in content for content in bash[INSTALL_BLOCKS:])
