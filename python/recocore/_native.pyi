@@ -68,6 +68,10 @@ def topk(
     progress: Progress | None = None,
 ) -> tuple[Int32Array, Float32Array]: ...
 def score_all(queries: Float32Array, items: Float32Array, num_threads: int = 0) -> Float32Array: ...
+# bind_bootstrap.cpp
+def resampled_means(
+    values: Float64Array, samples: int, seed: int, num_threads: int = 0, progress: Progress | None = None
+) -> Float64Array: ...
 
 # bind_ranking_metrics.cpp
 def ranking_metrics(

@@ -378,7 +378,7 @@ def _service_error(status: status_pb2.Status, request_id: str) -> ServiceError:
 _STATUS_NAME = {code.value[0]: code.name for code in grpc.StatusCode}
 
 
-def _template(  # noqa: PLR0917
+def _template(
     page_size: int, exclude: Iterable[str], candidates: Iterable[str], seen_policy: str, fallback: str, explain: bool
 ) -> dict[str, Any]:
     return {

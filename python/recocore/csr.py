@@ -77,10 +77,12 @@ class Csr:
         if not csr.has_canonical_format:
             csr = csr.copy() if csr is matrix else csr
             csr.sum_duplicates()
+        with np.errstate(over="ignore"):  # what overflows becomes infinite, which the validation names
+            values = np.ascontiguousarray(csr.data, np.float32)
         taken = cls(
             np.ascontiguousarray(csr.indptr, np.int64),
             np.ascontiguousarray(csr.indices, np.int32),
-            np.ascontiguousarray(csr.data, np.float32),
+            values,
             (int(csr.shape[0]), int(csr.shape[1])),
         )
         taken.check(argument)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from recocore.csr import Csr
-from recocore.types import Float32Array, Int32Array
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recocore.types import Float32Array, Int32Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Cases that can be worked out on paper.
 
-`golden_metrics.json` holds, for each metric, the arithmetic that follows from the definition (`why` says what the case is)
-and its value; the first test keeps the two in step, the second compares recocore with the value.
+`golden_metrics.json` holds, for each metric, the arithmetic that follows from the definition (`why` says what the case
+is) and its value; the first test keeps the two in step, the second compares recocore with the value.
 """
 
 from __future__ import annotations
@@ -31,15 +31,14 @@ def test_values_follow_from_their_arithmetic(case: dict[str, Any]) -> None:
 @by_name
 def test_equals_the_golden_value(case: dict[str, Any]) -> None:
     n, n_items = len(case["lists"]), case["n_items"]
-    entries = [(u, item, value) for u, row in enumerate(case["relevant"]) for item, value in row]
-    relevant = Csr.from_coo(*zip(*entries, strict=True), (n, n_items))
+    entries = np.array([(u, item, value) for u, row in enumerate(case["relevant"]) for item, value in row])
+    relevant = Csr.from_coo(entries[:, 0], entries[:, 1], entries[:, 2], (n, n_items))
     options: dict[str, Any] = {key: case[key] for key in ("gain", "ties", "exclude_seen") if key in case}
     if "scores" in case:
         options["scores"] = np.array([[float(s) for s in row] for row in case["scores"]], np.float32)
     if "train" in case:
-        seen = [(u, item) for u, row in enumerate(case["train"]) for item in row]
-        rows, cols = zip(*seen, strict=True)
-        options["train"] = Csr.from_coo(rows, cols, np.ones(len(seen)), (n, n_items))
+        seen = np.array([(u, item) for u, row in enumerate(case["train"]) for item in row])
+        options["train"] = Csr.from_coo(seen[:, 0], seen[:, 1], np.ones(len(seen)), (n, n_items))
     if "item_vectors" in case:
         options["item_vectors"] = np.array(case["item_vectors"], np.float32)
     metrics = list(dict.fromkeys(name.split("@")[0] for name in case["expected"]))

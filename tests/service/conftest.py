@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 import pytest
-from server_process import ServerProcess
+from tests.service.server_process import ServerProcess
 
 from recocore.client import Client
 

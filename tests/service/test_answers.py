@@ -41,7 +41,9 @@ def test_recommend_includes_seen_items_on_request(client: Client) -> None:
 
 
 def test_recommend_keeps_to_the_lists(client: Client) -> None:
-    answer = client.recommend("even", candidate_item_ids=["i09", "i06", "nix", "i04", "i02"], exclude_item_ids=["i06", "?"])
+    answer = client.recommend(
+        "even", candidate_item_ids=["i09", "i06", "nix", "i04", "i02"], exclude_item_ids=["i06", "?"]
+    )
     assert ids(answer.items) == ["i04", "i09"]
     assert answer.missing_ids == ("nix",)
 
@@ -119,7 +121,9 @@ def test_a_batch_answers_as_single_calls_do(client: Client) -> None:
 
 def test_a_bad_row_leaves_the_rest_of_a_batch_whole(client: Client) -> None:
     rows = client.batch_recommend(["even", "", "boom", "odd", "é" * 129, "no-memory"], 1)
-    statuses = [(row.result.status, row.result.reason) if isinstance(row.result, ServiceError) else "OK" for row in rows]
+    statuses = [
+        (row.result.status, row.result.reason) if isinstance(row.result, ServiceError) else "OK" for row in rows
+    ]
     assert statuses == [
         "OK",
         ("INVALID_ARGUMENT", "INVALID_ARGUMENT"),
@@ -142,6 +146,6 @@ def test_a_batch_takes_as_many_users_as_it_says(client: Client) -> None:
 
 
 def test_ids_may_be_any_text(client: Client) -> None:
-    odd = ["\0", "用户", "a/b?c=d", " ", "e" * 256, "𝔘" * 64]
+    odd = ["\0", "用户", "a/b?c=d", " ", "e" * 256, "😀" * 64]
     assert client.recommend("even", candidate_item_ids=odd).missing_ids == tuple(odd)
     assert client.recommend(odd[1], 1).missing_ids == (odd[1],)

@@ -17,7 +17,7 @@ namespace recocore {
 class MemoryBudget {
  public:
   /// So little that the system is not asked for what is left: a small question must stay fast.
-  static constexpr std::int64_t kUnasked = std::int64_t{64} << 20;
+  static constexpr std::int64_t kUnasked = std::int64_t{64} * 1024 * 1024;
 
   explicit MemoryBudget(std::string operation, std::int64_t (*available)() noexcept = &available_memory)
       : operation_(std::move(operation)), available_(available) {}

@@ -13,7 +13,7 @@ namespace recocore {
 /// How two rows of a sparse matrix are compared. Rows are i and j, a column is u; S_i are the columns stored in row i
 /// (a stored zero counts), n_i = |S_i|, n_ij = |S_i ∩ S_j|, df_u the rows stored in column u, N the number of columns,
 /// M the number of rows. Sums run over S_i ∩ S_j unless said otherwise. 0/0 is 0.
-enum class SimilarityKind {
+enum class SimilarityKind : std::uint8_t {
   cosine,                   ///< Σ xy / (|x| |y|), norms over the whole rows
   adjusted_cosine,          ///< cosine after each column's mean (over its stored entries) is taken off its entries
   adjusted_cosine_corated,  ///< the same with norms over the common columns only (Sarwar et al. 2001)

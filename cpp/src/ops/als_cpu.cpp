@@ -60,7 +60,8 @@ void gram_cpu(MatrixView<const float> factors, MatrixView<float> out, const Exec
       const std::int64_t first = c * length;
       const std::int64_t count = std::min(length, factors.rows - first);
       if (count > 0)
-        kernels::dense().syrk_lower_f32(factors.row(first).data(), ones.data(), count, f, partial.data() + c * f * f);
+        kernels::dense().syrk_lower_f32(factors.row(first).data(), factors.stride, ones.data(), count, f,
+                                        partial.data() + c * f * f, f);
     }
   });
   for (std::int64_t i = 0; i < f; ++i) {

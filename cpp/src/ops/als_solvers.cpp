@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/dense/kernel.hpp"
+#include "ops/cholesky.hpp"
 
 namespace recocore {
 namespace {
@@ -17,27 +18,6 @@ std::size_t at(std::int64_t i) {
 }
 
 }  // namespace
-
-bool cholesky_solve(float* a, float* b, std::int64_t n) {
-  const auto& k = kernels::dense();
-  float largest = 0;
-  for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, a[i * n + i]);
-  // A pivot this much below the largest diagonal element is rounding error of float32, not information.
-  const float smallest_pivot = largest * static_cast<float>(n) * std::numeric_limits<float>::epsilon() * 0.01F;
-  for (std::int64_t i = 0; i < n; ++i) {
-    float* row = a + i * n;
-    for (std::int64_t j = 0; j < i; ++j) row[j] = (row[j] - k.dot_f32(row, a + j * n, j)) / a[j * n + j];
-    const float pivot = row[i] - k.dot_f32(row, row, i);
-    if (!(pivot > smallest_pivot)) return false;
-    row[i] = std::sqrt(pivot);
-    b[i] = (b[i] - k.dot_f32(row, b, i)) / row[i];
-  }
-  for (std::int64_t i = n - 1; i >= 0; --i) {
-    b[i] /= a[i * n + i];
-    k.axpy_f32(-b[i], a + i * n, b, i);
-  }
-  return true;
-}
 
 RowSolver::RowSolver(const HalfEpoch& half, AlsSolver solver) : half_(half), solver_(solver) {
   const std::int64_t f = half.factors();
@@ -88,10 +68,10 @@ bool RowSolver::solve_cholesky(const Row& row) {
   for (std::int64_t first = 0; first < std::ssize(row.columns); first += kGather) {
     const std::int64_t count = gather(row, first, 0, f);
     const float* weights = row.weights.data() + first;
-    k.syrk_lower_f32(gathered_.data(), weights, count, f, matrix_.data());
+    k.syrk_lower_f32(gathered_.data(), f, weights, count, f, matrix_.data(), f);
     for (std::int64_t e = 0; e < count; ++e) k.axpy_f32(weights[e], gathered_.data() + e * f, right_.data(), f);
   }
-  if (!cholesky_solve(matrix_.data(), right_.data(), f)) return false;
+  if (!cholesky_.solve(matrix_.data(), right_.data(), f)) return false;
   std::copy(right_.begin(), right_.end(), row.x.begin());
   return true;
 }
@@ -151,12 +131,12 @@ bool RowSolver::solve_subspace(const Row& row) {
     }
     for (std::int64_t first = 0; first < entries; first += kGather) {
       const std::int64_t count = gather(row, first, begin, width);
-      k.syrk_lower_f32(gathered_.data(), row.weights.data() + first, count, width, matrix_.data());
+      k.syrk_lower_f32(gathered_.data(), width, row.weights.data() + first, count, width, matrix_.data(), width);
       for (std::int64_t e = 0; e < count; ++e)
         k.axpy_f32(row.weights[at(first + e)] * (predictions_[at(first + e)] - 1), gathered_.data() + e * width,
                    right_.data(), width);
     }
-    if (!cholesky_solve(matrix_.data(), right_.data(), width)) return false;
+    if (!cholesky_.solve(matrix_.data(), right_.data(), width)) return false;
     k.axpy_f32(-1, right_.data(), row.x.data() + begin, width);
     for (std::int64_t e = 0; e < entries; ++e)
       predictions_[at(e)] -= k.dot_f32(half_.fixed.row(row.columns[at(e)]).data() + begin, right_.data(), width);

@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "ops/cholesky.hpp"
 #include "recocore/als.hpp"
 
 namespace recocore {
@@ -45,6 +46,7 @@ class RowSolver {
 
   const HalfEpoch& half_;
   AlsSolver solver_;
+  Cholesky cholesky_;
   std::vector<float> matrix_;
   std::vector<float> gathered_;
   std::vector<float> right_;
@@ -53,9 +55,5 @@ class RowSolver {
   std::vector<float> product_;
   std::vector<float> predictions_;
 };
-
-/// Factors the lower triangle of the n x n row-major matrix in place, a = L L^T, and solves for b in place.
-/// Returns false, with both in an unspecified state, unless a is numerically positive definite.
-[[nodiscard]] bool cholesky_solve(float* a, float* b, std::int64_t n);
 
 }  // namespace recocore

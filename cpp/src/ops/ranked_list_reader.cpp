@@ -20,6 +20,11 @@ float value_of(const MarkedItems& row, std::int32_t item) {
   return found != row.items.end() && *found == item ? row.values[at(found - row.items.begin())] : 0.0F;
 }
 
+/// The bit of an item in its word of 64.
+std::uint64_t bit_of(std::int32_t item) {
+  return std::uint64_t{1} << (static_cast<std::uint32_t>(item) % 64U);
+}
+
 std::string of_user(std::int32_t user) {
   return " of user " + std::to_string(user);
 }
@@ -61,14 +66,14 @@ RankedListReader::RankedListReader(std::int64_t items) : items_(items), taken_(a
 
 bool RankedListReader::mark(std::int32_t item) {
   std::uint64_t& word = taken_[at(item / 64)];
-  const std::uint64_t bit = std::uint64_t{1} << (item % 64);
+  const std::uint64_t bit = bit_of(item);
   const bool fresh = (word & bit) == 0;
   word |= bit;
   return fresh;
 }
 
 void RankedListReader::unmark(std::int32_t item) {
-  taken_[at(item / 64)] &= ~(std::uint64_t{1} << (item % 64));
+  taken_[at(item / 64)] &= ~bit_of(item);
 }
 
 std::span<const TieGroup> RankedListReader::read(const RankedLists& lists, std::int64_t row,

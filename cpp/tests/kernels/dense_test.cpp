@@ -56,7 +56,7 @@ TEST_CASE("syrk_lower_f32 equals a float64 sum and leaves the upper triangle alo
       const auto weights = random_vector(count, 6);
       auto a = random_vector(n * n, 7);
       const auto before = a;
-      recocore::kernels::dense().syrk_lower_f32(x.data(), weights.data(), count, n, a.data());
+      recocore::kernels::dense().syrk_lower_f32(x.data(), n, weights.data(), count, n, a.data(), n);
       for (std::int64_t i = 0; i < n; ++i) {
         for (std::int64_t j = 0; j < n; ++j) {
           const auto at = static_cast<std::size_t>(i * n + j);

@@ -107,7 +107,8 @@ TEST_CASE("blocked and excluded items never come back, whatever k is") {
 TEST_CASE("an overflow to NaN is not returned, and a NaN in the input is named") {
   const float huge = std::numeric_limits<float>::max();
   const Ranking result = ranked({huge, huge}, {huge, -huge, 1, 0}, 2, 2, {}, 1);
-  // Fused multiply-add may keep the product of the first item at +inf; a NaN it must not be, and the second item is there.
+  // Fused multiply-add may keep the product of the first item at +inf; a NaN it must not be, and the second item is
+  // there.
   for (const float score : result.scores) CHECK_FALSE(std::isnan(score));
   CHECK(std::find(result.ids.begin(), result.ids.end(), 1) != result.ids.end());
   CHECK_THROWS_WITH_AS(ranked({1, 1}, {1, std::numeric_limits<float>::quiet_NaN()}, 1, 1, {}, 1),

@@ -91,7 +91,10 @@ class IdMap(ABC):
         try:
             if kind == "range":
                 return IdMap.range(int(metadata.get(_SIZE, b"")))
-            ids = table.column("id").combine_chunks()
+            column = table.column("id")
+            ids = (
+                column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+            )  # a single chunk would be copied
             if kind == "integer" and ids.type == pa.int64() and ids.null_count == 0:
                 return _IntegerIds(_ascending(ids.to_numpy()))
             if kind == "string" and ids.type in {pa.string(), pa.large_string()} and ids.null_count == 0:

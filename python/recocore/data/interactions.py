@@ -11,7 +11,7 @@ import numpy as np
 from recocore.csr import Csr
 from recocore.data.ids import IdMap
 from recocore.data.times import times_to_us
-from recocore.data.weighting import WeightedEvents, weigh
+from recocore.data.weighting import decay, weigh
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from recocore.data.events import EventBatch
-    from recocore.types import BoolArray, Float64Array, Int32Array, Int64Array
+    from recocore.types import AnyArray, BoolArray, Float64Array, Int32Array, Int64Array
 
 Duplicates: TypeAlias = Literal["sum", "last", "max"]
 
@@ -110,10 +110,11 @@ class Interactions:
             InvalidArgumentError: an unknown type in `weights`, no event that counts, missing ids, or `half_life` with
                 events without a time.
         """
-        counted = weigh(events, weights, half_life)
+        counted = weigh(events, weights)
         user_map, rows = IdMap.build(counted.users, "user_id")
         item_map, columns = IdMap.build(counted.items, "item_id")
-        return _from_weighted(user_map, item_map, rows, columns, counted)
+        decayed = decay(counted.weights, counted.timestamps, half_life)
+        return add_up(user_map, item_map, rows, columns, weights=decayed, timestamps=counted.timestamps)
 
     def aligned(
         self,
@@ -213,18 +214,17 @@ class Interactions:
         return self.where(np.repeat(chosen, np.diff(self.matrix.indptr)))
 
 
-def from_weighted(like: Interactions, counted: WeightedEvents) -> Interactions:
-    """Weighed events under the id maps of `like`, which knows every id in them."""
-    rows, columns = like.users.indices_of(counted.users), like.items.indices_of(counted.items)
-    return _from_weighted(like.users, like.items, rows, columns, counted)
-
-
-def _from_weighted(
-    users: IdMap, items: IdMap, rows: Int32Array, columns: Int32Array, counted: WeightedEvents
+def add_up(
+    users: IdMap,
+    items: IdMap,
+    rows: Int32Array,
+    columns: Int32Array,
+    *,
+    weights: Float64Array,
+    timestamps: Int64Array | None,
 ) -> Interactions:
-    summed = _assemble(
-        users, items, rows, columns, values=counted.weights, timestamps=counted.timestamps, duplicates="sum"
-    )
+    """The sum of the weights of each pair, without the pairs whose sum is not above 0."""
+    summed = _assemble(users, items, rows, columns, values=weights, timestamps=timestamps, duplicates="sum")
     liked = summed.matrix.values > 0
     return summed if liked.all() else summed.where(liked)
 
@@ -239,7 +239,9 @@ def _assemble(
     shape = (len(users), len(items))
     if timestamps is None:
         single = np.ones(len(rows), np.float32) if numbers is None else numbers.astype(np.float32)
-        return Interactions(users, items, Csr.from_coo(rows, columns, single, shape, duplicates))
+        matrix = Csr.from_coo(rows, columns, single, shape, duplicates)
+        _refuse_beyond_single(matrix.values)
+        return Interactions(users, items, matrix)
     times = times_to_us(timestamps, "timestamps")
     return Interactions(users, items, *_merge_timed(rows, columns, numbers, times, shape=shape, duplicates=duplicates))
 
@@ -269,7 +271,8 @@ def _merge_timed(
     indptr = np.zeros(shape[0] + 1, np.int64)
     entry_rows, entry_columns = np.divmod(pairs, max(shape[1], 1))
     np.cumsum(np.bincount(entry_rows, minlength=shape[0]), out=indptr[1:])
-    return Csr(indptr, entry_columns.astype(np.int32), _single(ordered), shape), times
+    _refuse_beyond_single(ordered)
+    return Csr(indptr, entry_columns.astype(np.int32), ordered.astype(np.float32), shape), times
 
 
 def _check_lengths(users: int, items: int, values: Any, timestamps: Any) -> None:
@@ -289,11 +292,11 @@ def _numbers(values: Any) -> Float64Array:
             f"values: expected a 1-d array of real numbers, got {numbers.ndim}-d {numbers.dtype}", field="values"
         )
     numbers = numbers.astype(np.float64) + 0.0
-    _single(numbers)
+    _refuse_beyond_single(numbers)
     return numbers
 
 
-def _single(numbers: Float64Array) -> Any:
+def _refuse_beyond_single(numbers: AnyArray) -> None:
     beyond = ~(np.abs(numbers) <= np.finfo(np.float32).max)
     if beyond.any():
         at = int(np.flatnonzero(beyond)[0])
@@ -302,4 +305,3 @@ def _single(numbers: Float64Array) -> Any:
             "recocore.data.clean(events) sets such events aside",
             field="values",
         )
-    return numbers.astype(np.float32)

@@ -230,8 +230,9 @@ def _known_columns(array: Any) -> Float64Array:
 
 
 def _mean(values: Float64Array) -> Float64Array:
-    with np.errstate(over="ignore"):
-        return _finite(np.asarray(np.nanmean(values, axis=0)))
+    # A mean is never beyond its values, but their sum may be; scaling by a power of two changes no digit.
+    exponent = np.frexp(np.nanmax(np.abs(values), axis=0))[1]
+    return np.asarray(np.ldexp(np.nanmean(np.ldexp(values, -exponent), axis=0), exponent))
 
 
 def _finite(values: Float64Array) -> Float64Array:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from recocore.csr import Csr
 from recocore.data.checks import check_share, check_whole, is_whole
 from recocore.data.events import EventBatch
 from recocore.data.ids import IdMap
-from recocore.data.interactions import Interactions, from_weighted
-from recocore.data.times import times_to_us, to_us
-from recocore.data.weighting import weigh
+from recocore.data.interactions import Interactions, add_up
+from recocore.data.times import to_us
+from recocore.data.weighting import decay, weigh
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
 
     from recocore.data.times import Instant
     from recocore.types import BoolArray, Int64Array
-
-# Stands for a missing time of an event that does not count, whose side does not matter.
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,19 +143,21 @@ def _split_events(
     half_life: timedelta | None,
 ) -> Split:
     counted = weigh(events, weights)
-    if counted.timestamps is None:
-        events.column("event_time")  # raises where the column is missing
-        raise InvalidArgumentError("events: expected event_time, got nulls only", field="event_time")
-    # The cut lies between events that count, whatever else the log holds.
-    late = _from_cutoff(counted.timestamps, cutoff, fraction)
-    first = int(counted.timestamps[late].min())
-    users, _ = IdMap.build(counted.users, "user_id")
-    items, _ = IdMap.build(counted.items, "item_id")
-    whole = Interactions(users, items, Csr.empty((len(users), len(items))))
-    times = times_to_us(events.column("event_time").fill_null(_EPOCH), "event_time")
-    sides = (events.filter(times < first), events.filter(times >= first))
-    train, test = (from_weighted(whole, weigh(side, weights, half_life)) for side in sides)
-    return Split(train, test)
+    times = counted.timestamps
+    if times is None:
+        raise InvalidArgumentError(
+            "events: expected an event_time to split by, got none; name its source with columns={'event_time': ...}",
+            field="event_time",
+        )
+    late = _from_cutoff(times, cutoff, fraction)
+    users, rows = IdMap.build(counted.users, "user_id")
+    items, columns = IdMap.build(counted.items, "item_id")
+
+    def part(side: BoolArray) -> Interactions:
+        decayed = decay(counted.weights[side], times[side], half_life)
+        return add_up(users, items, rows[side], columns[side], weights=decayed, timestamps=times[side])
+
+    return Split(part(~late), part(late))
 
 
 def _times(interactions: Interactions) -> Int64Array:

@@ -279,13 +279,14 @@ def _soil(table: pa.Table, dirt: float, rng: np.random.Generator) -> pa.Table:
         return table
     repeated, *parts = np.array_split(spoilt, 5)
     no_user, no_item, future, negative = (pa.array(np.isin(np.arange(n), part)) for part in parts)
+    refund = pc.and_(negative, pc.equal(table.column("type"), "refund"))
     late = pc.add(table.column("event_time"), pa.scalar(timedelta(days=3650)))
     loss = pc.subtract(-1.0, pc.fill_null(table.column("value"), 0.0))
     spoil: dict[str, Any] = {
         "user_id": pc.if_else(no_user, None, table.column("user_id")),
         "item_id": pc.if_else(no_item, None, table.column("item_id")),
-        # An item is what a search may lack.
-        "type": pc.if_else(no_item, "view", pc.if_else(negative, "buy", table.column("type"))),
+        # A search may lack an item, and a refund may be negative.
+        "type": pc.if_else(no_item, "view", pc.if_else(refund, "buy", table.column("type"))),
         "event_time": pc.if_else(future, late, table.column("event_time")),
         "value": pc.if_else(negative, loss, table.column("value")),
     }

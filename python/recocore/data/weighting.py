@@ -32,21 +32,17 @@ class WeightedEvents:
     timestamps: Int64Array | None
 
 
-def weigh(
-    events: EventBatch, weights: Mapping[str, float] | None = None, half_life: timedelta | None = None
-) -> WeightedEvents:
-    """Keep the events whose type `weights` names, each weighing weights[type] * 2^(-age / half_life).
-
-    Age is measured from the last event that counts. O(events), no Python loop.
+def weigh(events: EventBatch, weights: Mapping[str, float] | None = None) -> WeightedEvents:
+    """Keep the events whose type `weights` names, each with the weight of its type. O(events), no Python loop.
 
     Raises:
         InvalidArgumentError: a type in `weights` that neither the vocabulary nor the events know; no event that counts;
-            events that count without a user or an item; `half_life` with events without a time.
+            events that count without a user or an item; times of some events that count, but not of all.
     """
     weights = DEFAULT_WEIGHTS if weights is None else weights
     types = events.column("type").combine_chunks().dictionary_encode()
     present = types.dictionary.to_pylist()
-    _check(weights, present, half_life)
+    _check(weights, present)
     by_code = np.array([weights.get(name, np.nan) for name in present], np.float64)
     of_event = by_code[types.indices.to_numpy()] if len(events) else np.empty(0)
     counts = ~np.isnan(of_event)
@@ -65,15 +61,31 @@ def weigh(
                 "recocore.data.clean(events) sets them aside",
                 field=name,
             )
-    timestamps = _timestamps(used, half_life is not None)
-    weight = of_event[counts]
-    if half_life is not None and timestamps is not None and len(timestamps):
-        age = (timestamps.max() - timestamps) / (half_life / timedelta(microseconds=1))
-        weight = weight * np.exp2(-age)
-    return WeightedEvents(used.column("user_id"), used.column("item_id"), weight, timestamps)
+    return WeightedEvents(used.column("user_id"), used.column("item_id"), of_event[counts], _timestamps(used))
 
 
-def _check(weights: Any, present: list[str], half_life: Any) -> None:
+def decay(weights: Float64Array, timestamps: Int64Array | None, half_life: Any) -> Float64Array:
+    """Halve weights with age: w * 2^(-age / half_life), age being the time until the last of the timestamps.
+
+    Raises:
+        InvalidArgumentError: a `half_life` that is no timedelta above 0, or no timestamps.
+    """
+    if half_life is None:
+        return weights
+    if not (isinstance(half_life, timedelta) and half_life > timedelta(0)):
+        raise InvalidArgumentError(f"half_life: expected a timedelta above 0, got {half_life!r}", field="half_life")
+    if timestamps is None:
+        raise InvalidArgumentError(
+            "half_life: expected events with times, got none; name their source with columns={'event_time': ...}",
+            field="half_life",
+        )
+    if len(timestamps) == 0:
+        return weights
+    age = (timestamps.max() - timestamps) / (half_life / timedelta(microseconds=1))
+    return np.asarray(weights * np.exp2(-age))
+
+
+def _check(weights: Any, present: list[str]) -> None:
     if not isinstance(weights, Mapping) or not weights:
         raise InvalidArgumentError(f"weights: expected event type → weight, got {weights!r}", field="weights")
     known = EVENT_TYPES | set(present)
@@ -88,18 +100,14 @@ def _check(weights: Any, present: list[str], half_life: Any) -> None:
             raise InvalidArgumentError(
                 f"weights: expected a finite number for {name!r}, got {weight!r}", field="weights"
             )
-    if half_life is not None and not (isinstance(half_life, timedelta) and half_life > timedelta(0)):
-        raise InvalidArgumentError(f"half_life: expected a timedelta above 0, got {half_life!r}", field="half_life")
 
 
-def _timestamps(events: EventBatch, needed: bool) -> Int64Array | None:
+def _timestamps(events: EventBatch) -> Int64Array | None:
     if not events.has("event_time"):
-        if needed:
-            events.column("event_time")  # raises, naming the column
         return None
     times = events.column("event_time")
-    if times.null_count == len(times) and not needed:
-        return None
+    if times.null_count == len(times):
+        return None if len(times) else np.empty(0, np.int64)
     if times.null_count:
         raise InvalidArgumentError(
             f"events: expected event_time in each of {len(times)} events that count, got {times.null_count} missing; "

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recocore import _native
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from recocore.evaluation.evaluation import Evaluation
-    from recocore.types import Float64Array
-
-_DRAWS_AT_A_TIME = 1 << 20
+    from recocore.types import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +51,23 @@ class BootstrapResult:
 
 
 def paired_bootstrap(
-    a: Evaluation, b: Evaluation, metric: str, samples: int = 10_000, seed: int = 0, *, confidence: float = 0.95
+    a: Evaluation,
+    b: Evaluation,
+    metric: str,
+    samples: int = 10_000,
+    seed: int = 0,
+    *,
+    confidence: float = 0.95,
+    num_threads: int = 0,
+    progress: Progress | None = None,
 ) -> BootstrapResult:
     """Resample the users that both evaluations share and compare the means of one metric.
 
     With d the per-user differences, a resample draws n users with replacement and takes d's mean. `low` and `high` are
     percentiles of these means; the p-value is the share of them that lie as far from the mean of d as 0 does, counting
     the data itself: (1 + #{abs(d* - mean d) >= abs(mean d)}) / (1 + samples). Efron and Tibshirani, "An Introduction to
-    the Bootstrap" (1993), sections 13.3 and 16.4. The same seed gives the same result. O(n · samples), or
-    O(m · samples) for m distinct differences where these are few.
+    the Bootstrap" (1993), sections 13.3 and 16.4. The same seed gives the same result at every thread
+    count. O(n · samples).
 
     Args:
         a: an evaluation with per-user values of `metric`.
@@ -69,6 +76,8 @@ def paired_bootstrap(
         samples: the number of resamples.
         seed: of the draws.
         confidence: the share of resamples between the bounds.
+        num_threads: 0 for one a core.
+        progress: told the part of resamples done.
 
     Raises:
         InvalidArgumentError: the users or the rules differ, or `metric` has no per-user values in both.
@@ -86,11 +95,13 @@ def paired_bootstrap(
     _require_comparable(a, b, metric)
     if samples < 1:
         raise InvalidArgumentError(f"samples: expected at least 1, got {samples}", field="samples")
+    if not 0 <= seed < 2**64:
+        raise InvalidArgumentError(f"seed: expected a number in [0, 2**64), got {seed}", field="seed")
     if not 0.0 < confidence < 1.0:
         raise InvalidArgumentError(f"confidence: expected a number in (0, 1), got {confidence}", field="confidence")
     differences = a.per_user[metric] - b.per_user[metric]
     observed = float(differences.mean())
-    means = _resampled_means(differences, samples, np.random.default_rng(seed))
+    means = _native.resampled_means(differences, samples, seed, num_threads, progress)
     tail = 50.0 * (1.0 - confidence)
     low, high = np.percentile(means, [tail, 100.0 - tail])
     # Means that are equal on paper differ by roundings, which must not decide a count.
@@ -106,23 +117,6 @@ def paired_bootstrap(
         samples=samples,
         n_users=len(differences),
     )
-
-
-def _resampled_means(differences: Float64Array, samples: int, rng: np.random.Generator) -> Float64Array:
-    """The mean of each resample, float64 `[samples]`."""
-    n = len(differences)
-    distinct, counts = np.unique(differences, return_counts=True)
-    means = np.empty(samples)
-    # Drawing how often each distinct value comes has the same distribution and is far cheaper where these are few.
-    by_count = len(distinct) * 16 <= n
-    step = max(1, _DRAWS_AT_A_TIME // (len(distinct) if by_count else n))
-    for begin in range(0, samples, step):
-        rows = min(step, samples - begin)
-        if by_count:
-            means[begin : begin + rows] = rng.multinomial(n, counts / n, size=rows) @ distinct / n
-        else:
-            means[begin : begin + rows] = differences[rng.integers(0, n, size=(rows, n))].mean(axis=1)
-    return means
 
 
 def _require_comparable(a: Evaluation, b: Evaluation, metric: str) -> None:

@@ -18,10 +18,10 @@ of R among the first k of the list; rel_i is 1 where the list's i-th item is in 
 | novelty | mean over the list of -log2(max(1, users with the item in training) / users in training) |
 | intra_list_diversity | 1 - the mean cosine over the pairs of the list, by `item_vectors` |
 
-Their means run over the users with a relevant item; a user without a list scores 0, save in auc. There the candidates are
-the items outside the user's training row, or all items when seen ones are not excluded; those that a list lacks tie with
-each other below it, so an empty list has 0.5, as has a user without a relevant, or without another, candidate. A list of
-no items has novelty 0, one of fewer than two diversity 0; an item whose vector is zero has cosine 0 with every other.
+Their means run over the users with a relevant item; a user without a list scores 0, save in auc. There the candidates
+are the items outside the user's training row, or all items when seen ones are not excluded; those that a list lacks tie
+with each other below it, so an empty list has 0.5, as has a user without a relevant, or without another, candidate. A
+list of no items has novelty 0, one of fewer than two diversity 0; an item whose vector is zero has cosine 0 with all.
 
 Two more describe all the lists together, so no user has a value of them:
 

@@ -24,8 +24,8 @@ class Evaluation:
         exclude_seen: whether items of the user's training row were left out of the lists.
         ties: how equal scores were ordered: "list" or "average".
         gain: the gain of ndcg_graded.
-        cut_ties: users whose lists end inside a run of equal scores that a cutoff reaches, so that their averages over
-            ties lack what lies below; 0 when ties were not averaged. A larger `depth` helps.
+        cut_ties: users whose list ends in a run of equal scores that a cutoff reaches: it may go on below, unseen by
+            their averages. 0 when ties were not averaged. A larger `depth` helps.
 
     Example:
         >>> import numpy as np

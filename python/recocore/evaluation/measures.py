@@ -178,7 +178,7 @@ class Measures:
                 self._values[f"{NOVELTY}@{cutoff}"][batch] = total / np.maximum(1, listed.sum(axis=1))
 
     def _count_cut_ties(self, lists: Recommendations) -> int:
-        """The full lists whose last run of equal scores begins before the last cutoff and may go on below the list."""
+        """The full lists whose last run of equal scores begins above the last cutoff and may go on below the list."""
         depth = lists.ids.shape[1]
         if depth == 0 or depth >= self._relevant.shape[1]:
             return 0

@@ -60,7 +60,8 @@ def evaluate(
         users: int `[m]` the users to judge; those without relevant items are left out. None for all.
         item_vectors: float32 `[n_items, d]` or a sparse matrix `[n_items, d]`, for intra_list_diversity.
         ties: "list" or "average".
-        depth: the length of the lists to ask for, at least the largest cutoff; None for just that.
+        depth: the length of the lists to ask for, at least the largest cutoff; None for just that, or for one more when
+            ties are averaged, which tells whether a tie crosses the cutoff.
         gain: "linear" or "exponential", of ndcg_graded.
         num_threads: of the metrics; 0 for one a core.
         progress: told the part of users done.
@@ -174,7 +175,7 @@ def _list_length(plan: Plan, depth: int | None, n_items: int) -> int:
         raise InvalidArgumentError(
             f"depth: expected at least the largest cutoff, {largest}, got {depth}", field="depth"
         )
-    length = largest if depth is None else depth
+    length = largest + (plan.ties == "average") if depth is None else depth
     return max(length, n_items) if AUC in plan.metrics else length
 
 

@@ -63,7 +63,7 @@ class Server:
             port = self._server.add_insecure_port(self._config.target)
         except RuntimeError as error:
             raise InvalidArgumentError(
-                f"cannot listen on {self._config.target}: expected a free port of this machine; try port 0",
+                f"cannot listen on {self._config.target}: expected a free port here; try port 0 for any",
                 field="port",
             ) from error
         await self._server.start()

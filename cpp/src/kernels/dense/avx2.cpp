@@ -35,14 +35,15 @@ void axpy_f32(float a, const float* x, float* y, std::int64_t n) noexcept {
   for (; i < n; ++i) y[i] += a * x[i];
 }
 
-void syrk_lower_f32(const float* x, const float* weights, std::int64_t count, std::int64_t n, float* a) noexcept {
+void syrk_lower_f32(const float* x, std::int64_t ldx, const float* weights, std::int64_t count, std::int64_t n,
+                    float* a, std::int64_t lda) noexcept {
   std::int64_t r = 0;
   // Four rank-one updates at a time: each element of `a` is read and written a quarter as often.
   for (; r + 4 <= count; r += 4) {
-    const float* x0 = x + r * n;
-    const float* x1 = x0 + n;
-    const float* x2 = x1 + n;
-    const float* x3 = x2 + n;
+    const float* x0 = x + r * ldx;
+    const float* x1 = x0 + ldx;
+    const float* x2 = x1 + ldx;
+    const float* x3 = x2 + ldx;
     for (std::int64_t i = 0; i < n; ++i) {
       const float c0 = weights[r] * x0[i];
       const float c1 = weights[r + 1] * x1[i];
@@ -52,7 +53,7 @@ void syrk_lower_f32(const float* x, const float* weights, std::int64_t count, st
       const __m256 f1 = _mm256_set1_ps(c1);
       const __m256 f2 = _mm256_set1_ps(c2);
       const __m256 f3 = _mm256_set1_ps(c3);
-      float* row = a + i * n;
+      float* row = a + i * lda;
       std::int64_t j = 0;
       for (; j + 8 <= i + 1; j += 8) {
         __m256 sum = _mm256_loadu_ps(row + j);
@@ -66,8 +67,8 @@ void syrk_lower_f32(const float* x, const float* weights, std::int64_t count, st
     }
   }
   for (; r < count; ++r) {
-    const float* row = x + r * n;
-    for (std::int64_t i = 0; i < n; ++i) axpy_f32(weights[r] * row[i], row, a + i * n, i + 1);
+    const float* row = x + r * ldx;
+    for (std::int64_t i = 0; i < n; ++i) axpy_f32(weights[r] * row[i], row, a + i * lda, i + 1);
   }
 }
 

@@ -89,7 +89,11 @@ class StubIndex:
             if seed not in self.items:
                 lists.append(RankedList((), missing_ids=(seed,)))
                 continue
-            near = {item: 1 / (1 + abs(int(seed.lstrip("i")) - int(item.lstrip("i")))) for item in self._names if item != seed}
+            near = {
+                item: 1 / (1 + abs(int(seed.lstrip("i")) - int(item.lstrip("i"))))
+                for item in self._names
+                if item != seed
+            }
             best = sorted(near, key=lambda item: (-near[item], item))[:k]
             lists.append(RankedList(tuple(RankedItem(item, near[item]) for item in best)))
         return lists

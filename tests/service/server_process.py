@@ -23,7 +23,7 @@ class ServerProcess:
     """Runs a command that serves, and learns its address from the line that it prints."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed in __exit__)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=_ENVIRONMENT)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()

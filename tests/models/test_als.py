@@ -1,0 +1,133 @@
+"""ALS against dense float64 algebra."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from recocore.data import Interactions
+from recocore.errors import InvalidArgumentError, OutOfMemoryError, UnsupportedError
+from recocore.models import ALS
+from recocore.ops.als import als_objective
+
+
+@pytest.fixture(scope="module")
+def data() -> Interactions:
+    rng = np.random.default_rng(8)
+    return Interactions.from_coo(rng.integers(0, 40, 700), rng.integers(0, 30, 700), rng.uniform(0.5, 3, 700))
+
+
+def dense_objective(data: Interactions, x: Any, y: Any, model: ALS) -> float:
+    weights = data.matrix.to_scipy().toarray().astype(np.float64)
+    seen = weights > 0
+    predicted = x.astype(np.float64) @ y.astype(np.float64).T
+    n_users, n_items = weights.shape
+    user_lambda = model.regularization * (seen.sum(1) + model.alpha0 * n_items) ** model.nu
+    item_lambda = model.regularization * (seen.sum(0) + model.alpha0 * n_users) ** model.nu
+    return float(
+        (weights * (1 - predicted) ** 2)[seen].sum()
+        + model.alpha0 * (predicted**2).sum()
+        + (user_lambda * (x.astype(np.float64) ** 2).sum(1)).sum()
+        + (item_lambda * (y.astype(np.float64) ** 2).sum(1)).sum()
+    )
+
+
+@pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
+def test_the_objective_is_the_documented_one(data: Interactions, nu: float) -> None:
+    model = ALS(factors=5, iterations=2, regularization=0.05, alpha0=0.2, nu=nu).fit(data)
+    found = als_objective(
+        data.matrix, model.user_factors, model.item_factors, regularization=0.05, alpha0=0.2, nu=nu
+    )
+    assert found == pytest.approx(dense_objective(data, model.user_factors, model.item_factors, model), rel=1e-5)
+
+
+@pytest.mark.parametrize("factors", [1, 3, 16, 130])
+def test_user_factors_are_the_exact_minimiser(data: Interactions, factors: int) -> None:
+    model = ALS(factors=factors, iterations=3, solver="cholesky", alpha0=0.3, regularization=0.02).fit(data)
+    y = model.item_factors.astype(np.float64)
+    for user in range(data.n_users):
+        items, weights = data.matrix.row(user)
+        own = y[items]
+        system = 0.3 * y.T @ y + (own.T * weights) @ own
+        system += 0.02 * (len(items) + 0.3 * data.n_items) * np.eye(factors)
+        np.testing.assert_allclose(model.user_factors[user], np.linalg.solve(system, own.T @ weights), atol=2e-4)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace"])
+def test_more_epochs_lower_the_objective_to_the_same_value(data: Interactions, solver: str) -> None:
+    values = []
+    for iterations in (1, 4, 60):
+        model = ALS(factors=8, iterations=iterations, solver=solver, regularization=0.05).fit(data)
+        values.append(dense_objective(data, model.user_factors, model.item_factors, model))
+    assert values[0] > values[1] > values[2]
+    exact = ALS(factors=8, iterations=60, solver="cholesky", regularization=0.05).fit(data)
+    assert values[2] == pytest.approx(dense_objective(data, exact.user_factors, exact.item_factors, exact), rel=0.01)
+
+
+def test_explanations_sum_to_the_score(data: Interactions) -> None:
+    model = ALS(factors=8, iterations=5, solver="cholesky").fit(data)
+    for user in (0, 7, 39):
+        items = np.arange(data.n_items)
+        own, _ = data.matrix.row(user)
+        every = model.scorer.explain(user, items.astype(np.int32), limit=len(own))
+        scores = model.score([user], items)[0]
+        y, objective = model.item_factors.astype(np.float64), (model.regularization, model.alpha0)
+        weights = data.matrix.row(user)[1]
+        system = objective[1] * y.T @ y + (y[own].T * weights) @ y[own]
+        system += objective[0] * (len(own) + objective[1] * data.n_items) * np.eye(8)
+        for item, reasons in zip(items, every, strict=True):
+            terms = weights * (y[own] @ np.linalg.solve(system, y[item]))
+            assert terms.sum() == pytest.approx(scores[item], abs=1e-3)
+            assert sum(r.weight for r in reasons) == pytest.approx(terms[terms > 0].sum(), abs=1e-3)
+
+
+def test_another_seed_gives_other_factors(data: Interactions) -> None:
+    first, second = (ALS(factors=4, iterations=1, seed=seed).fit(data) for seed in (0, 1))
+    assert (first.user_factors != second.user_factors).any()
+
+
+def test_users_and_items_without_interactions_are_zero() -> None:
+    data = Interactions.from_coo([0, 1, 3], [0, 0, 2])
+    padded = Interactions.from_csr(data.matrix.to_scipy())
+    model = ALS(factors=3, iterations=2).fit(padded)
+    assert not np.isnan(model.user_factors).any()
+    assert not np.isnan(model.item_factors).any()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"factors": 0}, InvalidArgumentError, "factors: expected 1 to 2048, got 0"),
+        ({"factors": 5000}, InvalidArgumentError, "factors: expected 1 to 2048, got 5000"),
+        ({"regularization": -1}, InvalidArgumentError, "regularization: expected a finite number >= 0, got -1"),
+        ({"alpha0": float("nan")}, InvalidArgumentError, "alpha0: expected a finite number >= 0, got nan"),
+        ({"nu": float("inf")}, InvalidArgumentError, "nu: expected a finite number >= 0, got inf"),
+        ({"iterations": 0}, InvalidArgumentError, "iterations: expected at least 1, got 0"),
+        ({"solver": "lu"}, InvalidArgumentError, "solver: expected one of auto, cholesky, cg, subspace, got 'lu'"),
+        ({"device": "tpu"}, InvalidArgumentError, "device: expected cpu or cuda, got 'tpu'"),
+        ({"device": "cuda"}, UnsupportedError, "no CUDA operations; use device='cpu'"),
+    ],
+)
+def test_bad_parameters_are_refused_at_once(parameters: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        ALS(**parameters)
+
+
+def test_a_singular_system_says_what_to_change(data: Interactions) -> None:
+    with pytest.raises(InvalidArgumentError, match="raise one of them or use fewer factors"):
+        ALS(factors=64, regularization=0.0, alpha0=0.0).fit(data)
+
+
+def test_negative_weights_are_refused_by_row(data: Interactions) -> None:
+    rng = np.random.default_rng(1)
+    negative = Interactions.from_coo(rng.integers(0, 9, 50), rng.integers(0, 9, 50), np.full(50, -1.0))
+    with pytest.raises(InvalidArgumentError, match="expected weights >= 0, got -.* in row 0"):
+        ALS(factors=2).fit(negative)
+
+
+def test_memory_is_estimated_before_it_is_taken(monkeypatch: pytest.MonkeyPatch, data: Interactions) -> None:
+    monkeypatch.setattr("recocore.memory.available_bytes", lambda: 1000)
+    with pytest.raises(OutOfMemoryError, match="ALS with 64 factors needs"):
+        ALS().fit(data)

@@ -1,0 +1,59 @@
+"""Forcing an instruction set runs its kernels, and they agree."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from recocore import _native
+from recocore.ops import topk
+
+CODE = """
+import sys, numpy as np
+from recocore import _native
+from recocore.models import ALS
+from recocore.data import Interactions
+from recocore.ops import topk
+rng = np.random.default_rng(3)
+queries, items = (rng.normal(size=(n, 37)).astype(np.float32) for n in (20, 300))
+ids, scores = topk(queries, items, 10)
+data = Interactions.from_coo(rng.integers(0, 40, 600), rng.integers(0, 30, 600))
+factors = ALS(factors=20, iterations=2).fit(data).user_factors
+np.savez(sys.argv[1], isa=_native.active_isa(), ids=ids, scores=scores, factors=factors)
+"""
+
+
+def run(isa: str, out: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "RECOCORE_FORCE_ISA": isa}
+    return subprocess.run([sys.executable, "-c", CODE, out], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("isa", _native.supported_isas())
+def test_the_forced_instruction_set_runs_and_agrees_with_float64(isa: str, tmp_path: object) -> None:
+    out = f"{tmp_path}/{isa}.npz"
+    done = run(isa, out)
+    assert done.returncode == 0, done.stderr
+    found = np.load(out)
+    assert str(found["isa"]) == isa
+    rng = np.random.default_rng(3)
+    queries, items = (rng.normal(size=(n, 37)).astype(np.float32) for n in (20, 300))
+    exact = queries.astype(np.float64) @ items.T.astype(np.float64)
+    np.testing.assert_allclose(found["scores"], -np.sort(-exact, axis=1)[:, :10], rtol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(exact, found["ids"].astype(int), 1), found["scores"], rtol=1e-5)
+    scalar = f"{tmp_path}/reference.npz"
+    assert run("scalar", scalar).returncode == 0
+    np.testing.assert_allclose(found["factors"], np.load(scalar)["factors"], atol=2e-4)
+
+
+def test_an_unknown_instruction_set_is_refused_with_those_there_are(tmp_path: object) -> None:
+    done = run("vax", f"{tmp_path}/none.npz")
+    assert done.returncode != 0
+    assert "UnsupportedError: RECOCORE_FORCE_ISA: expected one that this machine runs (scalar" in done.stderr
+
+
+def test_topk_is_exported() -> None:
+    assert callable(topk)

@@ -1,0 +1,111 @@
+"""The map of rooms in ARCHITECTURE.md holds: who imports whom, read from the source."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "python" / "recocore"
+
+# What every room may use: values and errors that rooms hand to each other.
+SHARED = {"csr", "errors", "memory", "recommendations", "types"}
+
+ROOMS: dict[str, set[str]] = {
+    "ops": {"_native"},
+    "data": {"_native", "ops"},
+    "scoring": {"_native", "ops"},
+    "models": {"data", "ops", "scoring"},
+    "index": {"_native", "data", "scoring"},
+    "evaluation": {"_native", "data", "ops"},
+    "service": {"index", "v1"},
+    "client": {"v1"},
+    "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "service"},
+}
+
+# Rooms that must stay clear of a third-party library.
+FOREIGN = {"service": {"pandas", "torch"}, "models": {"grpc", "google"}, "index": {"grpc", "google"}, "client": {"numpy"}}
+
+
+def imports(path: Path) -> set[str]:
+    """The dotted names of the modules that a file imports, wherever in the file."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            found.add(node.module)
+            if node.module == "recocore":
+                found.update(f"recocore.{alias.name}" for alias in node.names)
+    return found
+
+
+def files_of(room: str) -> list[Path]:
+    folder = PACKAGE / room
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{room}.py"]
+
+
+@pytest.mark.parametrize("room", sorted(ROOMS))
+def test_a_room_imports_only_what_it_may(room: str) -> None:
+    allowed = ROOMS[room] | SHARED | {room}
+    classes = {"EventBatch": "data", "Interactions": "data", "Index": "index"}
+    for path in files_of(room):
+        for name in imports(path):
+            top, *rest = name.split(".")
+            if top == "recocore" and rest:
+                used = classes.get(rest[0], rest[0])
+                if used == "__version__":
+                    continue
+                assert used in allowed, f"{path.relative_to(ROOT)} imports {name}; {room} may use {sorted(allowed)}"
+            assert top not in FOREIGN.get(room, set()), f"{path.relative_to(ROOT)} imports {name}"
+
+
+def test_every_package_is_a_room_of_the_map() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders <= set(ROOMS) | {"v1"}
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    for room in ROOMS:
+        assert f"`recocore.{room}`" in text
+
+
+def test_one_module_alone_translates_protos() -> None:
+    users = [path.name for path in files_of("service") if any("_pb2" in name for name in imports_of_v1(path))]
+    assert set(users) <= {"convert.py", "problems.py", "server.py", "attribution.py"}, users
+
+
+def imports_of_v1(path: Path) -> set[str]:
+    """The names of generated modules that a file imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "recocore.v1"
+        for alias in node.names
+    }
+
+
+def test_the_core_knows_neither_python_nor_the_bindings() -> None:
+    for path in [*(ROOT / "cpp" / "src").rglob("*"), *(ROOT / "cpp" / "include").rglob("*")]:
+        if path.suffix in {".cpp", ".hpp", ".cu"}:
+            text = path.read_text(encoding="utf-8")
+            assert not re.search(r'#include [<"](pybind11|Python\.h|bindings/)', text), path
+
+
+def test_kernel_files_include_nothing_that_another_instruction_set_may_compile() -> None:
+    for path in (ROOT / "cpp" / "src" / "kernels").rglob("*.cpp"):
+        if path.name in {"avx2.cpp", "avx512.cpp"}:
+            included = re.findall(r'#include [<"]([^>"]+)', path.read_text(encoding="utf-8"))
+            assert set(included) <= {"immintrin.h", f"kernels/{path.parent.name}/kernel.hpp"}, path
+
+
+def test_importing_recocore_loads_nothing_else() -> None:
+    code = "import sys; import recocore; print([m for m in sys.modules if m.startswith(('recocore.', 'numpy', 'grpc'))])"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"
