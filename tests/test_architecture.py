@@ -29,7 +29,12 @@ ROOMS: dict[str, set[str]] = {
 }
 
 # Rooms that must stay clear of a third-party library.
-FOREIGN = {"service": {"pandas", "torch"}, "models": {"grpc", "google"}, "index": {"grpc", "google"}, "client": {"numpy"}}
+FOREIGN = {
+    "service": {"pandas", "torch"},
+    "models": {"grpc", "google"},
+    "index": {"grpc", "google"},
+    "client": {"numpy"},
+}
 
 
 def imports(path: Path) -> set[str]:
@@ -106,6 +111,8 @@ def test_kernel_files_include_nothing_that_another_instruction_set_may_compile()
 
 
 def test_importing_recocore_loads_nothing_else() -> None:
-    code = "import sys; import recocore; print([m for m in sys.modules if m.startswith(('recocore.', 'numpy', 'grpc'))])"
+    code = (
+        "import sys; import recocore; print([m for m in sys.modules if m.startswith(('recocore.', 'numpy', 'grpc'))])"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "[]"

@@ -68,6 +68,7 @@ def topk(
     progress: Progress | None = None,
 ) -> tuple[Int32Array, Float32Array]: ...
 def score_all(queries: Float32Array, items: Float32Array, num_threads: int = 0) -> Float32Array: ...
+
 # bind_bootstrap.cpp
 def resampled_means(
     values: Float64Array, samples: int, seed: int, num_threads: int = 0, progress: Progress | None = None
@@ -102,6 +103,7 @@ def list_diversity(
     num_threads: int = 0,
     progress: Progress | None = None,
 ) -> Float64Array: ...
+
 # bind_matmul_topk.cpp
 def matmul_topk(
     a: NativeCsr,

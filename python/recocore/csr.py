@@ -59,7 +59,8 @@ class Csr:
         Raises:
             InvalidArgumentError: not a sparse matrix, not numeric, or a value that float32 cannot hold as finite.
         """
-        if not sp.issparse(matrix):
+        is_sparse: bool = sp.issparse(matrix)
+        if not is_sparse:
             raise InvalidArgumentError(
                 f"{argument}: expected a SciPy sparse matrix, got {type(matrix).__name__}; "
                 "wrap a dense array in scipy.sparse.csr_array",

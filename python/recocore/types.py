@@ -29,6 +29,5 @@ class NativeFilter(TypedDict):
     allow: Int32Array | NativeRows | None
 
 
-
 # Told the part done in [0, 1] every 50 ms or less often; an exception that it raises stops the computation.
 Progress: TypeAlias = Callable[[float], object]

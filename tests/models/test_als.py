@@ -37,9 +37,7 @@ def dense_objective(data: Interactions, x: Any, y: Any, model: ALS) -> float:
 @pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
 def test_the_objective_is_the_documented_one(data: Interactions, nu: float) -> None:
     model = ALS(factors=5, iterations=2, regularization=0.05, alpha0=0.2, nu=nu).fit(data)
-    found = als_objective(
-        data.matrix, model.user_factors, model.item_factors, regularization=0.05, alpha0=0.2, nu=nu
-    )
+    found = als_objective(data.matrix, model.user_factors, model.item_factors, regularization=0.05, alpha0=0.2, nu=nu)
     assert found == pytest.approx(dense_objective(data, model.user_factors, model.item_factors, model), rel=1e-5)
 
 
@@ -123,7 +121,7 @@ def test_a_singular_system_says_what_to_change(data: Interactions) -> None:
 def test_negative_weights_are_refused_by_row(data: Interactions) -> None:
     rng = np.random.default_rng(1)
     negative = Interactions.from_coo(rng.integers(0, 9, 50), rng.integers(0, 9, 50), np.full(50, -1.0))
-    with pytest.raises(InvalidArgumentError, match="expected weights >= 0, got -.* in row 0"):
+    with pytest.raises(InvalidArgumentError, match=r"expected weights >= 0, got -.* in row 0"):
         ALS(factors=2).fit(negative)
 
 

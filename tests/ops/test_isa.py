@@ -29,7 +29,9 @@ np.savez(sys.argv[1], isa=_native.active_isa(), ids=ids, scores=scores, factors=
 
 def run(isa: str, out: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "RECOCORE_FORCE_ISA": isa}
-    return subprocess.run([sys.executable, "-c", CODE, out], env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", CODE, out], env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.parametrize("isa", _native.supported_isas())

@@ -81,7 +81,7 @@ class Pool {
  public:
   void submit(const std::shared_ptr<Job>& job) {
     const std::lock_guard lock(mutex_);
-    while (static_cast<int>(threads_) < job->helpers_wanted) {
+    while (threads_ < job->helpers_wanted) {
       std::thread([this] { serve(); }).detach();
       ++threads_;
     }

@@ -19,7 +19,7 @@ constexpr std::int64_t kRowGrain = 8;
 // Up to this many factors a row's exact system is solved whole; above it, block by block.
 constexpr std::int64_t kLargestCholesky = 128;
 // The partial sums of a Gram matrix take at most this many floats (64 MiB).
-constexpr std::int64_t kPartialFloats = std::int64_t{1} << 24;
+constexpr std::int64_t kPartialFloats = 16'777'216;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);

@@ -207,6 +207,6 @@ def _as_filter(value: Int32Array | NativeRows | None) -> Int32Array | Csr | None
     return Csr(*value[0]) if isinstance(value, tuple) else value
 
 
-def _check_k(k: int) -> None:
+def _check_k(k: object) -> None:
     if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise InvalidArgumentError(f"k: expected an integer of at least 1, got {k!r}", field="k")

@@ -91,9 +91,7 @@ class ItemKNN(_NeighborModel):
     name: ClassVar[str] = "itemknn"
 
     def _learn(self, interactions: Interactions, progress: Progress | None) -> ItemNeighborScorer:
-        # Row i holds the neighbours of i; the scorer wants, for each owned item, what it adds to others.
-        neighbors = self._neighbors(interactions.by_item, progress)
-        return ItemNeighborScorer(interactions.matrix, neighbors.transpose())
+        return ItemNeighborScorer(interactions.matrix, self._neighbors(interactions.by_item, progress))
 
 
 class UserKNN(_NeighborModel):

@@ -43,7 +43,7 @@ SIMILARITY_KINDS: Mapping[str, Mapping[str, float]] = MappingProxyType(
 )
 
 
-def similarity(  # noqa: PLR0917 - the leading arguments may be given by position
+def similarity(
     matrix: Any,
     kind: str = "cosine",
     k: int | None = 100,

@@ -51,14 +51,20 @@ class FactorScorer:
     ) -> Recommendations:
         """The k items with the largest inner product for each user."""
         found = _native.topk(
-            self.user_factors[users], self.item_factors, k, **candidates.native(self.interactions, users), num_threads=num_threads
+            self.user_factors[users],
+            self.item_factors,
+            k,
+            **candidates.native(self.interactions, users),
+            num_threads=num_threads,
         )
         return Recommendations(*found)
 
     def similar_items(self, items: Int32Array, k: int, num_threads: int = 0) -> Recommendations:
         """The k items whose factors have the largest cosine with each item's."""
         directions = self._item_directions
-        found = _native.topk(directions[items], directions, k, **itself(items, len(directions)), num_threads=num_threads)
+        found = _native.topk(
+            directions[items], directions, k, **itself(items, len(directions)), num_threads=num_threads
+        )
         return Recommendations(*found)
 
     def score(self, users: Int32Array, items: Int32Array) -> Float32Array:
@@ -103,7 +109,9 @@ class FactorScorer:
     @cached_property
     def _item_directions(self) -> Float32Array:
         norms = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
-        return np.divide(self.item_factors, norms, out=np.zeros_like(self.item_factors), where=norms > 0)
+        directions = np.zeros_like(self.item_factors)
+        np.divide(self.item_factors, norms, out=directions, where=norms > 0)
+        return directions
 
     @cached_property
     def _item_gram(self) -> Float64Array:

@@ -39,14 +39,19 @@ class PopularityScorer:
         """The k most popular items that pass each user's filter."""
         everyone = np.ones((len(users), 1), np.float32)
         found = _native.topk(
-            everyone, self.popularity[:, None], k, **candidates.native(self.interactions, users), num_threads=num_threads
+            everyone,
+            self.popularity[:, None],
+            k,
+            **candidates.native(self.interactions, users),
+            num_threads=num_threads,
         )
         return Recommendations(*found)
 
     def similar_items(self, items: Int32Array, k: int, num_threads: int = 0) -> Recommendations:
         """The k most popular other items: popularity knows no likeness."""
         everyone = np.ones((len(items), 1), np.float32)
-        found = _native.topk(everyone, self.popularity[:, None], k, **itself(items, len(self.popularity)), num_threads=num_threads)
+        others = itself(items, len(self.popularity))
+        found = _native.topk(everyone, self.popularity[:, None], k, **others, num_threads=num_threads)
         return Recommendations(*found)
 
     def score(self, users: Int32Array, items: Int32Array) -> Float32Array:
