@@ -28,9 +28,19 @@ _OPTIONS: tuple[tuple[str, Any, tuple[str, ...], str], ...] = (
     ("alpha0", float, ("als",), "weight of unseen pairs"),
     ("nu", float, ("als",), "0 pulls all rows alike, 1 by their entries"),
     ("iterations", int, ("als",), "passes over the data"),
-    ("solver", click.Choice(["auto", "cholesky", "cg", "subspace"]), ("als",), "how factors are solved"),
+    (
+        "solver",
+        click.Choice(["auto", "cholesky", "cg", "subspace"]),
+        ("als",),
+        "how factors are solved: auto, cholesky, cg, subspace",
+    ),
     ("neighbors", int, _NEIGHBORHOOD, "neighbours kept of each row"),
-    ("similarity", click.Choice(list(SIMILARITY_KINDS)), _NEIGHBORHOOD, "how rows are compared"),
+    (
+        "similarity",
+        click.Choice(list(SIMILARITY_KINDS)),
+        _NEIGHBORHOOD,
+        f"how rows are compared: {', '.join(SIMILARITY_KINDS)}",
+    ),
     ("shrinkage", float, _NEIGHBORHOOD, "distrust of few common rows"),
     ("seed", int, ("als",), "of the first factors"),
     ("num_threads", int, ("als", *_NEIGHBORHOOD), "0 for one a core"),
@@ -42,7 +52,8 @@ def model_options(command: _F) -> _F:
     for name, kind, models, text in reversed(_OPTIONS):
         default = _keywords_of(models[0])[_RENAMED.get(name, name)].default
         shown = f"{', '.join(models)}: {text}.  [default: {default}]"
-        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, help=shown)(command)
+        metavar = "KIND" if isinstance(kind, click.Choice) else None
+        command = click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar=metavar, help=shown)(command)
     return command
 
 
