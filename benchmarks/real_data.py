@@ -33,7 +33,11 @@ LOGS = {
         "--timezone UTC --drop-unmapped"
     ),
 }
-SPLITS = {"gowalla": "--test $DATA/gowalla/test.parquet", "ml-latest-small": "--split time", "online-retail": "--split time"}
+SPLITS = {
+    "gowalla": "--test $DATA/gowalla/test.parquet",
+    "ml-latest-small": "--split time",
+    "online-retail": "--split time",
+}
 MODELS = ("als", "itemknn")
 CALLS = 200
 

@@ -46,7 +46,12 @@ _CALLS = 20
 @click.option(
     "--events", "n_events", type=click.IntRange(min=2_000), default=50_000, show_default=True, help="Size of the log."
 )
-@click.option("--keep", "log", type=click.Path(dir_okay=False, path_type=Path), help="Write the log, dirt and all, to this Parquet file, to try fit on.")
+@click.option(
+    "--keep",
+    "log",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the log, dirt and all, to this Parquet file, to try fit on.",
+)
 def command(seed: int, n_events: int, log: Path | None) -> None:
     """Make a shop, clean its log, train three models, judge them, save an index, serve it, and ask it over gRPC.
 
