@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from recocore import Index
 from recocore.client import Client
 
 LOGS = {
@@ -81,8 +82,6 @@ def measure(name: str, model: str, folder: Path) -> dict[str, Any]:
     figures = {entry["model"]: entry for entry in judged["models"]}
     index = str(folder / f"{name}-{model}")
     run(f"recocore fit {LOGS[name]} --model {model} --out {shlex.quote(index)}")
-    from recocore import Index  # here, so that the client above is seen to need no native code
-
     loaded = Index.load(index)
     users = [str(user) for user in loaded.users.ids_of(range(0, len(loaded.users), max(1, len(loaded.users) // 50)))]
     metrics = figures[model]["metrics"]
