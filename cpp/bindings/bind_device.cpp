@@ -4,6 +4,7 @@
 #include "kernels/dense/kernel.hpp"
 #include "module.hpp"
 #include "recocore/device.hpp"
+#include "recocore/memory.hpp"
 #include "recocore/thread_pool.hpp"
 
 #include <pybind11/stl.h>
@@ -25,6 +26,13 @@ void register_device(py::module_& module) {
       "active_isa", [] { return std::string(kernels::dense().isa); },
       "The instruction set that the chosen kernels were compiled for; RECOCORE_FORCE_ISA forces one.");
   module.def("available_cores", &available_cores, "The number of cores that this process may run on.");
+  module.def(
+      "require_memory",
+      [](std::int64_t bytes, const std::string& purpose, const std::string& next_step) {
+        MemoryBudget(purpose).take(bytes, next_step);
+      },
+      py::arg("bytes"), py::arg("purpose"), py::arg("next_step"),
+      "Raises OutOfMemoryError where this many bytes are more than what is free; nothing is allocated.");
   module.def("built_with_cuda", &built_with_cuda, "Whether this build has the CUDA operations.");
   module.def("cuda_device_count", &cuda_device_count, "The number of usable CUDA devices; 0 without CUDA.");
 }
