@@ -93,6 +93,11 @@ def test_similar_items_add_up_over_seeds(client: Client) -> None:
     assert decode(answer.attribution_token).request_id == answer.request_id
 
 
+def test_ties_of_several_seeds_are_ordered_by_id_whatever_the_order_of_the_seeds(client: Client) -> None:
+    for seeds in (["i03", "i05"], ["i05", "i03"]):
+        assert ids(client.similar_items(seeds, 3).items) == ["i04", "i02", "i06"]
+
+
 def test_similar_items_keep_to_the_candidates(client: Client) -> None:
     answer = client.similar_items(["i05"], candidate_item_ids=["i30", "i05", "nix", "i01"])
     assert ids(answer.items) == ["i01", "i30"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from recocore.errors import NotFoundError
 from recocore.service.limits import MAX_NEIGHBOURS, MAX_REASONS
@@ -176,7 +176,7 @@ def _missing(known: IdLookup, ids: Sequence[str]) -> list[str]:
 
 
 def _merge(lists: Sequence[RankedList]) -> Sequence[RankedItem]:
-    """One list from those of several seeds: scores of the same item add up; equals stay in the order they are found."""
+    """One list from those of several seeds: scores of the same item add up; score descending, then id ascending."""
     if len(lists) == 1:
         return lists[0].items
     merged: dict[str | int, RankedItem] = {}
@@ -184,4 +184,8 @@ def _merge(lists: Sequence[RankedList]) -> Sequence[RankedItem]:
         for item in ranked.items:
             known = merged.get(item.item_id)
             merged[item.item_id] = item if known is None else replace(known, score=known.score + item.score)
-    return sorted(merged.values(), key=lambda item: -item.score)
+    return sorted(merged.values(), key=_rank_order)
+
+
+def _rank_order(item: RankedItem) -> tuple[float, Any]:
+    return -item.score, item.item_id  # the ids of one index are all strings or all integers
