@@ -10,10 +10,12 @@ import scipy.sparse as sp
 
 from recocore.data import Interactions
 from recocore.errors import CancelledError, InvalidArgumentError, NotFittedError
+from recocore.index import Index
 from recocore.models import Popularity, Recommender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from recocore.models import BaseModel
 
@@ -87,6 +89,26 @@ def test_same_seed_and_any_threads_give_the_same_bytes(make: Make, shop: Interac
         again = make(num_threads=threads).fit(shop).recommend(np.arange(150), k=10)
         assert again.ids.tobytes() == first.ids.tobytes()
         assert again.scores.tobytes() == first.scores.tobytes()
+
+
+def test_a_saved_and_loaded_index_answers_as_the_model_does(make: Make, shop: Interactions, tmp_path: Path) -> None:
+    model = make().fit(shop)
+    Index.build(model, shop).save(tmp_path / "index")
+    loaded = Index.load(tmp_path / "index")
+    users = np.arange(150, dtype=np.int32)
+    expected, found = model.recommend(users, k=10), loaded.recommend_arrays(users, k=10)
+    assert found.ids.tobytes() == expected.ids.tobytes()
+    assert found.scores.tobytes() == expected.scores.tobytes()
+    lists = loaded.recommend(users.tolist(), k=10, fallback="none", explain=2)
+    assert lists[0].items == (), "user 0 has nothing, so that an index leaves them to the fallback"
+    for user, ranked in enumerate(lists[1:], start=1):
+        items = expected.ids[user][expected.ids[user] >= 0]
+        assert [item.item_id for item in ranked.items] == items.tolist()
+        reasons = [[(r.item_id, r.weight) for r in item.reasons] for item in ranked.items]
+        assert reasons == [[(c.item, c.weight) for c in every] for every in model.explain(user, items, limit=2)]
+    near = model.similar_items([3, 70], k=5)
+    for row, similar in enumerate(loaded.similar_items([3, 70], k=5)):
+        assert [item.item_id for item in similar.items] == near.ids[row][near.ids[row] >= 0].tolist()
 
 
 def test_seen_items_never_come_back_unless_asked(make: Make, shop: Interactions) -> None:

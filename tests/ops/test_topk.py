@@ -110,7 +110,7 @@ def test_bad_input_is_named(change: dict[str, Any], message: str) -> None:
 
 def test_what_cannot_be_done_is_said_before_it_is_tried() -> None:
     one = np.ones((1000, 1), np.float32)
-    with pytest.raises(OutOfMemoryError, match="more than the .* MB that are free"):
+    with pytest.raises(OutOfMemoryError, match=r"more than the .* MB that are free"):
         topk(one, one, 2**40)
     with pytest.raises(UnsupportedError, match="precision: expected one of auto, float32"):
         topk(one, one, 1, precision="int4")
