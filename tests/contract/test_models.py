@@ -243,4 +243,4 @@ def test_bad_input_names_the_argument(
 
 def test_nothing_to_learn_from_is_an_error(make: Make) -> None:
     with pytest.raises(InvalidArgumentError, match="interactions: expected at least one"):
-        make().fit(Interactions.from_csr(sp.csr_matrix((3, 4), dtype=np.float32)))
+        make().fit(Interactions.from_csr(sp.csr_matrix(np.zeros((3, 4), np.float32))))
