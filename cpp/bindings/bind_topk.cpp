@@ -2,6 +2,7 @@
 #include "execution.hpp"
 #include "filter_argument.hpp"
 #include "module.hpp"
+#include "recocore/memory.hpp"
 #include "recocore/topk.hpp"
 
 namespace recocore::bindings {
@@ -12,7 +13,8 @@ py::tuple topk_(const py::object& queries, const py::object& items, std::int64_t
   const auto query_matrix = checked<float>(queries, "queries", 2);
   const auto item_matrix = checked<float>(items, "items", 2);
   const FilterArgument candidates(exclude, block, allow);
-  require(k >= 0, [&] { return "k: expected >= 0, got " + std::to_string(k); });
+  require(k >= 0 && k <= INT32_MAX, [&] { return "k: expected 0 to 2**31 - 1, got " + std::to_string(k); });
+  MemoryBudget("topk").take(query_matrix.shape(0), k * 8, "lower k or ask for fewer queries at once");
   py::array_t<std::int32_t> ids({query_matrix.shape(0), static_cast<py::ssize_t>(k)});
   py::array_t<float> scores({query_matrix.shape(0), static_cast<py::ssize_t>(k)});
   const auto ids_out = mutable_matrix_of(ids);
@@ -27,6 +29,7 @@ py::tuple topk_(const py::object& queries, const py::object& items, std::int64_t
 py::array_t<float> score_all_(const py::object& queries, const py::object& items, int num_threads) {
   const auto query_matrix = checked<float>(queries, "queries", 2);
   const auto item_matrix = checked<float>(items, "items", 2);
+  MemoryBudget("score_all").take(query_matrix.shape(0), item_matrix.shape(0) * 4, "score fewer queries at once");
   py::array_t<float> scores({query_matrix.shape(0), item_matrix.shape(0)});
   const auto out = mutable_matrix_of(scores);
   run_released(num_threads, py::none(), [&](const Execution& execution) {

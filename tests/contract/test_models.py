@@ -191,11 +191,12 @@ def test_progress_is_told_and_can_stop_the_fit(make_personal: Make, shop: Intera
     told: list[float] = []
     model = make_personal().fit(shop, progress=told.append)
     assert all(0 <= fraction <= 1 for fraction in told)
+    assert told == sorted(told)
+    assert told[-1] == 1
     before = model.recommend([1], k=5).ids.tolist()
-    if told:
-        with pytest.raises(CancelledError, match="enough"):
-            model.fit(shop, progress=stop)
-        assert model.recommend([1], k=5).ids.tolist() == before, "a stopped fit leaves the model as it was"
+    with pytest.raises(CancelledError, match="enough"):
+        model.fit(shop, progress=stop)
+    assert model.recommend([1], k=5).ids.tolist() == before, "a stopped fit leaves the model as it was"
 
 
 def test_unfitted_models_say_so(make: Make) -> None:
@@ -230,6 +231,9 @@ def test_unfitted_models_say_so(make: Make) -> None:
         (lambda m: m.similar_items([1], k=0), "k"),
         (lambda m: m.score([0], [-3]), "item_indices"),
         (lambda m: m.explain(150, [0]), "user_index"),
+        (lambda m: m.explain(0, [0], limit=-1), "limit"),
+        (lambda m: m.explain(0, [0], limit="x"), "limit"),
+        (lambda m: m.recommend([[0], [1, 2]]), "user_indices"),
     ],
 )
 def test_bad_input_names_the_argument(
@@ -242,5 +246,7 @@ def test_bad_input_names_the_argument(
 
 
 def test_nothing_to_learn_from_is_an_error(make: Make) -> None:
+    with pytest.raises(InvalidArgumentError, match=r"interactions: expected recocore.Interactions, got csr_matrix"):
+        make().fit(sp.csr_matrix(np.ones((3, 4))))  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match="interactions: expected at least one"):
         make().fit(Interactions.from_csr(sp.csr_matrix(np.zeros((3, 4), np.float32))))

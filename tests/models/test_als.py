@@ -98,14 +98,19 @@ def test_users_and_items_without_interactions_are_zero() -> None:
 @pytest.mark.parametrize(
     ("parameters", "error", "message"),
     [
-        ({"factors": 0}, InvalidArgumentError, "factors: expected 1 to 2048, got 0"),
-        ({"factors": 5000}, InvalidArgumentError, "factors: expected 1 to 2048, got 5000"),
+        ({"factors": 0}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got 0"),
+        ({"factors": 5000}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got 5000"),
         ({"regularization": -1}, InvalidArgumentError, "regularization: expected a finite number >= 0, got -1"),
         ({"alpha0": float("nan")}, InvalidArgumentError, "alpha0: expected a finite number >= 0, got nan"),
         ({"nu": float("inf")}, InvalidArgumentError, "nu: expected a finite number >= 0, got inf"),
-        ({"iterations": 0}, InvalidArgumentError, "iterations: expected at least 1, got 0"),
+        ({"iterations": 0}, InvalidArgumentError, "iterations: expected an integer of at least 1, got 0"),
         ({"solver": "lu"}, InvalidArgumentError, "solver: expected one of auto, cholesky, cg, subspace, got 'lu'"),
-        ({"device": "tpu"}, InvalidArgumentError, "device: expected cpu or cuda, got 'tpu'"),
+        ({"factors": 2.5}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got 2.5"),
+        ({"factors": True}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got True"),
+        ({"regularization": None}, InvalidArgumentError, "regularization: expected a real number, got None"),
+        ({"seed": -1}, InvalidArgumentError, "seed: expected an integer of at least 0, got -1"),
+        ({"num_threads": 1.5}, InvalidArgumentError, r"num_threads: expected 0 \(one for each core\) to 1024, got 1.5"),
+        ({"device": "tpu"}, InvalidArgumentError, "device: expected one of cpu, cuda, got 'tpu'"),
         ({"device": "cuda"}, UnsupportedError, "no CUDA operations; use device='cpu'"),
     ],
 )
@@ -115,8 +120,14 @@ def test_bad_parameters_are_refused_at_once(parameters: dict[str, Any], error: t
 
 
 def test_a_singular_system_says_what_to_change(data: Interactions) -> None:
-    with pytest.raises(InvalidArgumentError, match="raise one of them or use fewer factors"):
+    with pytest.raises(InvalidArgumentError, match="is singular; raise regularization or alpha0, or use fewer factors"):
         ALS(factors=64, regularization=0.0, alpha0=0.0).fit(data)
+
+
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace"])
+def test_what_float32_cannot_hold_is_refused_and_not_returned_as_nan(data: Interactions, solver: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="beyond float32; lower these or the weights"):
+        ALS(factors=8, iterations=3, solver=solver, nu=50).fit(data)
 
 
 def test_negative_weights_are_refused_by_row(data: Interactions) -> None:

@@ -73,9 +73,12 @@ def test_explanations_sum_to_the_score(data: Interactions, model: Any) -> None:
     ("parameters", "message"),
     [
         ({"similarity": "euclid"}, "similarity: expected one of .*cosine.*, got 'euclid'"),
-        ({"k": 0}, "k: expected at least 1 neighbour, got 0"),
-        ({"shrinkage": -1.0}, "shrinkage: expected >= 0, got -1.0"),
-        ({"shrinkage": float("nan")}, "shrinkage: expected >= 0, got nan"),
+        ({"k": 0}, "k: expected an integer of at least 1, got 0"),
+        ({"k": "5"}, "k: expected an integer of at least 1, got '5'"),
+        ({"similarity": ["x"]}, "similarity: expected one of"),
+        ({"num_threads": -2}, "num_threads: expected 0"),
+        ({"shrinkage": -1.0}, "shrinkage: expected a finite number >= 0, got -1.0"),
+        ({"shrinkage": float("nan")}, "shrinkage: expected a finite number >= 0, got nan"),
     ],
 )
 @pytest.mark.parametrize("kind", [ItemKNN, UserKNN])

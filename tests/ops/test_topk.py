@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from recocore.errors import CancelledError, InvalidArgumentError, OutOfMemoryError, UnsupportedError
+from recocore.errors import CancelledError, InvalidArgumentError, OutOfMemoryError
 from recocore.ops import topk
 
 
@@ -95,7 +95,10 @@ def test_no_queries_no_items_no_factors() -> None:
         ({"items": np.ones((5, 2), np.float32)}, r"items: expected as many columns as queries \[2, 3\], got \[5, 2\]"),
         ({"items": np.full((5, 3), np.nan, np.float32)}, "items: expected finite values, got nan in row 0"),
         ({"queries": np.full((2, 3), np.inf, np.float32)}, "queries: expected finite values, got inf in row 0"),
-        ({"k": 0}, "k: expected at least 1, got 0"),
+        ({"k": 0}, "k: expected an integer of at least 1, got 0"),
+        ({"k": "3"}, "k: expected an integer of at least 1, got '3'"),
+        ({"k": True}, "k: expected an integer of at least 1, got True"),
+        ({"queries": None}, "queries: expected a C-contiguous 2-d array of float32, got NoneType"),
         ({"exclude": np.array([5])}, r"exclude: expected item indices in \[0, 5\), got 5 to 5"),
         ({"exclude": sp.csr_matrix((3, 5))}, r"exclude: expected a sparse matrix of shape \(2, 5\), got \(3, 5\)"),
         ({"allow": np.array(["a"])}, "allow: expected a 1-d array of item indices"),
@@ -110,9 +113,11 @@ def test_bad_input_is_named(change: dict[str, Any], message: str) -> None:
 
 def test_what_cannot_be_done_is_said_before_it_is_tried() -> None:
     one = np.ones((1000, 1), np.float32)
-    with pytest.raises(OutOfMemoryError, match=r"more than the .* MB that are free"):
+    with pytest.raises(OutOfMemoryError, match=r"topk: needs .* more than the .* MB that are free"):
+        topk(np.repeat(one, 1000, axis=0), one, 2**31 - 1)
+    with pytest.raises(InvalidArgumentError, match=r"k: expected 0 to 2\*\*31 - 1"):
         topk(one, one, 2**40)
-    with pytest.raises(UnsupportedError, match="precision: expected one of auto, float32"):
+    with pytest.raises(InvalidArgumentError, match="precision: expected one of auto, float32"):
         topk(one, one, 1, precision="int4")
 
 

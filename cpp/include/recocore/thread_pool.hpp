@@ -34,4 +34,9 @@ struct Execution {
 void parallel_for(const Execution& execution, std::int64_t count, std::int64_t grain,
                   const std::function<void(std::int64_t begin, std::int64_t end, int worker)>& body);
 
+/// For a body whose chunk may run long: lets the computation that this thread works for poll its monitor, where this is
+/// the calling thread, and throws where it was stopped. Cheap enough for every 10 microseconds of work; outside a body
+/// nothing.
+void checkpoint();
+
 }  // namespace recocore

@@ -28,17 +28,37 @@ using Body = std::function<void(std::int64_t, std::int64_t, int)>;
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
 constexpr int kMaxThreads = 1024;
 
+struct Job;
+
+/// The job that this thread runs a chunk of, for checkpoint(); chunks nest where a body calls parallel_for.
+struct Working {
+  Working(Job& job_, bool is_caller_) : job(&job_), is_caller(is_caller_), outer(current) { current = this; }
+  ~Working() { current = outer; }
+  Working(const Working&) = delete;
+  Working& operator=(const Working&) = delete;
+
+  Job* job;
+  bool is_caller;
+  Working* outer;
+
+  static thread_local Working* current;
+};
+
+thread_local Working* Working::current = nullptr;
+
 /// One parallel_for: chunks are handed out by a counter until it reaches the end or something fails.
 struct Job {
-  Job(const Body& body_, std::int64_t count_, std::int64_t grain_, int helpers_)
-      : body(body_), count(count_), grain(grain_), helpers_wanted(helpers_) {}
+  Job(const Body& body_, Monitor* monitor_, std::int64_t count_, std::int64_t grain_, int helpers_)
+      : body(body_), monitor(monitor_), count(count_), grain(grain_), helpers_wanted(helpers_) {}
 
   const Body& body;
+  Monitor* const monitor;
   const std::int64_t count;
   const std::int64_t grain;
   std::atomic<std::int64_t> next{0};
   std::atomic<std::int64_t> done{0};
   std::atomic<bool> stop{false};
+  Clock::time_point last_poll = Clock::now();  // the calling thread's own
 
   // Guarded by the pool's mutex.
   int helpers_wanted;
@@ -59,12 +79,25 @@ struct Job {
     if (!error) error = std::move(exception);
   }
 
+  /// Asks the monitor, at most every poll interval; only on the calling thread.
+  void poll() noexcept {
+    if (monitor == nullptr || stop.load(std::memory_order_relaxed)) return;
+    if (Clock::now() - last_poll < kPollInterval) return;
+    try {
+      monitor->poll(fraction_done());
+    } catch (...) {
+      fail(std::current_exception());
+    }
+    last_poll = Clock::now();
+  }
+
   /// Runs one chunk; false when there is none left.
   bool run_chunk(int worker) {
     if (stop.load(std::memory_order_relaxed)) return false;
     const std::int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
     if (begin >= count) return false;
     const std::int64_t end = std::min(begin + grain, count);
+    const Working working(*this, worker == 0);
     try {
       body(begin, end, worker);
     } catch (...) {
@@ -89,16 +122,15 @@ class Pool {
     wake_.notify_all();
   }
 
-  /// Withdraws the job, then waits until no helper runs it; `tick` is called at every poll interval.
-  template <typename Tick>
-  void finish(const std::shared_ptr<Job>& job, const Tick& tick) {
+  /// Withdraws the job, then waits until no helper runs it, polling its monitor.
+  void finish(const std::shared_ptr<Job>& job) {
     std::unique_lock lock(mutex_);
     std::erase(jobs_, job);
     while (job->helpers_active > 0) {
       job->idle.wait_for(lock, kPollInterval);
       if (job->helpers_active == 0) break;
       lock.unlock();
-      tick();
+      job->poll();
       lock.lock();
     }
   }
@@ -170,24 +202,20 @@ void parallel_for(const Execution& execution, std::int64_t count, std::int64_t g
   const std::int64_t chunks = (count - 1) / grain + 1;
   const int helpers = static_cast<int>(std::min<std::int64_t>(threads, chunks)) - 1;
 
-  const auto job = std::make_shared<Job>(body, count, grain, helpers);
-  auto last_poll = Clock::now();
-  const auto poll = [&] {
-    if (execution.monitor == nullptr || job->stop.load(std::memory_order_relaxed)) return;
-    const auto now = Clock::now();
-    if (now - last_poll < kPollInterval) return;
-    try {
-      execution.monitor->poll(job->fraction_done());
-    } catch (...) {
-      job->fail(std::current_exception());
-    }
-    last_poll = Clock::now();
-  };
-
+  const auto job = std::make_shared<Job>(body, execution.monitor, count, grain, helpers);
   if (helpers > 0) pool().submit(job);
-  while (job->run_chunk(0)) poll();
-  if (helpers > 0) pool().finish(job, poll);
+  while (job->run_chunk(0)) job->poll();
+  if (helpers > 0) pool().finish(job);
   if (job->error) std::rethrow_exception(job->error);
+}
+
+void checkpoint() {
+  const Working* working = Working::current;
+  if (working == nullptr) return;
+  if (working->is_caller) working->job->poll();
+  // The job keeps the first error, which is the reason; this only ends the chunk.
+  if (working->job->stop.load(std::memory_order_relaxed))
+    throw Error(ErrorCode::cancelled, "the computation was stopped");
 }
 
 }  // namespace recocore

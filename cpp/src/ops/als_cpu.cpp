@@ -15,9 +15,11 @@ namespace recocore {
 namespace {
 
 // Rows handed to a thread at a time: few enough to balance rows of very different length.
-constexpr std::int64_t kRowGrain = 8;
+constexpr std::int64_t kRowGrain = 4;
 // Up to this many factors a row's exact system is solved whole; above it, block by block.
 constexpr std::int64_t kLargestCholesky = 128;
+// Rows of a Gram matrix added up between two checkpoints: 2048 factors take 30 ms.
+constexpr std::int64_t kGramRows = 64;
 // The partial sums of a Gram matrix take at most this many floats (64 MiB).
 constexpr std::int64_t kPartialFloats = 16'777'216;
 
@@ -33,6 +35,15 @@ AlsSolver chosen(AlsSolver solver, std::int64_t factors) {
 double row_lambda(const AlsParams& params, std::int64_t entries, std::int64_t others) {
   const double mass = static_cast<double>(entries) + double{params.alpha0} * static_cast<double>(others);
   return double{params.regularization} * std::pow(mass, double{params.nu});
+}
+
+std::string refusal(Solved solved, std::int64_t row, const AlsParams& params) {
+  const std::string where = "the least-squares system of row " + std::to_string(row) +
+                            " at regularization = " + std::to_string(params.regularization) +
+                            ", alpha0 = " + std::to_string(params.alpha0) + " and nu = " + std::to_string(params.nu);
+  if (solved == Solved::singular)
+    return "regularization: " + where + " is singular; raise regularization or alpha0, or use fewer factors";
+  return "regularization: " + where + " is beyond float32; lower these or the weights of the interactions";
 }
 
 double regularisation_loss(std::span<const std::int64_t> entries, MatrixView<const float> factors,
@@ -54,14 +65,15 @@ void gram_cpu(MatrixView<const float> factors, MatrixView<float> out, const Exec
   const std::int64_t chunks = std::clamp<std::int64_t>(kPartialFloats / (f * f), 1, 64);
   const std::int64_t length = std::max<std::int64_t>(1, (factors.rows + chunks - 1) / chunks);
   std::vector<float> partial(at(chunks * f * f), 0.0F);
-  const std::vector<float> ones(at(length), 1.0F);
+  const std::vector<float> ones(at(kGramRows), 1.0F);
   parallel_for(execution, chunks, 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t c = begin; c < end; ++c) {
-      const std::int64_t first = c * length;
-      const std::int64_t count = std::min(length, factors.rows - first);
-      if (count > 0)
-        kernels::dense().syrk_lower_f32(factors.row(first).data(), factors.stride, ones.data(), count, f,
-                                        partial.data() + c * f * f, f);
+      const std::int64_t last = std::min((c + 1) * length, factors.rows);
+      for (std::int64_t first = c * length; first < last; first += kGramRows) {
+        checkpoint();
+        kernels::dense().syrk_lower_f32(factors.row(first).data(), factors.stride, ones.data(),
+                                        std::min(kGramRows, last - first), f, partial.data() + c * f * f, f);
+      }
     }
   });
   for (std::int64_t i = 0; i < f; ++i) {
@@ -73,7 +85,7 @@ void gram_cpu(MatrixView<const float> factors, MatrixView<float> out, const Exec
   }
 }
 
-void als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
+void als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved_factors,
                         const AlsParams& params, const Execution& execution) {
   const std::int64_t f = fixed.cols;
   std::vector<float> gram_storage(at(f * f));
@@ -88,11 +100,11 @@ void als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float> fix
     for (std::int64_t r = begin; r < end; ++r) {
       const auto columns = interactions.row(r);
       const auto lambda = static_cast<float>(row_lambda(params, std::ssize(columns), fixed.rows));
-      require(row_solver->solve({columns, interactions.row_values(r), lambda, solved.row(r)}), [&] {
-        return "regularization: the least-squares system of row " + std::to_string(r) +
-               " is singular at regularization = " + std::to_string(params.regularization) +
-               " and alpha0 = " + std::to_string(params.alpha0) + "; raise one of them or use fewer factors";
-      });
+      const Solved solved =
+          std::isfinite(lambda)
+              ? row_solver->solve({columns, interactions.row_values(r), lambda, solved_factors.row(r)})
+              : Solved::overflow;
+      require(solved == Solved::yes, [&] { return refusal(solved, r, params); });
     }
   });
 }

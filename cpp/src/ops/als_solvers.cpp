@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/finite.hpp"
 #include "kernels/dense/kernel.hpp"
 #include "ops/cholesky.hpp"
 
@@ -33,21 +34,23 @@ RowSolver::RowSolver(const HalfEpoch& half, AlsSolver solver) : half_(half), sol
   }
 }
 
-bool RowSolver::solve(const Row& row) {
+Solved RowSolver::solve(const Row& row) {
   if (row.columns.empty()) {
     std::fill(row.x.begin(), row.x.end(), 0.0F);
-    return true;
+    return Solved::yes;
   }
+  Solved solved = Solved::yes;
   switch (solver_) {
-    case AlsSolver::cg: solve_cg(row); return true;
-    case AlsSolver::subspace: return solve_subspace(row);
+    case AlsSolver::cg: solve_cg(row); break;
+    case AlsSolver::subspace: solved = solve_subspace(row); break;
     case AlsSolver::automatic:
-    case AlsSolver::cholesky: break;
+    case AlsSolver::cholesky: solved = solve_cholesky(row); break;
   }
-  return solve_cholesky(row);
+  return solved == Solved::yes && !all_finite(row.x) ? Solved::overflow : solved;
 }
 
 std::int64_t RowSolver::gather(const Row& row, std::int64_t first, std::int64_t begin, std::int64_t width) {
+  checkpoint();  // a row may have any number of entries
   const std::int64_t count = std::min<std::int64_t>(kGather, std::ssize(row.columns) - first);
   for (std::int64_t e = 0; e < count; ++e) {
     const auto source = half_.fixed.row(row.columns[at(first + e)]).subspan(at(begin), at(width));
@@ -56,7 +59,7 @@ std::int64_t RowSolver::gather(const Row& row, std::int64_t first, std::int64_t 
   return count;
 }
 
-bool RowSolver::solve_cholesky(const Row& row) {
+Solved RowSolver::solve_cholesky(const Row& row) {
   const auto& k = kernels::dense();
   const std::int64_t f = half_.factors();
   for (std::int64_t i = 0; i < f; ++i) {
@@ -71,9 +74,9 @@ bool RowSolver::solve_cholesky(const Row& row) {
     k.syrk_lower_f32(gathered_.data(), f, weights, count, f, matrix_.data(), f);
     for (std::int64_t e = 0; e < count; ++e) k.axpy_f32(weights[e], gathered_.data() + e * f, right_.data(), f);
   }
-  if (!cholesky_.solve(matrix_.data(), right_.data(), f)) return false;
-  std::copy(right_.begin(), right_.end(), row.x.begin());
-  return true;
+  const Solved solved = cholesky_.solve(matrix_.data(), right_.data(), f);
+  if (solved == Solved::yes) std::copy(right_.begin(), right_.end(), row.x.begin());
+  return solved;
 }
 
 void RowSolver::solve_cg(const Row& row) {
@@ -94,6 +97,7 @@ void RowSolver::solve_cg(const Row& row) {
   float squared = k.dot_f32(residual_.data(), residual_.data(), f);
   for (int step = 0; step < half_.params.cg_steps; ++step) {
     if (squared <= std::numeric_limits<float>::min()) return;
+    checkpoint();
     regularised_gram(direction_.data(), product_.data());
     for (std::size_t e = 0; e < row.columns.size(); ++e) {
       const float* y = half_.fixed.row(row.columns[e]).data();
@@ -110,7 +114,7 @@ void RowSolver::solve_cg(const Row& row) {
   }
 }
 
-bool RowSolver::solve_subspace(const Row& row) {
+Solved RowSolver::solve_subspace(const Row& row) {
   // Rendle et al., "iALS++: Speeding up Matrix Factorization with Subspace Optimization" (2021), section 4.
   const auto& k = kernels::dense();
   const std::int64_t f = half_.factors();
@@ -136,12 +140,13 @@ bool RowSolver::solve_subspace(const Row& row) {
         k.axpy_f32(row.weights[at(first + e)] * (predictions_[at(first + e)] - 1), gathered_.data() + e * width,
                    right_.data(), width);
     }
-    if (!cholesky_.solve(matrix_.data(), right_.data(), width)) return false;
+    const Solved solved = cholesky_.solve(matrix_.data(), right_.data(), width);
+    if (solved != Solved::yes) return solved;
     k.axpy_f32(-1, right_.data(), row.x.data() + begin, width);
     for (std::int64_t e = 0; e < entries; ++e)
       predictions_[at(e)] -= k.dot_f32(half_.fixed.row(row.columns[at(e)]).data() + begin, right_.data(), width);
   }
-  return true;
+  return Solved::yes;
 }
 
 }  // namespace recocore

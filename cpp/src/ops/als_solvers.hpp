@@ -32,13 +32,13 @@ class RowSolver {
  public:
   RowSolver(const HalfEpoch& half, AlsSolver solver);
 
-  /// Returns false where the row's system is singular; x is then left as it was.
-  [[nodiscard]] bool solve(const Row& row);
+  /// Unless the result is yes, the row's x is not to be used.
+  [[nodiscard]] Solved solve(const Row& row);
 
  private:
-  [[nodiscard]] bool solve_cholesky(const Row& row);
+  [[nodiscard]] Solved solve_cholesky(const Row& row);
   void solve_cg(const Row& row);
-  [[nodiscard]] bool solve_subspace(const Row& row);
+  [[nodiscard]] Solved solve_subspace(const Row& row);
 
   /// Copies columns [begin, begin + width) of the fixed factors of up to kGather entries, from `first` on; returns how
   /// many.

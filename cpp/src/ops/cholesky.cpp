@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/finite.hpp"
 #include "kernels/dense/kernel.hpp"
 
 namespace recocore {
@@ -17,7 +18,7 @@ constexpr std::int64_t kPanel = 8;
 
 }  // namespace
 
-bool Cholesky::factor(float* a, std::int64_t n) {
+Solved Cholesky::factor(float* a, std::int64_t n) {
   const auto& k = kernels::dense();
   std::array<float, kPanel> minus_one{};
   minus_one.fill(-1);
@@ -38,7 +39,8 @@ bool Cholesky::factor(float* a, std::int64_t n) {
         const float* earlier = panel_.data() + p * height;
         k.axpy_f32(-earlier[c], earlier + c, column + c, height - c);
       }
-      if (!(column[c] > smallest_pivot)) return false;
+      if (!std::isfinite(column[c])) return Solved::overflow;
+      if (!(column[c] > smallest_pivot)) return Solved::singular;
       const float scale = 1 / std::sqrt(column[c]);
       for (std::int64_t i = c; i < height; ++i) {
         column[i] *= scale;
@@ -49,18 +51,18 @@ bool Cholesky::factor(float* a, std::int64_t n) {
       k.syrk_lower_f32(panel_.data() + width, height, minus_one.data(), width, height - width,
                        a + (first + width) * n + first + width, n);
   }
-  return true;
+  return Solved::yes;
 }
 
-bool Cholesky::solve(float* a, float* b, std::int64_t n) {
-  if (!factor(a, n)) return false;
+Solved Cholesky::solve(float* a, float* b, std::int64_t n) {
+  if (const Solved factored = factor(a, n); factored != Solved::yes) return factored;
   const auto& k = kernels::dense();
   for (std::int64_t i = 0; i < n; ++i) b[i] = (b[i] - k.dot_f32(a + i * n, b, i)) / a[i * n + i];
   for (std::int64_t i = n - 1; i >= 0; --i) {
     b[i] /= a[i * n + i];
     k.axpy_f32(-b[i], a + i * n, b, i);
   }
-  return true;
+  return all_finite({b, static_cast<std::size_t>(n)}) ? Solved::yes : Solved::overflow;
 }
 
 }  // namespace recocore

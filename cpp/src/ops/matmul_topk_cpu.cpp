@@ -79,6 +79,7 @@ CsrMatrix matmul_topk_cpu(const CsrView& a, const CsrView& b, const MatmulTopkPa
         worker, [&] { return Scratch{RowProduct(b.cols), TopkSelector(params.k.value_or(TopkSelector::kUnbounded))}; });
     RowChunk chunk;
     for (std::int64_t row = begin; row < end; ++row) {
+      checkpoint();
       product.multiply(a, row, b, [&, &selector = selector](std::int32_t column, float value) {
         if (!params.threshold || value >= *params.threshold) selector.offer(value, column);
       });
@@ -106,6 +107,7 @@ void matmul_topk_padded_cpu(const CsrView& a, const std::optional<std::span<cons
     auto& [product, selector, admitted] = workers.get(
         worker, [&] { return Scratch{RowProduct(b.cols), TopkSelector(ids.cols), RowFilter(filter, b.cols)}; });
     for (std::int64_t query = begin; query < end; ++query) {
+      checkpoint();
       admitted.begin_row(query);
       product.multiply(a, a_rows ? (*a_rows)[at(query)] : query, b,
                        [&, &selector = selector, &admitted = admitted](std::int32_t column, float value) {

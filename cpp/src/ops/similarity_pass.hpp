@@ -92,6 +92,7 @@ class SimilarityPass {
       Scratch& mine = workers.get(worker, [&] { return Scratch(matrix_.rows, params_.k); });
       RowChunk chunk;
       for (std::int64_t i = begin; i < end; ++i) {
+        checkpoint();
         add_up(i, mine);
         select(i, mine, formula);
         mine.selector.append_by_id(chunk.indices, chunk.values);

@@ -43,6 +43,7 @@ void topk_cpu(MatrixView<const float> queries, MatrixView<const float> items, co
     if (!worker->filters.empty())
       for (std::int64_t q = begin; q < end; ++q) worker->filters[at(q - begin)].begin_row(q);
     for (std::int64_t first = 0; first < items.rows; first += kItemBlock) {
+      checkpoint();
       const std::int64_t last = std::min(first + kItemBlock, items.rows);
       for (std::int64_t q = begin; q < end; ++q) {
         TopkSelector& selector = worker->selectors[at(q - begin)];
@@ -63,9 +64,11 @@ void score_all_cpu(MatrixView<const float> queries, MatrixView<const float> item
                    const Execution& execution) {
   const auto& kernel = kernels::dense();
   parallel_for(execution, queries.rows, kQueryBlock, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t q = begin; q < end; ++q)
+    for (std::int64_t q = begin; q < end; ++q) {
+      checkpoint();
       for (std::int64_t i = 0; i < items.rows; ++i)
         scores.row(q)[at(i)] = kernel.dot_f32(queries.row(q).data(), items.row(i).data(), items.cols);
+    }
   });
 }
 

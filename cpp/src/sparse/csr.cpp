@@ -5,6 +5,7 @@
 #include <string>
 
 #include "recocore/error.hpp"
+#include "recocore/memory.hpp"
 
 namespace recocore {
 namespace {
@@ -101,6 +102,9 @@ CsrMatrix csr_from_coo(std::span<const std::int32_t> row_ids, std::span<const st
            std::to_string(col_ids.size()) + ", " + std::to_string(values.size());
   });
   const std::size_t entries = row_ids.size();
+  MemoryBudget budget("csr_from_coo");
+  budget.take(rows + rows + cols, sizeof(std::int64_t), "use fewer rows or columns");
+  budget.take(std::ssize(row_ids), 2 * sizeof(std::int64_t), "use fewer entries at a time");
   for (std::size_t e = 0; e < entries; ++e) {
     require(row_ids[e] >= 0 && row_ids[e] < rows && col_ids[e] >= 0 && col_ids[e] < cols, [&] {
       return "rows, cols: expected coordinates inside " + std::to_string(rows) + " x " + std::to_string(cols) +
@@ -156,6 +160,9 @@ CsrMatrix csr_from_coo(std::span<const std::int32_t> row_ids, std::span<const st
 }
 
 CsrMatrix transpose(const CsrView& matrix) {
+  MemoryBudget budget("transpose");
+  budget.take(2 * matrix.cols, sizeof(std::int64_t), "use fewer columns");
+  budget.take(matrix.nnz(), sizeof(std::int32_t) + sizeof(float), "use fewer entries at a time");
   CsrMatrix result{matrix.cols, matrix.rows, std::vector<std::int64_t>(at(matrix.cols) + 1, 0), {}, {}};
   const std::span used = matrix.indices.first(at(matrix.nnz()));
   for (const std::int32_t c : used) ++result.indptr[at(c) + 1];

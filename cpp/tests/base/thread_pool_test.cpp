@@ -92,6 +92,23 @@ TEST_CASE("a monitor is polled and can stop the computation within a second") {
   }
 }
 
+TEST_CASE("a checkpoint lets one long chunk be stopped, on every thread, and keeps the monitor's reason") {
+  for (const int threads : {1, 3}) {
+    StopAt monitor(2);
+    const auto start = std::chrono::steady_clock::now();
+    CHECK_THROWS_WITH_AS(parallel_for({threads, &monitor}, threads, 1,
+                                      [](std::int64_t, std::int64_t, int) {
+                                        for (int i = 0; i < 10'000; ++i) {
+                                          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                                          recocore::checkpoint();
+                                        }
+                                      }),
+                         "stopped", Error);
+    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(1));
+  }
+  recocore::checkpoint();  // outside a body it does nothing
+}
+
 TEST_CASE("calls may come from several threads and from inside a body") {
   std::vector<std::thread> callers;
   std::atomic<int> right{0};

@@ -149,7 +149,15 @@ TEST_CASE("a singular system and negative weights are refused with what to chang
   AlsParams params;
   params.regularization = 0;
   CHECK_THROWS_WITH_AS(als_half_epoch(m.view(), {fixed.data(), kCols, 3}, {solved.data(), kRows, 3}, params, {1}),
-                       doctest::Contains("raise one of them or use fewer factors"), recocore::Error);
+                       doctest::Contains("is singular; raise regularization or alpha0, or use fewer factors"), recocore::Error);
+  for (const AlsSolver solver : {AlsSolver::cholesky, AlsSolver::cg, AlsSolver::subspace}) {
+    AlsParams huge;
+    huge.solver = solver;
+    huge.nu = 50;
+    const auto varied = normal_factors(kCols, 3, 9);
+    CHECK_THROWS_WITH_AS(als_half_epoch(m.view(), {varied.data(), kCols, 3}, {solved.data(), kRows, 3}, huge, {1}),
+                         doctest::Contains("is beyond float32; lower these or the weights"), recocore::Error);
+  }
   CsrMatrix negative = m;
   negative.values[0] = -1;
   CHECK_THROWS_WITH_AS(

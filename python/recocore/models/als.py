@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from recocore.errors import InvalidArgumentError
 from recocore.memory import require_memory
 from recocore.models.base import BaseModel, check_device
 from recocore.ops.als import als_half_epoch
+from recocore.ops.arguments import choice, integer, not_negative, threads
 from recocore.scoring import FactorScorer
 
 if TYPE_CHECKING:
@@ -67,23 +67,14 @@ class ALS(BaseModel):
         device: str = "cpu",
     ) -> None:
         super().__init__()
-        if not 1 <= factors <= _LARGEST_FACTORS:
-            raise InvalidArgumentError(f"factors: expected 1 to {_LARGEST_FACTORS}, got {factors}", field="factors")
-        for name, value in (("regularization", regularization), ("alpha0", alpha0), ("nu", nu)):
-            if not (math.isfinite(value) and value >= 0):
-                raise InvalidArgumentError(f"{name}: expected a finite number >= 0, got {value}", field=name)
-        if iterations < 1:
-            raise InvalidArgumentError(f"iterations: expected at least 1, got {iterations}", field="iterations")
-        if solver not in _SOLVERS:
-            raise InvalidArgumentError(f"solver: expected one of {', '.join(_SOLVERS)}, got {solver!r}", field="solver")
-        self.factors = factors
-        self.regularization = regularization
-        self.alpha0 = alpha0
-        self.nu = nu
-        self.iterations = iterations
-        self.solver = solver
-        self.num_threads = num_threads
-        self.seed = seed
+        self.factors = integer(factors, "factors", 1, _LARGEST_FACTORS)
+        self.regularization = not_negative(regularization, "regularization")
+        self.alpha0 = not_negative(alpha0, "alpha0")
+        self.nu = not_negative(nu, "nu")
+        self.iterations = integer(iterations, "iterations", 1)
+        self.solver = choice(solver, "solver", _SOLVERS)
+        self.num_threads = threads(num_threads)
+        self.seed = integer(seed, "seed", 0)
         self.device = check_device(device)
 
     def params(self) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 import numpy as np
 
 from recocore.csr import Csr
+from recocore.data import Interactions
 from recocore.errors import InvalidArgumentError, NotFittedError, UnsupportedError
-from recocore.memory import require_memory
+from recocore.ops.arguments import choice, integer
 from recocore.ops.topk import candidate_list
 from recocore.scoring import CandidateFilter
 
 if TYPE_CHECKING:
-    from recocore.data import Interactions
     from recocore.recommendations import Contribution, Recommendations
     from recocore.scoring import Scorer
     from recocore.types import Float32Array, Int32Array, NativeRows, Progress
@@ -70,13 +70,22 @@ class BaseModel(ABC):
         Raises:
             InvalidArgumentError: there is nothing to learn from, or a parameter does not fit the data.
         """
+        if not isinstance(interactions, Interactions):
+            raise InvalidArgumentError(
+                f"interactions: expected recocore.Interactions, got {type(interactions).__name__}; "
+                "make them with Interactions.from_coo, from_csr or from_events",
+                field="interactions",
+            )
         if interactions.nnz == 0:
             raise InvalidArgumentError(
                 f"interactions: expected at least one, got an empty {interactions.n_users} x {interactions.n_items} "
                 "matrix; check event types, weights and cleaning",
                 field="interactions",
             )
-        self._scorer = self._learn(interactions, progress)
+        scorer = self._learn(interactions, progress)
+        if progress is not None:
+            progress(1.0)
+        self._scorer = scorer
         return self
 
     @property
@@ -111,9 +120,8 @@ class BaseModel(ABC):
         """
         scorer = self.scorer
         users = checked_indices(user_indices, scorer.interactions.shape[0], "user_indices")
-        _check_k(k)
+        k = integer(k, "k", 1)
         shape = (len(users), scorer.interactions.shape[1])
-        require_memory(len(users) * k * 8, f"recommend for {len(users)} users with k = {k}")
         candidates = CandidateFilter(
             exclude_seen,
             _as_filter(candidate_list(allow, shape, "allow")),
@@ -137,8 +145,7 @@ class BaseModel(ABC):
         """
         scorer = self.scorer
         items = checked_indices(item_indices, scorer.interactions.shape[1], "item_indices")
-        _check_k(k)
-        return scorer.similar_items(items, k, self.num_threads)
+        return scorer.similar_items(items, integer(k, "k", 1), self.num_threads)
 
     def score(self, user_indices: Any, item_indices: Any) -> Float32Array:
         """The score of every user with every item, float32 `[len(user_indices), len(item_indices)]`; no filter applies.
@@ -162,7 +169,7 @@ class BaseModel(ABC):
         scorer = self.scorer
         user = int(checked_indices([user_index], scorer.interactions.shape[0], "user_index")[0])
         items = checked_indices(item_indices, scorer.interactions.shape[1], "item_indices")
-        return scorer.explain(user, items, limit)
+        return scorer.explain(user, items, integer(limit, "limit", 1))
 
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.params().items())
@@ -175,7 +182,10 @@ def checked_indices(value: Any, count: int, argument: str) -> Int32Array:
     Raises:
         InvalidArgumentError: not a 1-d array of integers, or one out of range.
     """
-    indices = np.asarray(value)
+    try:
+        indices = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        indices = np.empty((0, 0), object)
     if indices.size == 0 and indices.ndim == 1:
         return np.empty(0, np.int32)
     if indices.ndim != 1 or indices.dtype.kind not in "iu":
@@ -196,17 +206,10 @@ def check_device(device: str) -> str:
         InvalidArgumentError: neither cpu nor cuda.
         UnsupportedError: cuda on a build or machine without it.
     """
-    if device not in ("cpu", "cuda"):
-        raise InvalidArgumentError(f"device: expected cpu or cuda, got {device!r}", field="device")
-    if device == "cuda":
+    if choice(device, "device", ("cpu", "cuda")) == "cuda":
         raise UnsupportedError("device: this build has no CUDA operations; use device='cpu'")
     return device
 
 
 def _as_filter(value: Int32Array | NativeRows | None) -> Int32Array | Csr | None:
     return Csr(*value[0]) if isinstance(value, tuple) else value
-
-
-def _check_k(k: object) -> None:
-    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
-        raise InvalidArgumentError(f"k: expected an integer of at least 1, got {k!r}", field="k")

@@ -6,8 +6,8 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from recocore.csr import Csr
-from recocore.errors import InvalidArgumentError
 from recocore.models.base import BaseModel, check_device
+from recocore.ops.arguments import choice, integer, not_negative, threads
 from recocore.ops.similarity import SIMILARITY_KINDS, similarity
 from recocore.scoring import ItemNeighborScorer, UserNeighborScorer
 
@@ -29,18 +29,10 @@ class _NeighborModel(BaseModel):
         device: str = "cpu",
     ) -> None:
         super().__init__()
-        if similarity not in SIMILARITY_KINDS:
-            raise InvalidArgumentError(
-                f"similarity: expected one of {', '.join(SIMILARITY_KINDS)}, got {similarity!r}", field="similarity"
-            )
-        if k < 1:
-            raise InvalidArgumentError(f"k: expected at least 1 neighbour, got {k}", field="k")
-        if not shrinkage >= 0:
-            raise InvalidArgumentError(f"shrinkage: expected >= 0, got {shrinkage}", field="shrinkage")
-        self.similarity = similarity
-        self.k = k
-        self.shrinkage = shrinkage
-        self.num_threads = num_threads
+        self.similarity = choice(similarity, "similarity", SIMILARITY_KINDS)
+        self.k = integer(k, "k", 1)
+        self.shrinkage = not_negative(shrinkage, "shrinkage")
+        self.num_threads = threads(num_threads)
         self.device = check_device(device)
 
     def params(self) -> dict[str, Any]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 
 def sparse(matrix: Any, name: str) -> Csr:
@@ -18,8 +22,8 @@ def sparse(matrix: Any, name: str) -> Csr:
     return matrix if isinstance(matrix, Csr) else Csr.from_scipy(matrix, name)
 
 
-def integer(value: Any, name: str) -> int:
-    """A whole number of any integer type that fits 64 bits; a boolean or a float is not one.
+def integer(value: Any, name: str, least: int = -(2**63), most: int = 2**63 - 1) -> int:
+    """A whole number of any integer type in [least, most]; a boolean or a float is not one.
 
     Raises:
         InvalidArgumentError: the value is something else; the message names the argument.
@@ -30,9 +34,10 @@ def integer(value: Any, name: str) -> int:
         except TypeError:
             pass
         else:
-            if -(2**63) <= number < 2**63:
+            if least <= number <= most:
                 return number
-    raise InvalidArgumentError(f"{name}: expected an integer, got {value!r}", field=name)
+    limits = "" if least == -(2**63) else f" of at least {least}" if most >= 2**31 - 1 else f" from {least} to {most}"
+    raise InvalidArgumentError(f"{name}: expected an integer{limits}, got {value!r}", field=name)
 
 
 def real(value: Any, name: str) -> float:
@@ -49,15 +54,38 @@ def real(value: Any, name: str) -> float:
     raise InvalidArgumentError(f"{name}: expected a real number, got {value!r}", field=name)
 
 
+def not_negative(value: Any, name: str) -> float:
+    """A finite real number of at least 0.
+
+    Raises:
+        InvalidArgumentError: the value is something else; the message names the argument.
+    """
+    number = real(value, name)
+    if not (math.isfinite(number) and number >= 0):
+        raise InvalidArgumentError(f"{name}: expected a finite number >= 0, got {value!r}", field=name)
+    return number
+
+
+def choice(value: Any, name: str, known: Collection[str]) -> str:
+    """One of the known names.
+
+    Raises:
+        InvalidArgumentError: the value is something else; the message lists the known ones.
+    """
+    if not isinstance(value, str) or value not in known:
+        raise InvalidArgumentError(f"{name}: expected one of {', '.join(known)}, got {value!r}", field=name)
+    return value
+
+
 def threads(value: Any) -> int:
     """The num_threads of an operation: 0 for one a core.
 
     Raises:
         InvalidArgumentError: not an integer in [0, 1024].
     """
-    number = integer(value, "num_threads")
-    if not 0 <= number <= 1024:
+    try:
+        return integer(value, "num_threads", 0, 1024)
+    except InvalidArgumentError:
         raise InvalidArgumentError(
-            f"num_threads: expected 0 (one for each core) to 1024, got {number}", field="num_threads"
-        )
-    return number
+            f"num_threads: expected 0 (one for each core) to 1024, got {value!r}", field="num_threads"
+        ) from None

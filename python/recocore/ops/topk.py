@@ -8,8 +8,8 @@ import numpy as np
 
 from recocore import _native
 from recocore.csr import Csr
-from recocore.errors import InvalidArgumentError, UnsupportedError
-from recocore.memory import require_memory
+from recocore.errors import InvalidArgumentError
+from recocore.ops.arguments import choice, integer, threads
 
 if TYPE_CHECKING:
     from recocore.types import Float32Array, Int32Array, NativeRows, Progress
@@ -54,15 +54,12 @@ def topk(
         >>> ids.tolist(), scores.tolist()
         ([[2, 0]], [[2.0, 1.0]])
     """
-    if precision not in _PRECISIONS:
-        raise UnsupportedError(f"precision: expected one of {', '.join(_PRECISIONS)}, got {precision!r}")
-    if k < 1:
-        raise InvalidArgumentError(f"k: expected at least 1, got {k}", field="k")
-    shape = (len(queries), len(items))
+    choice(precision, "precision", _PRECISIONS)
+    k = integer(k, "k", 1)
+    shape = (_rows(queries, "queries"), _rows(items, "items"))
     excluded = candidate_list(exclude, shape, "exclude")
     rows: list[NativeRows] = [excluded] if isinstance(excluded, tuple) else []
     shared = None if isinstance(excluded, tuple) else excluded
-    require_memory(len(queries) * k * 8, f"topk with {len(queries)} queries and k = {k}")
     return _native.topk(
         queries,
         items,
@@ -70,9 +67,18 @@ def topk(
         exclude=rows,
         block=shared,
         allow=candidate_list(allow, shape, "allow"),
-        num_threads=num_threads,
+        num_threads=threads(num_threads),
         progress=progress,
     )
+
+
+def _rows(matrix: Any, argument: str) -> int:
+    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
+        got = f"{matrix.ndim}-d {matrix.dtype}" if isinstance(matrix, np.ndarray) else type(matrix).__name__
+        raise InvalidArgumentError(
+            f"{argument}: expected a C-contiguous 2-d array of float32, got {got}", field=argument
+        )
+    return len(matrix)
 
 
 def candidate_list(value: Any, shape: tuple[int, int], argument: str) -> Int32Array | NativeRows | None:
