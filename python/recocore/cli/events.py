@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from recocore.cli.parameters import duration, names, weights
 from recocore.cli.terminal import note, table
-from recocore.data import Cleaned, CleaningRules, EventBatch, clean
+from recocore.data import Cleaned, EventBatch, clean
 from recocore.data.files import write_parquet
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ class LogOptions:
             time_unit=self.time_unit,  # type: ignore[arg-type]  # click checked the choice
             timezone=self.timezone,
         )
-        return clean(events, CleaningRules(now=datetime.now(UTC)))
+        return clean(events)
 
 
 def log_options(command: _F) -> _F:

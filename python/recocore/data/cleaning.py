@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
@@ -157,6 +158,10 @@ class Cleaned:
 def clean(events: EventBatch, rules: CleaningRules | None = None) -> Cleaned:
     """Part events into sound ones and a quarantine; every row that comes in is in exactly one of them, unchanged.
 
+    Args:
+        events: the log.
+        rules: what is unsound; without them the default rules, with nothing later than the present moment.
+
     Example:
         >>> from recocore.data import EventBatch
         >>> events = EventBatch.from_arrow({"user_id": ["a", None, "b"], "item_id": [1, 2, 3], "quantity": [1, 1, -2]})
@@ -166,11 +171,11 @@ def clean(events: EventBatch, rules: CleaningRules | None = None) -> Cleaned:
         >>> cleaned.quarantine.column("reason").to_pylist()
         ['missing_user_id', 'non_positive_quantity']
     """
-    rules = CleaningRules() if rules is None else rules
+    rules = CleaningRules(now=datetime.now(UTC)) if rules is None else rules
     order = list(Reason)
     code = np.full(len(events), len(order), np.int8)  # the reason's place in the order; beyond it: sound
     for reason, found in _row_faults(events, rules):
-        code[found & (code > order.index(reason))] = order.index(reason)
+        _mark(code, found, order.index(reason))
     if rules.deduplicate and events.has("event_id"):
         _mark(code, _repeats(events, code == len(order)), order.index(Reason.DUPLICATE_EVENT_ID))
     sound = code == len(order)
