@@ -30,8 +30,8 @@ LOGS = {
         "--time-unit s --drop-unmapped"
     ),
     "online-retail": (
-        "$DATA/online-retail/lines.parquet --columns user_id=CustomerID,item_id=StockCode,event_time=InvoiceDate,quantity=Quantity "
-        "--timezone UTC --drop-unmapped"
+        "$DATA/online-retail/lines.parquet "
+        "--columns user_id=CustomerID,item_id=StockCode,event_time=InvoiceDate,quantity=Quantity --timezone UTC --drop-unmapped"
     ),
 }
 SPLITS = {

@@ -22,8 +22,8 @@ enum class AlsSolver {
 ///   + sum over u of lambda_u |x_u|^2  +  sum over i of lambda_i |y_i|^2,
 ///   lambda_row = regularization * (stored entries of the row + alpha0 * length of the other side)^nu
 struct AlsParams {
-  float regularization = 0.1F;
-  float alpha0 = 0.1F;
+  float regularization = 0.002F;
+  float alpha0 = 0.05F;
   float nu = 1.0F;
   AlsSolver solver = AlsSolver::automatic;
   int cg_steps = 3;     ///< implicit's default; more steps come closer to the exact solution

@@ -118,7 +118,7 @@ def _from_numbers(column: pa.ChunkedArray, source: str, times: TimeReading) -> p
     if times.unit is None:
         raise InvalidArgumentError(
             f"{source}: expected times, got {column.type} without a unit; "
-            "pass time_unit='s', 'ms' or 'us' for numbers since 1970",
+            "pass time_unit='s', 'ms' or 'us' (--time-unit s) for numbers since 1970",
             field="time_unit",
         )
     factor = _MICROSECONDS[times.unit]
@@ -150,7 +150,7 @@ def _zoned(column: pa.ChunkedArray, source: str, times: TimeReading) -> pa.Chunk
     if times.zone is None:
         raise InvalidArgumentError(
             f"{source}: expected times with a zone, got times without one; "
-            "pass timezone='UTC', 'Asia/Shanghai' or wherever they were taken",
+            "pass timezone='UTC' (--timezone UTC), 'Asia/Shanghai' or wherever they were taken",
             field="timezone",
         )
     if times.zone.upper() in {"UTC", "Z"}:

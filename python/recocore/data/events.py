@@ -175,7 +175,7 @@ class EventBatch:
         if not self.has(name):
             raise InvalidArgumentError(
                 f"events: expected a column {name}, got {', '.join(self.table.column_names)}; "
-                f"name its source with columns={{{name!r}: ...}}",
+                f"name its source with columns={{{name!r}: ...}} (--columns {name}=SOURCE)",
                 field=name,
             )
         return self.table.column(name)
@@ -232,15 +232,15 @@ def _pick(present: list[str], columns: Mapping[str, str], drop_unmapped: bool) -
     if missing:
         raise InvalidArgumentError(
             f"events: expected columns user_id and item_id, got {', '.join(map(repr, present)) or 'none'}; "
-            f"map what is missing, as in columns={{{missing[0]!r}: 'source name'}}",
+            f"map what is missing, as in columns={{{missing[0]!r}: 'source name'}} (--columns {missing[0]}=SOURCE)",
             field=missing[0],
         )
     unknown = [name for name in present if name not in picked.values()]
     if unknown and not drop_unmapped:
         raise InvalidArgumentError(
             f"events: {', '.join(map(repr, unknown))} not in the event schema; "
-            f"map them, as in columns={{'category': {unknown[0]!r}}}, or pass drop_unmapped=True to leave them out "
-            f"(the schema has {', '.join(EVENT_SCHEMA.names)})",
+            f"map them, as in columns={{'category': {unknown[0]!r}}}, or pass drop_unmapped=True (--drop-unmapped) "
+            f"to leave them out (the schema has {', '.join(EVENT_SCHEMA.names)})",
             field="columns",
         )
     repeated = [name for name, count in Counter(present).items() if count > 1 and name in picked.values()]

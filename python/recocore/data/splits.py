@@ -146,7 +146,8 @@ def _split_events(
     times = counted.timestamps
     if times is None:
         raise InvalidArgumentError(
-            "events: expected an event_time to split by, got none; name its source with columns={'event_time': ...}",
+            "events: expected an event_time to split by, got none; name its source with columns={'event_time': ...} "
+            "(--columns event_time=SOURCE), or split at random",
             field="event_time",
         )
     late = _from_cutoff(times, cutoff, fraction)
@@ -163,7 +164,7 @@ def _split_events(
 def _times(interactions: Interactions) -> Int64Array:
     if interactions.timestamps is None:
         raise InvalidArgumentError(
-            "interactions: expected timestamps, got none; build them with timestamps=..., or from events with times",
+            "interactions: expected timestamps, got none; build them with timestamps=..., or from events with times (--columns event_time=SOURCE), or split at random",
             field="timestamps",
         )
     return interactions.timestamps

@@ -76,7 +76,8 @@ def decay(weights: Float64Array, timestamps: Int64Array | None, half_life: Any) 
         raise InvalidArgumentError(f"half_life: expected a timedelta above 0, got {half_life!r}", field="half_life")
     if timestamps is None:
         raise InvalidArgumentError(
-            "half_life: expected events with times, got none; name their source with columns={'event_time': ...}",
+            "half_life: expected events with times, got none; name their source with columns={'event_time': ...} "
+            "(--columns event_time=SOURCE)",
             field="half_life",
         )
     if len(timestamps) == 0:
