@@ -164,7 +164,8 @@ def _split_events(
 def _times(interactions: Interactions) -> Int64Array:
     if interactions.timestamps is None:
         raise InvalidArgumentError(
-            "interactions: expected timestamps, got none; build them with timestamps=..., or from events with times (--columns event_time=SOURCE), or split at random",
+            "interactions: expected timestamps, got none; build them with timestamps=..., or from events with times "
+            "(--columns event_time=SOURCE), or split at random",
             field="timestamps",
         )
     return interactions.timestamps
