@@ -33,7 +33,8 @@ if TYPE_CHECKING:
         (["fit", "x", "--out", "y", "--half-life", "soon"], 2, "such as 30d, got 'soon'"),
         (["fit", "x", "--out", "y", "--columns", "a=b,a=c"], 2, "a comes twice"),
         (["fit", "x", "--out", "y", "--model", "itemknn", "--factors", "3"], 2, "--factors is no parameter of itemknn"),
-        (["fit", "x", "--out", "y", "--factors", "-3"], 1, "factors: expected 1 to 2048, got -3"),
+        (["fit", "x", "--out", "y", "--factors", "-3"], 1, "factors: expected an integer from 1 to 2048, got -3"),
+        (["serve", "x", "--workers", "100000"], 2, "100000 is not in the range 1<=x<=256"),
         (["fit", "absent.parquet", "--out", "y"], 1, "absent.parquet: no such Parquet file"),
         (["fit", "absent.parquet", "--out", "absent/y"], 1, "does not exist; create it first"),
         (["evaluate", "x", "--k", "0"], 2, "expected whole numbers of at least 1, such as 5,10,20, got '0'"),
@@ -146,3 +147,11 @@ def test_long_work_shows_a_bar_on_a_terminal_only(script: str, log: Path, tmp_pa
     assert done.returncode == 0
     assert "fitting als" in shown
     assert b"fitting" not in done.stdout
+
+
+def test_no_command_is_answered_with_the_help(run: Run) -> None:
+    done = run()
+    assert done.returncode == 2
+    assert done.stdout == ""
+    for command in COMMANDS:
+        assert f"\n  {command} " in done.stderr

@@ -71,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = app.main(args=arguments, prog_name="recocore", standalone_mode=False)
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as asked:
+        print(asked.format_message(), file=sys.stderr)  # the help, where a command is missing
+        return 2
     except BrokenPipeError:
         # Python flushes once more on its way out, and nobody listens any longer.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

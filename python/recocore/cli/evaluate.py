@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from recocore.data import EventBatch
 
 _BASELINE = Popularity.name
+# What needs no more than the log: the similarity of listed items needs vectors of theirs.
+_METRICS = tuple(metric for metric in METRICS if metric != "intra_list_diversity")
 
 
 @click.command("evaluate")
@@ -52,7 +54,7 @@ _BASELINE = Popularity.name
     "--k", type=cutoffs, metavar="N,...", default="20", show_default=True, help="Lengths of the lists, such as 5,20."
 )
 @click.option(
-    "--metrics", default="recall,ndcg,map,coverage,novelty", show_default=True, help=f"Among {', '.join(METRICS)}."
+    "--metrics", default="recall,ndcg,map,coverage,novelty", show_default=True, help=f"Among {', '.join(_METRICS)}."
 )
 @click.option("--include-seen", is_flag=True, help="Let items of the training side come back: for repeat purchases.")
 @click.option(

@@ -11,11 +11,21 @@ from recocore.service import serve as run_service
 from recocore.service.server import announce_json
 
 
+# More processes than any machine's cores help nobody, and starting them all can take a machine down.
+_MOST_WORKERS = 256
+
+
 @click.command("serve")
 @click.argument("index", metavar="INDEX")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, default=50051, show_default=True, help="Port to listen on; 0 for any that is free.")
-@click.option("--workers", type=int, default=1, show_default=True, help="Processes that share the port and the index.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, _MOST_WORKERS),
+    default=1,
+    show_default=True,
+    help="Processes that share the port and the index.",
+)
 @click.option("--threads", type=int, default=0, show_default=True, help="Threads that rank; 0 for one a core.")
 @click.option("--max-calls", type=int, default=128, show_default=True, help="Calls at once; more are turned away.")
 @click.option("--no-reflection", is_flag=True, help="Do not tell tools such as grpcurl which methods there are.")
@@ -36,7 +46,7 @@ def command(
     \b
     Examples:
       recocore serve index/
-      recocore serve index/ --host 0.0.0.0 --port 50051 --workers 4
+      recocore serve index/ --port 50051 --workers 4
 
     \b
     Ask it:
