@@ -167,7 +167,12 @@ def test_an_index_that_is_being_overwritten_loads_whole(factors: Index, built: I
     factors.save(tmp_path / "one")
     built.save(tmp_path / "other")
     target = tmp_path / "index"
-    arguments = [sys.executable, "-c", OVERWRITE_AGAIN_AND_AGAIN, target, tmp_path / "one", tmp_path / "other"]
+    arguments = [
+        sys.executable,
+        "-c",
+        OVERWRITE_AGAIN_AND_AGAIN,
+        *map(str, (target, tmp_path / "one", tmp_path / "other")),
+    ]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as child:
         try:
             assert child.stdout is not None

@@ -131,7 +131,7 @@ def _check_names(path: Path, folder: int, manifest: Manifest) -> None:
             raise CorruptError(f"{path / name}: no part of this index: the manifest does not list it")
 
 
-def _open(path: Path, folder: int, name: str) -> IO[bytes]:
+def _open(path: Path, folder: int, name: str) -> io.BufferedReader:
     """Open a plain file of the open folder."""
     with _blaming(path / name):
         try:
@@ -142,7 +142,9 @@ def _open(path: Path, folder: int, name: str) -> IO[bytes]:
             raise CorruptError("missing") from None
 
 
-def _read(source: IO[bytes], entry: FileEntry, reader: Callable[[IO[bytes], FileEntry], _T], *, verify: bool) -> _T:
+def _read(
+    source: io.BufferedReader, entry: FileEntry, reader: Callable[[IO[bytes], FileEntry], _T], *, verify: bool
+) -> _T:
     size = source.seek(0, io.SEEK_END)
     if size != entry.size:
         raise CorruptError(f"expected {entry.size} bytes, got {size}")
