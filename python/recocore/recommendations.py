@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from recocore.types import Float32Array, Int32Array
 
@@ -23,6 +25,15 @@ class Recommendations:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def padded(self, k: int) -> Recommendations:
+        """The same lists, at least k long: with pads where they were shorter."""
+        missing = ((0, 0), (0, max(0, k - self.ids.shape[1])))
+        if not missing[1][1]:
+            return self
+        return Recommendations(
+            np.pad(self.ids, missing, constant_values=-1), np.pad(self.scores, missing, constant_values=-np.inf)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,13 @@ if TYPE_CHECKING:
         (["fit", "x", "--out", "y", "--model", "itemknn", "--factors", "3"], 2, "--factors is no parameter of itemknn"),
         (["fit", "x", "--out", "y", "--factors", "-3"], 1, "factors: expected an integer from 1 to 2048, got -3"),
         (["serve", "x", "--workers", "100000"], 2, "100000 is not in the range 1<=x<=256"),
+        (["fit", "x", "--out", "y", "--seed", "-1"], 2, "-1 is not in the range x>=0"),
+        (["demo", "--seed", "-1"], 2, "-1 is not in the range x>=0"),
+        (["fit", "\udcff.parquet", "--out", "y"], 1, r"path: expected a name in UTF-8, got '\udcff.parquet'"),
+        (["fit", "/dev/null", "--out", "y"], 1, "expected a Parquet file or a folder of them, got a device"),
+        (["fit", "x", "--out", "y", "--quarantine", "/"], 1, "/ is a folder; name a file"),
+        (["fit", "x", "--out", "y", "--quarantine", "absent/q"], 1, "its folder does not exist; create absent first"),
+        (["recommend", "x", "--user", "u", "-k", "9" * 20], 2, "is not in the range 1<=x<=100000"),
         (["fit", "absent.parquet", "--out", "y"], 1, "absent.parquet: no such Parquet file"),
         (["fit", "absent.parquet", "--out", "absent/y"], 1, "does not exist; create it first"),
         (["evaluate", "x", "--k", "0"], 2, "expected whole numbers of at least 1, such as 5,10,20, got '0'"),
@@ -129,6 +136,15 @@ def test_a_reader_who_leaves_gets_no_traceback(script: str, index: Path) -> None
     )
     os.close(writer)
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_closed_standard_output_is_said(script: str, index: Path) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'exec "$0" "$@" >&-', script, "info", index], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("recocore: error: standard output is closed; redirect it")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_long_work_shows_a_bar_on_a_terminal_only(script: str, log: Path, tmp_path: Path) -> None:

@@ -291,3 +291,79 @@ def test_no_rows(tmp_path: Path) -> None:
     path.write_text("user_id,item_id\n")
     log = EventBatch.from_csv(path)
     assert (len(log), log.column("type").to_pylist()) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"path": None}, "path: expected a string or a pathlib.Path, got None"),
+        ({"path": b"log"}, "path: expected a string or a pathlib.Path, got b'log'"),
+        ({"path": "a\0b"}, "path: expected a name without NUL characters"),
+        ({"path": "\udcff.csv"}, "path: expected a name in UTF-8"),
+        ({"time_unit": ["s"]}, "time_unit: expected one of s, ms, us, got"),
+        ({"timezone": 5}, "timezone: expected an IANA name such as 'Asia/Shanghai', got 5"),
+        ({"columns": ["x"]}, "columns: expected a mapping of names to names, got"),
+        ({"columns": {"user_id": None}}, "columns: expected a mapping of names to names, got"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_wrong_arguments_are_named(tmp_path: Path, kind: str, arguments: dict[str, Any], message: str) -> None:
+    path = tmp_path / f"log.{kind}"
+    EventBatch.from_arrow(IDS).to_parquet(path)
+    if kind == "csv":
+        path.write_text("user_id,item_id,event_time\nu,i,2024-05-06T07:08:09\n")
+    with pytest.raises(InvalidArgumentError, match=message) as caught:
+        getattr(EventBatch, f"from_{kind}")(**{"path": path, **arguments})
+    assert caught.value.field == message.split(":", 1)[0]
+
+
+def test_an_address_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NotFoundError, match=r"s3:/bucket/log\.parquet: no such Parquet file"):
+        EventBatch.from_parquet("s3://bucket/log.parquet")
+    with pytest.raises(NotFoundError, match=r"http:/127\.0\.0\.1/log\.csv: no such CSV file"):
+        EventBatch.from_csv("http://127.0.0.1/log.csv")
+
+
+def test_what_is_no_parquet_file_is_not_called_absent(tmp_path: Path) -> None:
+    with pytest.raises(
+        InvalidArgumentError, match="/dev/null: expected a Parquet file or a folder of them, got a device"
+    ):
+        EventBatch.from_parquet("/dev/null")
+    (tmp_path / "notes.txt").write_text("no parquet")
+    with pytest.raises(CorruptError, match=r"cannot be read as Parquet: .*notes\.txt") as caught:
+        EventBatch.from_parquet(tmp_path)
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"user_id,item_id,\xe9\na,b,c\n", "cannot be read as CSV: not UTF-8"),
+        (b"user_id,item_id\n\xe9,b\n", "cannot be read as CSV: .*UTF8"),
+        (
+            b"user_id,item_id,value\na,b,1\na,b,x\n",
+            "cannot be read as CSV: column 'value', row 3 \\(the header is row 1\\): .* double: invalid value 'x'",
+        ),
+        (b"user_id,item_id\n" + b"a" * (34 << 20) + b",b\n", "cannot be read as CSV: a row is longer than 16 MiB"),
+    ],
+)
+def test_a_fault_in_a_csv_file_is_pointed_at(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(data)
+    with pytest.raises(CorruptError, match=rf"log\.csv: {message}") as caught:
+        EventBatch.from_csv(path)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_long_csv_row_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"user_id,item_id,query\na,b," + b"q" * (5 << 20) + b"\nc,d,e\n")
+    assert EventBatch.from_csv(path).column("user_id").to_pylist() == ["a", "c"]
+
+
+def test_a_folder_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    with pytest.raises(InvalidArgumentError, match="target is a folder; name a file"):
+        EventBatch.from_arrow(IDS).to_parquet(tmp_path / "target")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["target"]

@@ -252,3 +252,11 @@ def test_from_csr_merges_repeats_and_refuses_values_that_float32_cannot_hold() -
     for value in (1e300, float("nan"), float("inf")):
         with pytest.raises(InvalidArgumentError, match="csr: expected finite values"):
             Interactions.from_csr(sp.csr_array(np.array([[value]])))
+
+
+@pytest.mark.parametrize("name", ["values", "timestamps"])
+def test_a_scalar_where_an_array_belongs_is_named(name: str) -> None:
+    scalar: dict[str, Any] = {name: 1.0}
+    with pytest.raises(InvalidArgumentError, match=f"{name}: expected one for each row, got 1.0") as caught:
+        Interactions.from_coo([1], [1], **scalar)
+    assert caught.value.field == name

@@ -174,6 +174,8 @@ def test_one_user_has_no_standard_error(model: Tabled, test_matrix: Csr) -> None
 @pytest.mark.parametrize(
     ("change", "argument", "message"),
     [
+        ({"metrics": 5}, "metrics", "expected a sequence of names, got 5"),
+        ({"k": None}, "k", "expected a sequence of cutoffs, got None"),
         ({"metrics": ["recal"]}, "metrics", "expected names among recall, .*gini, got 'recal'"),
         ({"metrics": ["recall@20"]}, "metrics", "cutoffs go into k"),
         ({"metrics": []}, "metrics", "at least one"),

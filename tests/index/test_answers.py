@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from recocore.data import Interactions
-from recocore.errors import InvalidArgumentError, NotFoundError
+from recocore.errors import InvalidArgumentError, NotFoundError, OutOfMemoryError
 from recocore.index import Index, RankedList
 
 if TYPE_CHECKING:
@@ -188,3 +188,52 @@ def test_bad_arguments_are_named(factors: Index, arguments: dict[str, object], m
         factors.recommend(**call)  # type: ignore[arg-type]
     assert message in str(caught.value)
     assert caught.value.field == next(iter(arguments))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda index: index.recommend(["user-01"], num_threads="x"), "num_threads: expected a whole number"),
+        (
+            lambda index: index.recommend(["user-01"], 2**31),
+            r"k: expected a whole number below 2\*\*31, got 2147483648",
+        ),
+        (lambda index: index.recommend(["user-01"], explain=2**31), "explain: expected a whole number"),
+        (lambda index: index.recommend(None), "user_ids: expected a sequence of ids, got NoneType"),
+        (lambda index: index.recommend(["user-01"], allow=1.5), "allow: expected a sequence of ids, got float"),
+        (lambda index: index.similar_items([10], 10**30), "k: expected a whole number"),
+        (lambda index: index.similar_items([10], num_threads=None), "num_threads: expected a whole number"),
+        (lambda index: index.recommend_arrays(np.zeros(1, np.int32), 2**31), "k: expected a whole number"),
+        (lambda index: index.recommend_arrays([0, 1]), r"user_indices: expected an int32 array \[n\], got list"),
+        (lambda index: index.recommend_arrays(np.zeros(2)), r"user_indices: .* got float64 \[2\]"),
+        (lambda index: index.recommend_arrays(np.zeros((1, 2), np.int32)), r"user_indices: .* got int32 \[1, 2\]"),
+        (lambda index: index.recommend_arrays(np.zeros(1, np.int32), allow=[1]), "allow: expected an int32 array"),
+        (lambda index: index.explain("user-01", 10, 2**31), "limit: expected a whole number"),
+        (lambda index: index.save("a\0b"), r"path: expected a name without NUL characters, got 'a\\x00b'"),
+        (lambda index: index.save(None), "path: expected a string or a pathlib.Path, got None"),
+        (lambda index: index.load(5), "path: expected a string or a pathlib.Path, got 5"),
+    ],
+)
+def test_wrong_arguments_are_named(factors: Index, call: Callable[[Any], object], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message) as caught:
+        call(factors)
+    assert caught.value.field == message.split(":", 1)[0]
+
+
+def test_a_huge_k_takes_no_more_than_all_items(built: Index) -> None:
+    huge = 2**31 - 1
+    assert built.recommend(["user-01", "nobody"], huge) == built.recommend(["user-01", "nobody"], 20)
+    assert built.similar_items([10, 20], huge) == built.similar_items([10, 20], 20)
+    with pytest.raises(OutOfMemoryError, match="2147483647 items for each of 30 users"):
+        built.recommend_arrays(np.arange(30, dtype=np.int32), huge)
+
+
+def test_arrays_are_padded_to_k(built: Index) -> None:
+    users = np.array([4, 2], np.int32)
+    short, long = built.recommend_arrays(users, 20), built.recommend_arrays(users, 50)
+    assert long.ids.shape == long.scores.shape == (2, 50)
+    assert (str(long.ids.dtype), str(long.scores.dtype)) == ("int32", "float32")
+    np.testing.assert_array_equal(long.ids[:, :20], short.ids)
+    np.testing.assert_array_equal(long.scores[:, :20], short.scores)
+    assert (long.ids[:, 20:] == -1).all()
+    assert (long.scores[:, 20:] == -np.inf).all()

@@ -7,15 +7,20 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.index import Index, folder
+from recocore.index.manifest import Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from recocore.data import Interactions
 
 
 def test_an_empty_folder_is_taken(factors: Index, tmp_path: Path) -> None:
@@ -145,3 +150,85 @@ def test_kill_9_during_a_save_leaves_whole_indexes_only(saved: Path, factors: In
             for entry in list(root.iterdir()):
                 entry.rename(tmp_path / f"done-{delay}-{entry.name}")
     assert torn > 0, "no kill hit a save; the test shows nothing"
+
+
+OVERWRITE_AGAIN_AND_AGAIN = """
+import sys
+from recocore.index import Index
+versions = [Index.load(path) for path in sys.argv[2:]]
+for n in range(5000):
+    versions[n % len(versions)].save(sys.argv[1], overwrite=True)
+    if n == 0:
+        print("ready", flush=True)
+"""
+
+
+def test_an_index_that_is_being_overwritten_loads_whole(factors: Index, built: Index, tmp_path: Path) -> None:
+    factors.save(tmp_path / "one")
+    built.save(tmp_path / "other")
+    target = tmp_path / "index"
+    arguments = [
+        sys.executable,
+        "-c",
+        OVERWRITE_AGAIN_AND_AGAIN,
+        *map(str, (target, tmp_path / "one", tmp_path / "other")),
+    ]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            for _ in range(100):
+                assert Index.load(target).version in {factors.version, built.version}
+        finally:
+            child.kill()
+
+
+def test_a_folder_replaced_while_it_is_read_is_read_again(
+    factors: Index, built: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factors.save(tmp_path / "index")
+    from_bytes = Manifest.from_bytes
+
+    def overwrite_once(data: bytes) -> Manifest:
+        monkeypatch.setattr(Manifest, "from_bytes", from_bytes)
+        built.save(tmp_path / "index", overwrite=True)
+        return from_bytes(data)
+
+    monkeypatch.setattr(Manifest, "from_bytes", overwrite_once)
+    assert Index.load(tmp_path / "index").version == built.version
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "ü" * 127, "i"])
+def test_every_name_that_the_file_system_takes_can_be_saved_to(
+    factors: Index, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    factors.save(tmp_path / name)
+    factors.save(tmp_path / name, overwrite=True)
+    monkeypatch.setattr(folder, "_exchange", lambda *_: False)
+    factors.save(tmp_path / name, overwrite=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_the_next_save_removes_what_a_killed_one_left_a_day_ago(factors: Index, tmp_path: Path) -> None:
+    left = {
+        ".index.tmp-0123456789ab": 2,  # the only one that is old and this target's
+        ".index.tmp-0123456789ac": 0.5,
+        ".other.tmp-0123456789ab": 2,
+        ".index.tmp-mine": 2,
+    }
+    for name, days in left.items():
+        (tmp_path / name).mkdir()
+        then = time.time() - days * 86400
+        os.utime(tmp_path / name, (then, then))
+    factors.save(tmp_path / "index")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"index", *list(left)[1:]}
+
+
+def test_what_no_loader_would_take_is_not_saved(log: Interactions, fitted: Callable[..., Any], tmp_path: Path) -> None:
+    model = fitted("factors", log)
+    model.scorer.item_factors[3, 1] = np.nan
+    with pytest.raises(
+        InvalidArgumentError, match=r"scorer\.item_factors: expected finite .* fit with other parameters"
+    ):
+        Index.build(model, log).save(tmp_path / "index")
+    assert list(tmp_path.iterdir()) == []

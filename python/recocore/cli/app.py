@@ -69,6 +69,9 @@ def app() -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code: 0, 1 (failed, or nobody reads on), 2 (not understood), 130 (Ctrl-C)."""
     try:
+        if sys.stdout is None:
+            # The descriptor of standard output is free: the next file that is opened would get what is printed.
+            raise click.ClickException("standard output is closed; redirect it, as in `recocore ... > /dev/null`")
         result = app.main(args=arguments, prog_name="recocore", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as asked:

@@ -42,7 +42,7 @@ _CALLS = 20
 
 
 @click.command("demo")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the shop and the models.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the shop and the models.")
 @click.option(
     "--events", "n_events", type=click.IntRange(min=2_000), default=50_000, show_default=True, help="Size of the log."
 )

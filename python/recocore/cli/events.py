@@ -10,7 +10,7 @@ import click
 from recocore.cli.parameters import duration, names, weights
 from recocore.cli.terminal import note, table
 from recocore.data import Cleaned, EventBatch, clean
-from recocore.data.files import write_parquet
+from recocore.data.files import check_target, write_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -104,6 +104,12 @@ def report_table(cleaned: Cleaned) -> Table:
             shown.add_row(f"  set aside: {reason.replace('_', ' ')}", f"{-count:,}", style="yellow")
     shown.add_row("sound", f"{report.rows_clean:,}", style="bold")
     return shown
+
+
+def check_quarantine(path: str | None) -> None:
+    """See that the rows that will be set aside can be written, if a path was given."""
+    if path is not None:
+        check_target(path)
 
 
 def keep_quarantine(cleaned: Cleaned, path: str | None) -> None:

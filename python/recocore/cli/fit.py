@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from recocore.cli.events import LogOptions, keep_quarantine, log_options, report_counts, report_table
+from recocore.cli.events import LogOptions, check_quarantine, keep_quarantine, log_options, report_counts, report_table
 from recocore.cli.models import make_models, model_options, take_parameters
 from recocore.cli.terminal import console, print_json, progress
 from recocore.data import Interactions
+from recocore.data.files import local_path
 from recocore.index import Index, check_target
 from recocore.models import MODELS
 
@@ -50,7 +50,8 @@ def command(
     """
     log = LogOptions.take(options)
     [model] = make_models((name,), take_parameters(options))
-    check_target(Path(out), overwrite=overwrite)
+    check_target(local_path(out), overwrite=overwrite)
+    check_quarantine(quarantine)
     cleaned = log.read(events)
     keep_quarantine(cleaned, quarantine)
     if not as_json:

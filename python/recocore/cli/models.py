@@ -42,7 +42,7 @@ _OPTIONS: tuple[tuple[str, Any, tuple[str, ...], str], ...] = (
         f"how rows are compared: {', '.join(SIMILARITY_KINDS)}",
     ),
     ("shrinkage", float, _NEIGHBORHOOD, "distrust of few common rows"),
-    ("seed", int, ("als",), "of the first factors"),
+    ("seed", click.IntRange(min=0), ("als",), "of the first factors"),
     ("num_threads", int, ("als", *_NEIGHBORHOOD), "0 for one a core"),
 )
 
@@ -52,7 +52,7 @@ def model_options(command: _F) -> _F:
     for name, kind, models, text in reversed(_OPTIONS):
         default = _keywords_of(models[0])[_RENAMED.get(name, name)].default
         shown = f"{', '.join(models)}: {text}.  [default: {default}]"
-        metavar = "KIND" if isinstance(kind, click.Choice) else None
+        metavar = "KIND" if isinstance(kind, click.Choice) else "INTEGER" if isinstance(kind, click.IntRange) else None
         command = click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar=metavar, help=shown)(command)
     return command
 

@@ -20,7 +20,7 @@ _REASONS = 3
 @click.option(
     "--user", "users", multiple=True, required=True, metavar="ID", help="Whom for; may be given more than once."
 )
-@click.option("-k", "--k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Items in a list.")
+@click.option("-k", "--k", "k", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Items in a list.")
 @click.option("--allow", multiple=True, metavar="ID", help="Only these items; may be given more than once.")
 @click.option("--block", multiple=True, metavar="ID", help="Never these items; may be given more than once.")
 @click.option("--include-seen", is_flag=True, help="Let items come back that the user has had.")

@@ -32,9 +32,13 @@ class TimeReading:
     zone: str | None = None
 
     def __post_init__(self) -> None:
-        if self.unit is not None and self.unit not in _MICROSECONDS:
+        if self.unit is not None and self.unit not in get_args(TimeUnit):
             raise InvalidArgumentError(
                 f"time_unit: expected one of {', '.join(get_args(TimeUnit))}, got {self.unit!r}", field="time_unit"
+            )
+        if self.zone is not None and not isinstance(self.zone, str):
+            raise InvalidArgumentError(
+                f"timezone: expected an IANA name such as 'Asia/Shanghai', got {self.zone!r}", field="timezone"
             )
 
 

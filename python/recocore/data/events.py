@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from recocore.types import BoolArray
 
@@ -82,7 +83,7 @@ class EventBatch:
         """
         times = TimeReading(time_unit, timezone)
         source = _as_table(table)
-        picked = _pick(source.column_names, columns or {}, drop_unmapped)
+        picked = _pick(source.column_names, _mapping(columns), drop_unmapped)
         taken = {
             name: coerce(source.column(picked[name]), name, _label(name, picked[name]), times)
             for name in EVENT_SCHEMA.names
@@ -112,7 +113,7 @@ class EventBatch:
             InvalidArgumentError: as `from_arrow`.
         """
         source = files.open_parquet(path)
-        picked = _pick(source.schema.names, columns or {}, drop_unmapped)
+        picked = _pick(source.schema.names, _mapping(columns), drop_unmapped)
         table = files.read_parquet(source, path, list(dict.fromkeys(picked.values())))
         return cls.from_arrow(table, columns, drop_unmapped=drop_unmapped, time_unit=time_unit, timezone=timezone)
 
@@ -133,7 +134,8 @@ class EventBatch:
             CorruptError: not CSV, or lines of different lengths.
             InvalidArgumentError: as `from_arrow`.
         """
-        mapped = {name: (columns or {}).get(name, name) for name in EVENT_SCHEMA.names}
+        TimeReading(time_unit, timezone)  # refuses what it does not know before the file is read with it
+        mapped = {name: _mapping(columns).get(name, name) for name in EVENT_SCHEMA.names}
         types: dict[str, pa.DataType] = {}
         for name, source in mapped.items():
             kind = EVENT_SCHEMA.field(name).type
@@ -208,6 +210,17 @@ def _as_table(source: Any) -> pa.Table:
 
 def _label(name: str, source: str) -> str:
     return name if name == source else f"{name} (column {source!r})"
+
+
+def _mapping(columns: Any) -> Mapping[str, str]:
+    if columns is None:
+        return {}
+    if not isinstance(columns, Mapping) or not all(isinstance(source, str) for source in columns.values()):
+        raise InvalidArgumentError(
+            f"columns: expected a mapping of names to names, got {columns!r}; the schema's name comes first",
+            field="columns",
+        )
+    return columns
 
 
 def _pick(present: list[str], columns: Mapping[str, str], drop_unmapped: bool) -> dict[str, str]:

@@ -277,7 +277,12 @@ def _merge_timed(
 
 def _check_lengths(users: int, items: int, values: Any, timestamps: Any) -> None:
     lengths = {"users": users, "items": items}
-    lengths |= {name: len(rows) for name, rows in (("values", values), ("timestamps", timestamps)) if rows is not None}
+    for name, rows in (("values", values), ("timestamps", timestamps)):
+        if rows is not None:
+            try:
+                lengths[name] = len(rows)
+            except TypeError:
+                raise InvalidArgumentError(f"{name}: expected one for each row, got {rows!r}", field=name) from None
     if len(set(lengths.values())) > 1:
         raise InvalidArgumentError(
             f"{', '.join(lengths)}: expected equal lengths, got {', '.join(map(str, lengths.values()))}", field="items"

@@ -37,14 +37,16 @@ systems: do we calculate metrics consistently?", RecSys 2021.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 
 import numpy as np
 
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+_T = TypeVar("_T")
 
 Gain: TypeAlias = Literal["linear", "exponential"]
 Ties: TypeAlias = Literal["list", "average"]
@@ -81,7 +83,7 @@ class Plan:
         Raises:
             InvalidArgumentError: an unknown name or a cutoff below 1; the message lists the known names.
         """
-        names = (metrics,) if isinstance(metrics, str) else tuple(metrics)
+        names = (metrics,) if isinstance(metrics, str) else _tuple("metrics", metrics, "names")
         for name in names:
             if name not in METRICS:
                 raise InvalidArgumentError(
@@ -108,7 +110,7 @@ class Plan:
 
 
 def _cutoffs(k: int | Sequence[int]) -> tuple[int, ...]:
-    cutoffs: tuple[object, ...] = (k,) if isinstance(k, (int, np.integer)) else tuple(k)
+    cutoffs: tuple[object, ...] = (k,) if isinstance(k, (int, np.integer)) else _tuple("k", k, "cutoffs")
     checked = set()
     for cutoff in cutoffs:
         if isinstance(cutoff, bool) or not isinstance(cutoff, (int, np.integer)) or not 1 <= cutoff < 2**31:
@@ -117,6 +119,15 @@ def _cutoffs(k: int | Sequence[int]) -> tuple[int, ...]:
     if not checked:
         raise InvalidArgumentError("k: expected at least one cutoff, got none", field="k")
     return tuple(sorted(checked))
+
+
+def _tuple(argument: str, values: Iterable[_T], expected: str) -> tuple[_T, ...]:
+    try:
+        return tuple(values)
+    except TypeError:
+        raise InvalidArgumentError(
+            f"{argument}: expected a sequence of {expected}, got {values!r}", field=argument
+        ) from None
 
 
 def _require_option(argument: str, value: object, known: tuple[str, ...]) -> None:

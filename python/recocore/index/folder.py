@@ -5,10 +5,12 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import re
 import secrets
 import shutil
 import sys
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,13 +20,19 @@ if TYPE_CHECKING:
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
+_LONGEST_NAME = 255
+_TOKEN_BYTES = 6
+# Nothing changes in a folder for that long while it is being written; its writer was killed.
+_STALE_SECONDS = 24 * 3600
+
 
 @contextmanager
 def published(target: Path, *, replace: bool) -> Iterator[Path]:
     """A new folder to fill; on leaving, its files are made durable and it takes the target's name.
 
     Until then it is a sibling named `.NAME.tmp-*`. When the body or the move fails it is removed and the target is as
-    it was; a process that is killed leaves at most such a sibling behind, which may be deleted.
+    it was; a process that is killed leaves at most such a sibling behind, which may be deleted, and is by the first save to
+    this target a day later.
 
     Args:
         target: where the folder will be; absent or an empty folder, unless `replace`.
@@ -33,7 +41,8 @@ def published(target: Path, *, replace: bool) -> Iterator[Path]:
     Raises:
         OSError: the file system refuses, or something that may not be replaced stands at the target.
     """
-    temporary = target.with_name(f".{target.name}.tmp-{secrets.token_hex(6)}")
+    _remove_stale(target)
+    temporary = target.with_name(_temporary_prefix(target) + secrets.token_hex(_TOKEN_BYTES))
     temporary.mkdir()
     try:
         yield temporary
@@ -48,6 +57,22 @@ def published(target: Path, *, replace: bool) -> Iterator[Path]:
     finally:
         # The new folder after a failure, the old one after a swap, nothing after a plain move.
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary_prefix(target: Path) -> str:
+    """What the names of this target's temporary folders begin with; with token and "-old" as long as a name may be."""
+    room = _LONGEST_NAME - len("..tmp-") - 2 * _TOKEN_BYTES - len("-old")
+    return f".{os.fsencode(target.name)[:room].decode(errors='ignore')}.tmp-"
+
+
+def _remove_stale(target: Path) -> None:
+    """Delete what killed saves to this target have left behind."""
+    prefix, now = _temporary_prefix(target), time.time()
+    for entry in target.parent.iterdir():
+        if re.fullmatch(rf"{re.escape(prefix)}[0-9a-f]{{{2 * _TOKEN_BYTES}}}", entry.name):
+            with suppress(FileNotFoundError):
+                if now - entry.stat().st_mtime > _STALE_SECONDS:
+                    shutil.rmtree(entry, ignore_errors=True)
 
 
 def sync(path: Path) -> None:

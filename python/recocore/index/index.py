@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from recocore.data.files import local_path
 from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.index import loading, saving
 from recocore.index.contents import IndexData
 from recocore.index.popular import PopularItems
 from recocore.index.ranking import rank
 from recocore.index.results import ItemScores, RankedItem, RankedList, Reason
+from recocore.memory import require_memory
 from recocore.scoring import CandidateFilter
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Index:
             NotFoundError: nothing is there.
             CorruptError: it is damaged, foreign or of a newer format; the message names the file and the reason.
         """
-        data, manifest = loading.load(Path(path), verify=verify)
+        data, manifest = loading.load(local_path(path), verify=verify)
         return cls(data, manifest.version)
 
     def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -119,10 +120,10 @@ class Index:
             overwrite: replace an index that is there; anything else is never replaced.
 
         Raises:
-            InvalidArgumentError: something else stands there.
+            InvalidArgumentError: something else stands there, or the index holds NaN or infinity.
             OSError: the file system refuses; nothing is left behind.
         """
-        saving.save(self._data, Path(path), overwrite=overwrite)
+        saving.save(self._data, local_path(path), overwrite=overwrite)
 
     @cached_property
     def version(self) -> str:
@@ -200,8 +201,9 @@ class Index:
             A list for each user, in the order of `user_ids`.
         """
         user_ids = _id_list(user_ids, "user_ids")
-        _at_least(k, 1, "k")
-        _at_least(explain, 0, "explain")
+        _whole(k, 1, "k")
+        _whole(explain, 0, "explain")
+        _whole(num_threads, 0, "num_threads")
         if fallback not in ("popular", "none"):
             raise InvalidArgumentError(f'fallback: expected "popular" or "none", got {fallback!r}', field="fallback")
         allowed, unknown_allowed = self._item_indices(allow, "allow")
@@ -211,7 +213,7 @@ class Index:
         lists = rank(
             self.scorer,
             users,
-            k,
+            self._at_most_all(k),
             exclude_seen=exclude_seen,
             allow=allowed,
             block=blocked,
@@ -251,28 +253,32 @@ class Index:
             ids int32 `[n, k]`, -1 pads; scores float32 `[n, k]`.
 
         Raises:
-            InvalidArgumentError: an index out of range.
+            InvalidArgumentError: an array of another type, or an index out of range.
+            OutOfMemoryError: n times k is more than there is room for.
         """
-        _at_least(k, 1, "k")
+        _whole(k, 1, "k")
+        _whole(num_threads, 0, "num_threads")
         for argument, indices, count in (
             ("user_indices", user_indices, len(self.users)),
             ("allow", allow, len(self.items)),
             ("block", block, len(self.items)),
         ):
-            if indices is not None and len(indices) and not 0 <= indices.min() <= indices.max() < count:
-                raise InvalidArgumentError(
-                    f"{argument}: expected indices in [0, {count}), got {indices.min()} to {indices.max()}",
-                    field=argument,
-                )
-        return self.scorer.recommend(user_indices, k, CandidateFilter(exclude_seen, allow, block), num_threads)
+            if indices is not None:
+                _check_indices(indices, count, argument)
+        require_memory(8 * len(user_indices) * k, f"{k} items for each of {len(user_indices)} users")
+        ranked = self.scorer.recommend(
+            user_indices, self._at_most_all(k), CandidateFilter(exclude_seen, allow, block), num_threads
+        )
+        return ranked.padded(k)
 
     def similar_items(self, item_ids: Sequence[ExternalId], k: int = 10, *, num_threads: int = 0) -> list[RankedList]:
         """The items most like each item, itself left out; an item that the index does not know gets an empty list."""
         item_ids = _id_list(item_ids, "item_ids")
-        _at_least(k, 1, "k")
+        _whole(k, 1, "k")
+        _whole(num_threads, 0, "num_threads")
         items = self.items.indices_of(item_ids)
         known = items >= 0
-        ranked = self.scorer.similar_items(items[known], k, num_threads)
+        ranked = self.scorer.similar_items(items[known], self._at_most_all(k), num_threads)
         rows = iter(zip(ranked.ids, ranked.scores, strict=True))
         lists = []
         for item_id, is_known in zip(item_ids, known.tolist(), strict=True):
@@ -302,11 +308,15 @@ class Index:
         Raises:
             NotFoundError: the index does not know the user or the item.
         """
-        _at_least(limit, 1, "limit")
+        _whole(limit, 1, "limit")
         item = self.items.index_of(item_id)
         if item < 0:
             raise NotFoundError(f"item_id: {item_id!r} is not in this index")
         return self._reasons(self._user_index(user_id), np.array([item], np.int32), limit)[0]
+
+    def _at_most_all(self, k: int) -> int:
+        """k, or the number of items where that is less: no list is longer, and memory is taken for k."""
+        return min(k, max(1, len(self.items)))
 
     def _user_index(self, user_id: ExternalId) -> int:
         user = self.users.index_of(user_id)
@@ -346,15 +356,33 @@ def _id_list(ids: Iterable[ExternalId], argument: str) -> list[ExternalId]:
         raise InvalidArgumentError(
             f"{argument}: expected a sequence of ids, got one: {ids!r}; put it in a list", field=argument
         )
-    return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+    try:
+        return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+    except TypeError:
+        raise InvalidArgumentError(
+            f"{argument}: expected a sequence of ids, got {type(ids).__name__}", field=argument
+        ) from None
 
 
 def _missing(ids: list[ExternalId], indices: Int32Array) -> tuple[ExternalId, ...]:
     return tuple(dict.fromkeys(ids[position] for position in np.flatnonzero(indices < 0).tolist()))
 
 
-def _at_least(value: Any, least: int, argument: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+def _check_indices(indices: Any, count: int, argument: str) -> None:
+    if not isinstance(indices, np.ndarray) or indices.dtype != np.int32 or indices.ndim != 1:
+        got = f"{indices.dtype} {list(indices.shape)}" if isinstance(indices, np.ndarray) else type(indices).__name__
         raise InvalidArgumentError(
-            f"{argument}: expected a whole number of at least {least}, got {value!r}", field=argument
+            f"{argument}: expected an int32 array [n], got {got}; convert it with numpy.asarray(x, numpy.int32)",
+            field=argument,
         )
+    if len(indices) and not 0 <= indices.min() <= indices.max() < count:
+        raise InvalidArgumentError(
+            f"{argument}: expected indices in [0, {count}), got {indices.min()} to {indices.max()}", field=argument
+        )
+
+
+def _whole(value: Any, least: int, argument: str) -> None:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    if not whole or not least <= value < 2**31:
+        expected = "below 2**31" if whole and value > least else f"of at least {least}"
+        raise InvalidArgumentError(f"{argument}: expected a whole number {expected}, got {value!r}", field=argument)

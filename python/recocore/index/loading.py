@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import stat
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import IO, TYPE_CHECKING, TypeVar
 
 from recocore.csr import Csr
@@ -29,24 +31,20 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+# Each further attempt means that another whole index took the folder's place within a few opened files.
+_ATTEMPTS = 100
+
 
 def load(path: Path, *, verify: bool) -> tuple[IndexData, Manifest]:
     """Map an index folder after checking it. O(bytes of the index); `verify=False` leaves out the SHA-256 alone.
+
+    While another process overwrites the index, this is the old one or the new one.
 
     Raises:
         NotFoundError: nothing is there.
         CorruptError: it is damaged, foreign or newer; the message names the file and the reason.
     """
-    manifest = read_manifest(path)
-    _check_names(path, manifest)
-    users, items = (_read(path / name, manifest.files[name], map_ids, verify=verify) for name in ID_FILES)
-    arrays = {
-        name: _read(path / name, entry, map_array, verify=verify)
-        for name, entry in manifest.files.items()
-        if name not in ID_FILES
-    }
-    with _blaming(path):
-        return _assemble(manifest, users, items, arrays), manifest
+    return _of_one_folder(path, partial(_load, path, verify=verify))
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -56,19 +54,64 @@ def read_manifest(path: Path) -> Manifest:
         NotFoundError: nothing is there.
         CorruptError: not an index folder, or its manifest is damaged or newer.
     """
-    if not path.exists():
-        raise NotFoundError(f"{path}: there is no index here; write one with Index.save or `recocore fit`")
-    if not path.is_dir():
-        raise CorruptError(f"{path}: an index is a folder, this is a file")
-    file = path / MANIFEST_NAME
-    if not file.exists():
+    return _of_one_folder(path, partial(_read_manifest, path))
+
+
+def _of_one_folder(path: Path, read: Callable[[int], _T]) -> _T:
+    """What `read` makes of the open folder; once more where the folder was replaced meanwhile and its files deleted."""
+    for left in reversed(range(_ATTEMPTS)):
+        folder = _open_folder(path)
+        try:
+            return read(folder)
+        except CorruptError:
+            if not left or not _is_replaced(path, folder):
+                raise
+        finally:
+            os.close(folder)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _open_folder(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except (FileNotFoundError, NotADirectoryError):
+        if path.exists():
+            raise CorruptError(f"{path}: an index is a folder, this is a file") from None
+        raise NotFoundError(f"{path}: there is no index here; write one with Index.save or `recocore fit`") from None
+
+
+def _is_replaced(path: Path, folder: int) -> bool:
+    try:
+        return not os.path.samestat(os.stat(path), os.fstat(folder))
+    except FileNotFoundError:
+        return True
+
+
+def _load(path: Path, folder: int, *, verify: bool) -> tuple[IndexData, Manifest]:
+    manifest = _read_manifest(path, folder)
+    _check_names(path, folder, manifest)
+    with ExitStack() as stack:
+        # All of them before any is read: what is open can be read to its end, even when a newer index replaces it.
+        sources = {name: stack.enter_context(_open(path, folder, name)) for name in manifest.files}
+
+        def read(name: str, reader: Callable[[IO[bytes], FileEntry], _T]) -> _T:
+            with _blaming(path / name):
+                return _read(sources[name], manifest.files[name], reader, verify=verify)
+
+        users, items = (read(name, map_ids) for name in ID_FILES)
+        arrays = {name: read(name, map_array) for name in manifest.files if name not in ID_FILES}
+    with _blaming(path):
+        return _assemble(manifest, users, items, arrays), manifest
+
+
+def _read_manifest(path: Path, folder: int) -> Manifest:
+    if MANIFEST_NAME not in os.listdir(folder):
         raise CorruptError(f"{path}: not a recocore index: it has no {MANIFEST_NAME}")
-    with _blaming(file):
-        _check_plain(file)
-        return Manifest.from_bytes(file.read_bytes())
+    with _open(path, folder, MANIFEST_NAME) as source, _blaming(path / MANIFEST_NAME):
+        return Manifest.from_bytes(source.read())
 
 
-def _check_names(path: Path, manifest: Manifest) -> None:
+def _check_names(path: Path, folder: int, manifest: Manifest) -> None:
     """See that the manifest lists an index's files, those there and no others."""
     fixed = {**MATRIX_FILES, **POPULAR_FILES}
     with _blaming(path / MANIFEST_NAME):
@@ -82,35 +125,36 @@ def _check_names(path: Path, manifest: Manifest) -> None:
                 )
             if name not in fixed and name not in ID_FILES and not name.startswith(SCORER_PREFIX):
                 raise CorruptError(f"files: {name} is no part of an index")
-    for file in path.iterdir():
+    for name in os.listdir(folder):
         # A hidden file is a file browser's or a network file system's, and is never read.
-        if file.name not in manifest.files and file.name != MANIFEST_NAME and not file.name.startswith("."):
-            raise CorruptError(f"{file}: no part of this index: the manifest does not list it")
+        if name not in manifest.files and name != MANIFEST_NAME and not name.startswith("."):
+            raise CorruptError(f"{path / name}: no part of this index: the manifest does not list it")
 
 
-def _check_plain(file: Path) -> None:
-    try:
-        status = file.lstat()
-    except FileNotFoundError:
-        raise CorruptError("missing") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise CorruptError("expected a plain file, got a link, folder or device")
+def _open(path: Path, folder: int, name: str) -> io.BufferedReader:
+    """Open a plain file of the open folder."""
+    with _blaming(path / name):
+        try:
+            if not stat.S_ISREG(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                raise CorruptError("expected a plain file, got a link, folder or device")
+            return open(name, "rb", opener=partial(os.open, dir_fd=folder))
+        except FileNotFoundError:
+            raise CorruptError("missing") from None
 
 
-def _read(file: Path, entry: FileEntry, reader: Callable[[IO[bytes], FileEntry], _T], *, verify: bool) -> _T:
-    with _blaming(file):
-        _check_plain(file)
-        with file.open("rb") as source:
-            size = source.seek(0, io.SEEK_END)
-            if size != entry.size:
-                raise CorruptError(f"expected {entry.size} bytes, got {size}")
-            source.seek(0)
-            if verify:
-                digest = hashlib.file_digest(source, "sha256").hexdigest()
-                if digest != entry.sha256:
-                    raise CorruptError(f"damaged: expected SHA-256 {entry.sha256:.12}…, got {digest:.12}…")
-                source.seek(0)
-            return reader(source, entry)
+def _read(
+    source: io.BufferedReader, entry: FileEntry, reader: Callable[[IO[bytes], FileEntry], _T], *, verify: bool
+) -> _T:
+    size = source.seek(0, io.SEEK_END)
+    if size != entry.size:
+        raise CorruptError(f"expected {entry.size} bytes, got {size}")
+    source.seek(0)
+    if verify:
+        digest = hashlib.file_digest(source, "sha256").hexdigest()
+        if digest != entry.sha256:
+            raise CorruptError(f"damaged: expected SHA-256 {entry.sha256:.12}…, got {digest:.12}…")
+        source.seek(0)
+    return reader(source, entry)
 
 
 def _assemble(manifest: Manifest, users: IdMap, items: IdMap, arrays: Mapping[str, AnyArray]) -> IndexData:

@@ -41,7 +41,8 @@ def save(data: IndexData, target: Path, *, overwrite: bool) -> None:
     """Write an index folder; it appears whole or not at all.
 
     Raises:
-        InvalidArgumentError: something stands at the target that may not be replaced, or what JSON cannot hold.
+        InvalidArgumentError: something stands at the target that may not be replaced, or the index holds what no
+            loader would take: NaN, infinity, or what JSON cannot hold.
         OSError: the file system refuses; nothing is left behind.
     """
     check_target(target, overwrite=overwrite)
@@ -99,7 +100,7 @@ def _files(data: IndexData) -> dict[str, _File]:
     }
     return {
         **{name: _id_file(ids) for name, ids in zip(ID_FILES, (data.users, data.items), strict=True)},
-        **{name: _array_file(array) for name, array in arrays.items()},
+        **{name: _array_file(name, array) for name, array in arrays.items()},
     }
 
 
@@ -107,7 +108,12 @@ def _id_file(ids: IdMap) -> _File:
     return _File(ids.kind, (len(ids),), lambda sink: write_ids(sink, ids))
 
 
-def _array_file(array: AnyArray) -> _File:
+def _array_file(name: str, array: AnyArray) -> _File:
+    if not np.isfinite(array).all():
+        raise InvalidArgumentError(
+            f"{name.removesuffix('.npy')}: expected finite values, got NaN or infinity; fit with other parameters",
+            field=name.removesuffix(".npy"),
+        )
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return _File(array.dtype.str, array.shape, lambda sink: write_array(sink, array))
 
