@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import grpc
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from recocore.service.engine import RankingIndex
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
+# What is written last takes this long at most to leave, after the grace.
+_GOODBYE_SECONDS = 0.2
 _LOOPBACK = ("127.", "localhost", "::1")
 
 _OPTIONS = (
@@ -71,10 +74,19 @@ class Server:
         return address(self._config.host, port)
 
     async def drain(self) -> None:
-        """Say NOT_SERVING, take no new calls, and give those in flight `grace_seconds` to finish."""
+        """Say NOT_SERVING, take no new calls, and give those in flight `grace_seconds` to finish; then end them."""
         await self._health.drain()
         await asyncio.sleep(self._config.drain_delay_seconds)
-        await self._server.stop(self._config.grace_seconds)
+        grace_ends = time.monotonic() + self._config.grace_seconds
+        await self._dispatcher.hold(at_most=self._config.grace_seconds)
+        left = max(grace_ends - time.monotonic(), 0.0)
+        stopping = asyncio.ensure_future(self._server.stop(left + _GOODBYE_SECONDS))
+        # Who is answered after the goodbye sends the next call elsewhere.
+        await asyncio.wait((stopping,), timeout=min(left, _GOODBYE_SECONDS / 10))
+        self._dispatcher.resume()
+        await asyncio.wait((stopping,), timeout=max(grace_ends - time.monotonic(), 0.0))
+        self._dispatcher.give_up()
+        await stopping
         await asyncio.to_thread(self._dispatcher.close)
 
 
