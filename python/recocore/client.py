@@ -15,7 +15,6 @@ import threading
 import time
 import uuid
 from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, TypeVar
 
 import grpc
@@ -447,13 +446,13 @@ def _target(target: Any) -> str:
 
 
 def _count(retries: Any) -> int:
-    if not isinstance(retries, Integral) or retries < 0:
+    if not isinstance(retries, int) or retries < 0:
         raise InvalidArgumentError(f"retries must be a whole number, at least 0, got {retries!r}", field="retries")
-    return int(retries)
+    return retries
 
 
 def _seconds(timeout: Any) -> float:
-    if not isinstance(timeout, Real) or not 0 < timeout <= _LONGEST_TIMEOUT_SECONDS:
+    if not isinstance(timeout, int | float) or not 0 < timeout <= _LONGEST_TIMEOUT_SECONDS:
         raise InvalidArgumentError(
             f"timeout must be more than 0 and at most {_LONGEST_TIMEOUT_SECONDS} seconds, got {timeout!r}",
             field="timeout",
