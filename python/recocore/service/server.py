@@ -20,6 +20,7 @@ from recocore.service.dispatch import Dispatcher
 from recocore.service.engine import Engine
 from recocore.service.limits import MAX_MESSAGE_BYTES
 from recocore.service.logs import log
+from recocore.service.ports import reserve
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
 from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401  (reflection serves what is imported)
 
@@ -45,11 +46,13 @@ class Server:
 
     def __init__(self, index: RankingIndex, config: ServerConfig, *, reuse_port: bool = False) -> None:
         self._config = config
+        self._reuse_port = reuse_port
+        self._engine = Engine(index)
         self._dispatcher = Dispatcher(config)
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
-        methods = RecommendationServicer(Engine(index)).methods()
+        methods = RecommendationServicer(self._engine).methods()
         self._server.add_generic_rpc_handlers((self._dispatcher.handler(SERVICE_NAME, methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.reflection:
@@ -62,13 +65,16 @@ class Server:
         Raises:
             InvalidArgumentError: the address cannot be bound.
         """
+        if not self._reuse_port:
+            reserve(self._config).close()
         try:
             port = self._server.add_insecure_port(self._config.target)
         except RuntimeError as error:
             raise InvalidArgumentError(
-                f"cannot listen on {self._config.target}: expected a free port here; try port 0 for any",
+                f"cannot listen on {self._config.target}: {error}; try another port, or 0 for any",
                 field="port",
             ) from error
+        self._engine.warm_up()
         await self._server.start()
         await self._health.set(SERVICE_NAME, _SERVING)
         return address(self._config.host, port)
