@@ -11,6 +11,7 @@ Example:
 from __future__ import annotations
 
 import random
+import threading
 import time
 import uuid
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ _SERVICE = v1.DESCRIPTOR.services_by_name["RecommendationService"].full_name
 
 _FIRST_BACKOFF_SECONDS = 0.05
 _LONGEST_BACKOFF_SECONDS = 1.0
+# gRPC takes an infinite or huge time for none at all.
+_LONGEST_TIMEOUT_SECONDS = 86_400
 # A server that restarts is found again in a fraction of gRPC's own second.
 _OPTIONS = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 5_000))
 
@@ -154,18 +157,26 @@ class ServiceError(RecocoreError):
         self.retry_after = retry_after
 
 
+class ClientClosedError(ServiceError):
+    """The client was closed, before the call or during it."""
+
+    def __init__(self) -> None:
+        super().__init__("CANCELLED", "this client is closed; make a new one")
+
+
 class Client:
     """One channel to a service; safe to share between threads. Close it, or use it in a `with` block.
 
     Args:
         target: `host:port`, or any target that gRPC resolves.
-        timeout: seconds that a call may take with all its retries, unless the call says otherwise.
-        retries: how often a call is tried again within its time, after UNAVAILABLE (exponential backoff with jitter)
-            and where the server names a delay.
+        timeout: seconds that a call may take with all its retries, at most 86,400, unless the call says otherwise.
+        retries: how often a call is tried again within its time, after UNAVAILABLE and after CANCELLED that this client
+            did not cause (exponential backoff with jitter), and where the server names a delay.
         credentials: TLS credentials; None for plain text.
         options: further gRPC channel options.
 
-    Every method raises ServiceError where the call fails and InvalidArgumentError for an argument that cannot be sent.
+    Every method raises ServiceError where the call fails (ClientClosedError after `close`) and InvalidArgumentError for
+    an argument that cannot be sent.
     """
 
     def __init__(
@@ -177,10 +188,9 @@ class Client:
         credentials: grpc.ChannelCredentials | None = None,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
-        if retries < 0:
-            raise InvalidArgumentError(f"retries must be at least 0, got {retries}", field="retries")
-        self._timeout = _positive(timeout)
-        self._retries = retries
+        target = _target(target)
+        self._timeout = _seconds(timeout)
+        self._retries = _count(retries)
         merged = (*_OPTIONS, *options)
         if credentials is None:
             self._channel = grpc.insecure_channel(target, options=merged)
@@ -188,6 +198,7 @@ class Client:
             self._channel = grpc.secure_channel(target, credentials, options=merged)
         self._stub = stubs.RecommendationServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
+        self._closed = threading.Event()
 
     def recommend(
         self,
@@ -279,11 +290,13 @@ class Client:
 
     def wait_until_ready(self, timeout: float = 10.0) -> None:
         """Return as soon as the service says SERVING; ServiceError with DEADLINE_EXCEEDED if it does not in time."""
-        deadline = time.monotonic() + _positive(timeout)
+        deadline = time.monotonic() + _seconds(timeout)
         last = "nobody answered"
         while (left := deadline - time.monotonic()) > 0:
             try:
                 state = self.health(timeout=left)
+            except ClientClosedError:
+                raise
             except ServiceError as error:
                 last = str(error)
             else:
@@ -294,7 +307,8 @@ class Client:
         raise ServiceError("DEADLINE_EXCEEDED", f"the service was not ready within {timeout} s: {last}")
 
     def close(self) -> None:
-        """Close the channel; calls in flight end with CANCELLED."""
+        """Close the channel; calls in flight end with ClientClosedError."""
+        self._closed.set()
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -306,15 +320,24 @@ class Client:
         self.close()
 
     def _call(self, method: _Method[_Request, _Response], request: _Request, timeout: float | None) -> _Response:
-        deadline = time.monotonic() + (self._timeout if timeout is None else _positive(timeout))
+        deadline = time.monotonic() + (self._timeout if timeout is None else _seconds(timeout))
         # One id for all tries: they are one call in the server's log.
         request_id = uuid.uuid4().hex
         attempt = 0
         while True:
+            if self._closed.is_set():
+                raise ClientClosedError
             left = max(deadline - time.monotonic(), 0.0)
             try:
                 return method(request, timeout=left, metadata=((_REQUEST_ID_KEY, request_id),))
+            except ValueError as error:
+                # gRPC's word for a channel that another thread has just closed.
+                if self._closed.is_set():
+                    raise ClientClosedError from error
+                raise
             except grpc.RpcError as error:
+                if self._closed.is_set():
+                    raise ClientClosedError from error
                 failure = _failure(error, request_id)
                 delay = _delay(failure, attempt)
                 if delay is None or attempt >= self._retries or time.monotonic() + delay >= deadline:
@@ -339,7 +362,8 @@ def _delay(failure: ServiceError, attempt: int) -> float | None:
     """Seconds to wait before the next try; None where there should be none. Jitter keeps clients out of step."""
     if failure.retry_after is not None:
         return failure.retry_after * random.uniform(1.0, 1.5)
-    if failure.status == "UNAVAILABLE":
+    # A server that stops may drop a call with CANCELLED; every call only reads, so it may be sent again.
+    if failure.status in {"UNAVAILABLE", "CANCELLED"}:
         backoff: float = min(_FIRST_BACKOFF_SECONDS * 2**attempt, _LONGEST_BACKOFF_SECONDS)
         return backoff * random.uniform(0.5, 1.0)
     return None
@@ -415,10 +439,25 @@ def _choice(values: dict[str, Any], name: str, field: str) -> Any:
     return values[name]
 
 
-def _positive(timeout: float) -> float:
-    if not timeout > 0:
-        raise InvalidArgumentError(f"timeout must be more than 0 seconds, got {timeout}", field="timeout")
-    return timeout
+def _target(target: Any) -> str:
+    if not isinstance(target, str) or not target:
+        raise InvalidArgumentError(f"target must be a string such as 127.0.0.1:50051, got {target!r}", field="target")
+    return target
+
+
+def _count(retries: Any) -> int:
+    if not isinstance(retries, int) or retries < 0:
+        raise InvalidArgumentError(f"retries must be a whole number, at least 0, got {retries!r}", field="retries")
+    return retries
+
+
+def _seconds(timeout: Any) -> float:
+    if not isinstance(timeout, int | float) or not 0 < timeout <= _LONGEST_TIMEOUT_SECONDS:
+        raise InvalidArgumentError(
+            f"timeout must be more than 0 and at most {_LONGEST_TIMEOUT_SECONDS} seconds, got {timeout!r}",
+            field="timeout",
+        )
+    return float(timeout)
 
 
 def _recommendations(response: v1.RecommendResponse) -> Recommendations:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
@@ -16,7 +17,7 @@ from recocore.v1 import recommendation_pb2 as shared
 from recocore.v1 import recommendation_service_pb2 as v1
 from recocore.v1 import recommendation_service_pb2_grpc as stubs
 
-from recocore.client import Client, Item, Reason, ServiceError
+from recocore.client import Client, ClientClosedError, Item, Reason, ServiceError
 from recocore.errors import InvalidArgumentError, RecocoreError
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def test_results_are_plain_values(target: str, script: Script) -> None:
 
 
 def test_it_retries_what_may_pass_under_one_request_id(target: str, script: Script) -> None:
-    script.steps = [(Code.UNAVAILABLE, None), (Code.RESOURCE_EXHAUSTED, 0.01), (Code.UNAVAILABLE, None)]
+    script.steps = [(Code.UNAVAILABLE, None), (Code.RESOURCE_EXHAUSTED, 0.01), (Code.CANCELLED, None)]
     with Client(target, timeout=20) as client:
         assert client.recommend("ann").request_id == "r"
     assert len(script.request_ids) == 4
@@ -185,6 +186,9 @@ def test_waiting_for_nobody_ends() -> None:
         ({"fallback": "random"}, "fallback"),
         ({"timeout": 0}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),
+        ({"timeout": float("inf")}, "timeout"),
+        ({"timeout": 1e300}, "timeout"),
+        ({"timeout": "x"}, "timeout"),
         ({"user_id": 7}, ""),
         ({"user_id": "\ud800"}, ""),
         ({"page_size": 2**40}, ""),
@@ -197,10 +201,42 @@ def test_what_cannot_be_sent_is_refused_here(arguments: dict[str, Any], field: s
     assert caught.value.field == field
 
 
-@pytest.mark.parametrize("arguments", [{"retries": -1}, {"timeout": -1.0}])
-def test_settings_are_checked(arguments: dict[str, Any]) -> None:
-    with pytest.raises(InvalidArgumentError):
-        Client("127.0.0.1:1", **arguments)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("retries", -1),
+        ("retries", "x"),
+        ("retries", 1.5),
+        ("timeout", -1.0),
+        ("timeout", "x"),
+        ("timeout", float("inf")),
+        ("target", None),
+        ("target", 5),
+        ("target", ""),
+    ],
+)
+def test_settings_are_checked(field: str, value: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match=field) as caught:
+        Client(**{"target": "127.0.0.1:1", field: value})
+    assert caught.value.field == field
+
+
+def test_a_closed_client_says_so() -> None:
+    client = Client("127.0.0.1:1")
+    client.close()
+    for call in (lambda: client.recommend("ann"), client.health, client.wait_until_ready):
+        with pytest.raises(ClientClosedError, match="this client is closed"):
+            call()
+
+
+def test_closing_ends_the_calls_in_flight() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, ThreadPoolExecutor(1) as pool:
+        client = Client(f"127.0.0.1:{silent.getsockname()[1]}")
+        call = pool.submit(client.recommend, "ann", timeout=60)
+        silent.accept()[0].close()
+        client.close()
+        with pytest.raises(ClientClosedError):
+            call.result(20)
 
 
 def test_it_needs_no_native_code() -> None:

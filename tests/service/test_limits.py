@@ -55,6 +55,7 @@ def test_every_status_that_a_ranking_can_end_with_is_listed() -> None:
         problems.TooManyCallsError,
         problems.ResponseTooLargeError,
         problems.DeadlineError,
+        problems.StoppingError,
     )
     # An index that is loaded is fitted, accelerators do not serve, and who cancelled hears nothing more.
     never = {"failed_precondition", "device", "cancelled"}

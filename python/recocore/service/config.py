@@ -17,7 +17,8 @@ class ServerConfig:
         port: port to listen on; 0 lets the system choose one.
         threads: threads that rank; 0 means one a CPU that this process may use.
         max_calls: calls that may run or wait for a thread at once; more are turned away with RESOURCE_EXHAUSTED.
-        grace_seconds: how long calls in flight may take to finish after SIGTERM or SIGINT.
+        grace_seconds: how long calls in flight may take to finish after SIGTERM or SIGINT; those that take longer end
+            with UNAVAILABLE. The last to come in wait up to half a second of it until nobody follows them.
         drain_delay_seconds: how long to keep taking calls after health says NOT_SERVING, for load balancers to notice.
         reflection: whether tools may ask the server for its protos.
         log_level: debug (every call), info, warning or error.

@@ -18,8 +18,9 @@ import grpc
 
 from recocore.service import convert
 from recocore.service.call import Call, request_id
+from recocore.service.gate import Gate
 from recocore.service.logs import LOGGER, Pseudonyms, log, places
-from recocore.service.problems import TooManyCallsError, problem_of
+from recocore.service.problems import StoppingError, TooManyCallsError, problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -41,6 +42,9 @@ class Dispatcher:
         self._slots = threading.BoundedSemaphore(config.max_calls)
         self._threads = ThreadPoolExecutor(config.thread_count, thread_name_prefix="recocore-rank")
         self._pseudonyms = Pseudonyms(config.pseudonym_key)
+        self._gate = Gate()
+        self._answers: set[asyncio.Future[bytes]] = set()
+        self._given_up = asyncio.Event()
 
     def handler(self, service: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
         """A gRPC handler of unary methods by name; requests and responses stay bytes."""
@@ -48,6 +52,20 @@ class Dispatcher:
             name: grpc.unary_unary_rpc_method_handler(self._behaviour(name, method)) for name, method in methods.items()
         }
         return grpc.method_handlers_generic_handler(service, handlers)
+
+    async def hold(self, at_most: float) -> None:
+        """Keep newcomers waiting; return when there are no more of them, or after `at_most` seconds."""
+        await self._gate.hold(at_most)
+
+    def resume(self) -> None:
+        """Let those go on who were held."""
+        self._gate.release()
+
+    def give_up(self) -> None:
+        """End the calls that still run with UNAVAILABLE."""
+        self._given_up.set()
+        for answer in tuple(self._answers):
+            answer.cancel()
 
     def close(self) -> None:
         """Wait for the running methods and let the threads go; what waits for a thread is dropped."""
@@ -82,6 +100,9 @@ class Dispatcher:
             call.checkpoint()
             return method(request, call)
 
+        await self._gate.enter()
+        if self._given_up.is_set():
+            raise StoppingError
         if not self._slots.acquire(blocking=False):
             raise TooManyCallsError(f"the server admits {self._max_calls} calls at once; retry later")
         try:
@@ -91,7 +112,17 @@ class Dispatcher:
             raise
         # A cancelled call gives its slot back only when its thread is done: the thread is what the slot stands for.
         future.add_done_callback(lambda _: self._slots.release())
-        return await asyncio.wrap_future(future)
+        answer = asyncio.wrap_future(future)
+        self._answers.add(answer)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if not self._given_up.is_set():
+                raise
+            call.cancel()
+            raise StoppingError from None
+        finally:
+            self._answers.discard(answer)
 
     def _log(self, level: int, method: str, call: Call, started: float, **fields: Any) -> None:
         if LOGGER.isEnabledFor(level):

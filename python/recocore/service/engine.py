@@ -93,6 +93,11 @@ class Engine:
         """The version of the model that answers."""
         return self._index.version
 
+    def warm_up(self) -> None:
+        """Look up an id, which loads what the first look-up needs, so that no caller waits for that."""
+        self._index.users.indices_of([""])
+        self._index.items.indices_of([""])
+
     def recommend(self, query: RecommendQuery) -> RankedList:
         """The ranking of one user."""
         return self._rank([query.user_id], query.options)[0]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from recocore.errors import InvalidArgumentError, RecocoreError
 from recocore.service.limits import MAX_MESSAGE_BYTES
 
-# Faults of the server: their messages may name files and internals, so they stay in the log.
-_SERVER_FAULTS = frozenset({"INTERNAL", "UNKNOWN", "DATA_LOSS", "UNAVAILABLE", "FAILED_PRECONDITION"})
+# Reasons that are faults of the server: their messages may name files and internals, so they stay in the log.
+_SERVER_FAULTS = frozenset({"INTERNAL", "CORRUPT", "DEVICE", "FAILED_PRECONDITION"})
 
 # gRPC sends messages and details as headers, of which a peer takes 8 KiB: with every character escaped this fits.
 _MAX_MESSAGE_CHARS = 240
@@ -55,7 +55,7 @@ class Problem:
     @property
     def is_server_fault(self) -> bool:
         """Whether somebody should look into the server's log."""
-        return self.status in _SERVER_FAULTS
+        return self.reason in _SERVER_FAULTS
 
 
 class InvalidRequestError(InvalidArgumentError):
@@ -93,6 +93,16 @@ class ResponseTooLargeError(RecocoreError):
         )
 
 
+class StoppingError(RecocoreError):
+    """The server stops, and the call took longer than the grace it gives."""
+
+    code = "stopping"
+    grpc_status = "UNAVAILABLE"
+
+    def __init__(self) -> None:
+        super().__init__("the server stopped before the answer was ready; ask another, or retry later")
+
+
 class DeadlineError(RecocoreError):
     """The call's deadline passed before its answer was ready."""
 
@@ -102,7 +112,7 @@ class DeadlineError(RecocoreError):
 
 def problem_of(error: Exception) -> Problem:
     """What to tell a caller about an exception."""
-    if not isinstance(error, RecocoreError) or error.grpc_status in _SERVER_FAULTS:
+    if not isinstance(error, RecocoreError) or error.code.upper() in _SERVER_FAULTS:
         status, reason = ("INTERNAL", "INTERNAL")
         if isinstance(error, RecocoreError):
             status, reason = error.grpc_status, error.code.upper()

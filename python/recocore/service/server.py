@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import grpc
@@ -19,6 +20,7 @@ from recocore.service.dispatch import Dispatcher
 from recocore.service.engine import Engine
 from recocore.service.limits import MAX_MESSAGE_BYTES
 from recocore.service.logs import log
+from recocore.service.ports import reserve
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
 from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401  (reflection serves what is imported)
 
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from recocore.service.engine import RankingIndex
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
+# What is written last takes this long at most to leave, after the grace.
+_GOODBYE_SECONDS = 0.2
 _LOOPBACK = ("127.", "localhost", "::1")
 
 _OPTIONS = (
@@ -42,11 +46,13 @@ class Server:
 
     def __init__(self, index: RankingIndex, config: ServerConfig, *, reuse_port: bool = False) -> None:
         self._config = config
+        self._reuse_port = reuse_port
+        self._engine = Engine(index)
         self._dispatcher = Dispatcher(config)
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
-        methods = RecommendationServicer(Engine(index)).methods()
+        methods = RecommendationServicer(self._engine).methods()
         self._server.add_generic_rpc_handlers((self._dispatcher.handler(SERVICE_NAME, methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.reflection:
@@ -59,22 +65,34 @@ class Server:
         Raises:
             InvalidArgumentError: the address cannot be bound.
         """
+        if not self._reuse_port:
+            reserve(self._config).close()
         try:
             port = self._server.add_insecure_port(self._config.target)
         except RuntimeError as error:
             raise InvalidArgumentError(
-                f"cannot listen on {self._config.target}: expected a free port here; try port 0 for any",
+                f"cannot listen on {self._config.target}: {error}; try another port, or 0 for any",
                 field="port",
             ) from error
+        self._engine.warm_up()
         await self._server.start()
         await self._health.set(SERVICE_NAME, _SERVING)
         return address(self._config.host, port)
 
     async def drain(self) -> None:
-        """Say NOT_SERVING, take no new calls, and give those in flight `grace_seconds` to finish."""
+        """Say NOT_SERVING, take no new calls, and give those in flight `grace_seconds` to finish; then end them."""
         await self._health.drain()
         await asyncio.sleep(self._config.drain_delay_seconds)
-        await self._server.stop(self._config.grace_seconds)
+        grace_ends = time.monotonic() + self._config.grace_seconds
+        await self._dispatcher.hold(at_most=self._config.grace_seconds)
+        left = max(grace_ends - time.monotonic(), 0.0)
+        stopping = asyncio.ensure_future(self._server.stop(left + _GOODBYE_SECONDS))
+        # Who is answered after the goodbye sends the next call elsewhere.
+        await asyncio.wait((stopping,), timeout=min(left, _GOODBYE_SECONDS / 10))
+        self._dispatcher.resume()
+        await asyncio.wait((stopping,), timeout=max(grace_ends - time.monotonic(), 0.0))
+        self._dispatcher.give_up()
+        await stopping
         await asyncio.to_thread(self._dispatcher.close)
 
 

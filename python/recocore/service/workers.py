@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import signal
-import socket
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
-from recocore.errors import InternalError, InvalidArgumentError
+from recocore.errors import InternalError
 from recocore.index import Index
 from recocore.service.config import ServerConfig, address
 from recocore.service.logs import configure
+from recocore.service.ports import reserve
 from recocore.service.server import run
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run_workers(
     index_path: str | os.PathLike[str], config: ServerConfig, count: int, announce: Callable[[str], object]
 ) -> None:
     """Serve with `count` processes until SIGTERM or SIGINT; raises as `serve`."""
-    with _reserve(config) as holder, _stop_signals() as stopping:
+    with reserve(config) as holder, _stop_signals() as stopping:
         threads = config.threads or max(1, config.thread_count // count)
         port: int = holder.getsockname()[1]
         shared = replace(config, port=port, threads=threads)
@@ -95,24 +95,6 @@ def _stop(crew: Sequence[tuple[SpawnProcess, Connection]], config: ServerConfig)
             process.kill()
             process.join()
         connection.close()
-
-
-def _reserve(config: ServerConfig) -> socket.socket:
-    """A socket that is bound but does not listen: it keeps the port for the workers and gets no connections."""
-    try:
-        family, kind, _, _, where = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
-        # Without the option first: another server's port, shared or not, is not ours to join.
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(where)
-        holder = socket.socket(family, kind)
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        holder.bind(where)
-    except OSError as error:
-        raise InvalidArgumentError(
-            f"cannot listen on {config.target}: {error.strerror}; try another port, or 0 for any", field="port"
-        ) from error
-    return holder
 
 
 @contextmanager
