@@ -237,3 +237,12 @@ def test_demo_is_the_same_for_a_seed(run: Run) -> None:
     )
     assert first == second
     assert len(first) == 5
+
+
+def test_a_narrow_terminal_keeps_the_items(run: Run, log: Path, index: Path) -> None:
+    user = str(pq.read_table(log).column("user_id").drop_null()[0])
+    wide = json.loads(run("recommend", index, "--user", user, "-k", 3, "--json").stdout)
+    done = run("recommend", index, "--user", user, "-k", 3, "--explain", columns=20)
+    assert done.returncode == 0
+    for item in wide[0]["items"]:
+        assert str(item["item_id"]) in done.stdout

@@ -43,11 +43,20 @@ def progress(label: str) -> Iterator[Callable[[float], None]]:
 
 
 def table(*columns: str, title: str | None = None, text: int = 1) -> Table:
-    """A table whose first `text` columns are text and whose others are numbers."""
+    """A table whose first `text` columns are text and whose others are numbers.
+
+    Where the terminal is narrow, text beside the first column goes on in further lines before anything is cut.
+    """
     made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
     for position, column in enumerate(columns):
         is_text = position < text
-        made.add_column(column, justify="left" if is_text else "right", no_wrap=True, overflow="ellipsis")
+        folds = is_text and position > 0
+        made.add_column(
+            column,
+            justify="left" if is_text else "right",
+            no_wrap=not folds,
+            overflow="fold" if folds else "ellipsis",
+        )
     return made
 
 
