@@ -214,7 +214,7 @@ class Client:
     ) -> Recommendations:
         """The best items for a user; the limits of each argument stand in recommendation_service.proto."""
         template = _template(page_size, exclude_item_ids, candidate_item_ids, seen_policy, fallback, explain)
-        request = _message(v1.RecommendRequest, {**template, "user_id": user_id})
+        request = _message(v1.RecommendRequest, {**template, "user_id": _id(user_id, "user_id")})
         return _recommendations(self._call(self._stub.Recommend, request, timeout))
 
     def similar_items(
@@ -245,7 +245,7 @@ class Client:
     def score(self, user_id: str, item_ids: Iterable[str], *, timeout: float | None = None) -> Scores:
         """The scores of a user with given items."""
         wanted = _ids(item_ids, "item_ids")
-        request = _message(v1.ScoreRequest, {"user_id": user_id, "item_ids": wanted})
+        request = _message(v1.ScoreRequest, {"user_id": _id(user_id, "user_id"), "item_ids": wanted})
         response = self._call(self._stub.Score, request, timeout)
         missing = frozenset(response.missing_ids)
         known = (item_id for item_id in wanted if item_id not in missing)
@@ -426,11 +426,15 @@ def _message(kind: type[_Request], fields: dict[str, Any]) -> _Request:
 def _ids(ids: Iterable[str], field: str) -> list[str]:
     if isinstance(ids, (str, bytes)):
         raise InvalidArgumentError(f"{field}: expected several ids, got one: {ids!r}; put it in a list", field=field)
-    listed = list(ids)
-    for id_ in listed:
-        if not isinstance(id_, str):
-            raise InvalidArgumentError(f"{field}: expected strings, got {id_!r}; pass str(id)", field=field)
-    return listed
+    if ids is None:
+        raise InvalidArgumentError(f"{field}: expected several ids, got None; leave it out or pass ()", field=field)
+    return [_id(id_, field) for id_ in ids]
+
+
+def _id(id_: Any, field: str) -> str:
+    if not isinstance(id_, str):
+        raise InvalidArgumentError(f"{field}: ids are strings here, got {id_!r}; pass str(id)", field=field)
+    return id_
 
 
 def _choice(values: dict[str, Any], name: str, field: str) -> Any:
