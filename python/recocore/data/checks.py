@@ -19,14 +19,6 @@ def is_finite_number(value: Any) -> bool:
     return is_whole(value) or (isinstance(value, (float, np.floating)) and bool(np.isfinite(value)))
 
 
-def check_whole(value: Any, argument: str, least: int) -> None:
-    """Refuse what is not an integer of at least `least`."""
-    if not is_whole(value) or value < least:
-        raise InvalidArgumentError(
-            f"{argument}: expected an integer of at least {least}, got {value!r}", field=argument
-        )
-
-
 def check_share(value: Any, argument: str) -> None:
     """Refuse what is not a number strictly between 0 and 1."""
     if not is_finite_number(value) or not 0 < value < 1:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
-from recocore.data.checks import check_share, check_whole, is_whole
+from recocore.data.checks import check_share, is_whole
 from recocore.data.events import EventBatch
 from recocore.data.ids import IdMap
 from recocore.data.interactions import Interactions, add_up
 from recocore.data.times import to_us
 from recocore.data.weighting import decay, weigh
 from recocore.errors import InvalidArgumentError
+from recocore.ops.arguments import integer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +94,7 @@ def leave_last_out(interactions: Interactions, n: int = 1) -> Split:
 
     Of pairs at the same instant, the one with the higher item index counts as later.
     """
-    check_whole(n, "n", 1)
+    integer(n, "n", 1)
     counts = np.diff(interactions.matrix.indptr)
     order = np.lexsort((_times(interactions), interactions.rows()))
     return _hold_last(interactions, order, np.where(counts > n, n, 0))

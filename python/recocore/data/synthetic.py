@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recocore.data.checks import check_whole, is_finite_number
+from recocore.data.checks import is_finite_number
 from recocore.data.events import EventBatch
 from recocore.data.synthetic_text import ADJECTIVES, BRAND_STEMS, CATEGORIES, CHANNELS, COUPONS, REGIONS
 from recocore.errors import InvalidArgumentError
+from recocore.ops.arguments import integer
 
 if TYPE_CHECKING:
     from recocore.types import AnyArray, BoolArray, Float64Array, Int64Array
@@ -69,7 +70,7 @@ def synthetic_shop(
         (300, 50, 40)
     """
     for argument, number in (("n_users", n_users), ("n_items", n_items), ("n_events", n_events)):
-        check_whole(number, argument, 1)
+        integer(number, argument, 1)
     if not is_finite_number(dirt) or not 0 <= dirt < 1:
         raise InvalidArgumentError(f"dirt: expected a share in [0, 1), got {dirt!r}", field="dirt")
     # A stream of its own for each part, so that a change to one leaves the others as they were.

@@ -25,7 +25,7 @@ class ItemNeighborScorer:
     """The score of item i for a user is the sum of weight(j) * similarity(i, j) over their items j among i's neighbours.
 
     Only items that have one of the user's own among their neighbours can come back. Choosing neighbours for the item to be
-    recommended rather than for the one owned gave 10 % more recall on gowalla (.125 against .110, jaccard, k = 100).
+    recommended rather than for the one owned gave a tenth more recall@20 on gowalla (.127 against .115, cosine, k = 100).
 
     Args:
         interactions: `[n_users, n_items]` weights.
@@ -48,13 +48,12 @@ class ItemNeighborScorer:
 
     def similar_items(self, items: Int32Array, k: int, num_threads: int = 0) -> Recommendations:
         """The first k neighbours of each item."""
-        n_items = self.similarity.shape[0]
         found = _native.matmul_topk_padded(
-            _identity(n_items).native,
-            items,
-            self.similarity.native,
+            _identity(len(items)).native,
+            None,
+            self.similarity.rows(items).native,
             k,
-            **itself(items, n_items),
+            **itself(items, self.similarity.shape[1]),
             num_threads=num_threads,
         )
         return Recommendations(*found)
