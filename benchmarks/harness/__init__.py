@@ -1,0 +1,1 @@
+"""What every scenario shares: processes, verification, timing, statistics, results and their page."""

@@ -1,0 +1,162 @@
+"""Plots as SVG inside a page, whose style sheet gives them their colours, light or dark."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from benchmarks.harness.results import OURS
+from benchmarks.harness.statistics import power_law
+from benchmarks.harness.words import amount, comparison, seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from benchmarks.harness.results import CaseResult
+
+# Stand-ins that matplotlib writes out and that become variables of the page's style sheet.
+_INK, _MUTED, _RULE, _OURS, _PEER, _PAPER = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
+_VARIABLES = {
+    _INK: "var(--ink)",
+    _MUTED: "var(--muted)",
+    _RULE: "var(--rule)",
+    _OURS: "var(--ours)",
+    _PEER: "var(--peer)",
+    _PAPER: "var(--paper)",
+}
+_WIDTH = 7.2
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "recocore",
+    "font.size": 11,
+    "text.color": _INK,
+    "axes.edgecolor": _RULE,
+    "axes.labelcolor": _MUTED,
+    "xtick.color": _RULE,
+    "ytick.color": _RULE,
+    "xtick.labelcolor": _MUTED,
+    "ytick.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": _RULE,
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+}
+
+
+def bars(case: CaseResult) -> str:
+    """The median time of every competitor, fastest first, with its ratio to recocore's on the bar."""
+    timed = sorted(case.timed, key=lambda entry: entry.times.median, reverse=True)
+    with mpl.rc_context(_STYLE):
+        figure, axes = _figure(0.5 + 0.52 * len(timed))
+        colours = [_OURS if entry.name == OURS else _PEER for entry in timed]
+        medians = [entry.times.median for entry in timed]
+        axes.barh(range(len(timed)), medians, height=0.56, color=colours)
+        for row, entry in enumerate(timed):
+            # The p95 as a thin line from the bar's end: what a bad run takes.
+            axes.plot([entry.times.median, entry.times.p95], [row, row], color=_MUTED, linewidth=1.4)
+            said = f": {comparison(entry.ratio.value)}" if entry.ratio else ""
+            end = max(entry.times.median, entry.times.p95)
+            # Where the longest bars leave no room beside them, the words stand above the bar.
+            axes.annotate(
+                f"{seconds(entry.times.median)}{said}", (end, row), (6, 0), textcoords="offset points", va="center"
+            )
+        axes.set_yticks(range(len(timed)), [entry.name for entry in timed])
+        axes.set_xlim(0, 1.75 * max(entry.times.p95 for entry in timed))
+        axes.tick_params(length=0)
+        axes.set_xticks([])
+        axes.spines["bottom"].set_visible(False)
+        return _svg(figure, f"bars-{case.name}", f"Median times of {case.name}")
+
+
+def curve(name: str, cases: Sequence[CaseResult], work_unit: str) -> str:
+    """Median time against work, both on logarithmic axes, with recocore's slope."""
+    names = list(dict.fromkeys(entry.name for case in cases for entry in case.timed))
+    with mpl.rc_context(_STYLE):
+        figure, axes = _figure(4.0)
+        for competitor in names:
+            points = sorted(
+                (case.work, entry.times.median) for case in cases for entry in case.timed if entry.name == competitor
+            )
+            work, medians = zip(*points, strict=True)
+            colour = _OURS if competitor == OURS else _PEER
+            label = competitor
+            if len(points) > 1:
+                slope, factor = power_law(work, medians)
+                label = f"{competitor}, slope {slope:.2f}"
+                axes.plot(work, [factor * size**slope for size in work], color=colour, linewidth=1.2, linestyle="--")
+            axes.plot(work, medians, "o", color=colour, markersize=8, markeredgecolor=_PAPER, markeredgewidth=1.5)
+            axes.annotate(label, points[-1], (-8, 10), textcoords="offset points", ha="right", weight="bold")
+        for case in cases:
+            if case.ours is not None:
+                point = (case.work, case.ours.times.median)
+                said = f"{amount(case.facts[name])}" if name in case.facts else case.name
+                axes.annotate(said, point, (8, -12), textcoords="offset points", color=_MUTED)
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.margins(x=0.12, y=0.16)
+        _log_ticks(axes.xaxis, amount)
+        _log_ticks(axes.yaxis, seconds)
+        axes.grid(True)
+        axes.set_xlabel(work_unit)
+        axes.set_ylabel("median time")
+        axes.tick_params(axis="y", labelcolor=_MUTED)
+        return _svg(figure, f"curve-{name}", f"Time against {work_unit}")
+
+
+def scatter(case: CaseResult, metric: str) -> str:
+    """Time against quality: up and to the left is better."""
+    timed = [entry for entry in case.timed if metric in entry.quality]
+    with mpl.rc_context(_STYLE):
+        figure, axes = _figure(3.4)
+        for entry in timed:
+            colour = _OURS if entry.name == OURS else _PEER
+            point = (entry.times.median, entry.quality[metric])
+            axes.plot(*point, "o", color=colour, markersize=9, markeredgecolor=_PAPER, markeredgewidth=1.5)
+            axes.annotate(entry.name, point, (0, 9), textcoords="offset points", ha="center")
+        axes.set_xscale("log")
+        axes.margins(x=0.25, y=0.3)
+        _log_ticks(axes.xaxis, seconds)
+        axes.grid(True)
+        axes.set_xlabel("median time (left is better)")
+        axes.set_ylabel(f"{metric} (up is better)")
+        axes.tick_params(axis="y", labelcolor=_MUTED)
+        return _svg(figure, f"scatter-{case.name}", f"Time and {metric} of {case.name}")
+
+
+def _figure(height: float) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+    FigureCanvasSVG(figure)
+    return figure, figure.add_subplot()
+
+
+def _log_ticks(axis: Any, words: Any) -> None:
+    low, high = axis.get_view_interval()
+    crowded = high / low > 30
+    axis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
+    axis.set_minor_formatter(NullFormatter() if crowded else FuncFormatter(lambda value, _: words(value)))
+    axis.set_tick_params(which="minor", length=0)
+
+
+def _svg(figure: Figure, name: str, title: str) -> str:
+    """The figure without fixed size, its names made its own so that several fit in one page."""
+    written = io.StringIO()
+    figure.savefig(
+        written, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+    )
+    svg = written.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(<svg [^>]*?)width="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'(<svg [^>]*?)height="[^"]*"', rf'\1role="img" aria-label="{title}"', svg, count=1)
+    svg = re.sub(r'( id="|url\(#|href="#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r"font: ([\w ]*?)([\d.]+px)[^;\"]*", r"font: \1\2 system-ui, sans-serif", svg)
+    for stand_in, variable in _VARIABLES.items():
+        svg = svg.replace(stand_in, variable)
+    return svg

@@ -1,0 +1,69 @@
+"""Figures as people read them, the same on the terminal and on the page."""
+
+from __future__ import annotations
+
+_THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def seconds(value: float) -> str:
+    """Three digits with a fitting unit.
+
+    >>> seconds(0.01234), seconds(12.345), seconds(0)
+    ('12.3 ms', '12.3 s', '0 s')
+    """
+    for factor, unit in ((1, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= factor:
+            return f"{_digits(value / factor)} {unit}"
+    return "0 s" if value == 0 else f"{_digits(value / 1e-9)} ns"
+
+
+def amount(value: float) -> str:
+    """Three digits of a large count.
+
+    >>> amount(4.02e9), amount(950)
+    ('4.02 G', '950')
+    """
+    for factor, prefix in _THOUSANDS:
+        if value >= factor:
+            return f"{_digits(value / factor)} {prefix}"
+    return f"{value:.0f}"
+
+
+def rate(value: float, unit: str) -> str:
+    """A count a second.
+
+    >>> rate(2e9, "multiply-adds")
+    '2.00 G multiply-adds/s'
+    """
+    return f"{amount(value)} {unit}/s".replace("  ", " ")
+
+
+def memory(value: int) -> str:
+    """In MiB or GiB.
+
+    >>> memory(3 * 2**30), memory(5 * 2**20)
+    ('3.00 GiB', '5 MiB')
+    """
+    return f"{_digits(value / 2**30)} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
+
+
+def times(value: float) -> str:
+    """A factor with three digits at most and the sign of multiplication.
+
+    >>> times(12.34)[:-1], times(1.239)[:-1], times(123.4)[:-1]
+    ('12.3', '1.24', '123')
+    """
+    return f"{_digits(value)}\N{MULTIPLICATION SIGN}"
+
+
+def comparison(ratio: float) -> str:
+    r"""What a peer's time over recocore's means, a loss said as plainly as a win.
+
+    >>> ascii(comparison(0.5))
+    "'recocore is 2.00\xd7 slower'"
+    """
+    return f"recocore is {times(ratio)} faster" if ratio >= 1 else f"recocore is {times(1 / ratio)} slower"
+
+
+def _digits(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:.0f}"

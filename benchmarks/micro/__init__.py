@@ -1,0 +1,1 @@
+"""Operations in isolation, timed by pytest-benchmark; not part of the tests."""

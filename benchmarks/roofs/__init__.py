@@ -1,0 +1,1 @@
+"""Rates to hold others against; each is measured like a competitor."""

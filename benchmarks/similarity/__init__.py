@@ -1,0 +1,1 @@
+"""The items most like each item, from a user by item matrix."""
