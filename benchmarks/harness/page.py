@@ -161,7 +161,7 @@ def _rate(case: CaseResult, results: Results) -> str:
     own = case.work / case.ours.times.median
     said = f"{amount(case.work)} {results.work_unit}: recocore does {rate(own, results.work_unit)}"
     if results.roof is not None:
-        said += f", {own / results.roof.rate:.2f} times the roof of {rate(results.roof.rate, '').strip()} ({results.roof.name})"
+        said += f", {own / results.roof.rate:.2f} times the roof of {rate(results.roof.rate)} ({results.roof.name})"
     return f'<p class="muted">{escape(said)}.</p>'
 
 
@@ -183,7 +183,7 @@ def _curve(name: str, cases: list[CaseResult], results: Results) -> str:
             seconds(own.times.p95),
             seconds(own.times.spread),
             memory(own.peak_bytes),
-            rate(speed, ""),
+            rate(speed),
             "" if results.roof is None else f"{speed / results.roof.rate:.2f}",
         ]
         rows.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")

@@ -29,13 +29,13 @@ def amount(value: float) -> str:
     return f"{value:.0f}"
 
 
-def rate(value: float, unit: str) -> str:
+def rate(value: float, unit: str = "") -> str:
     """A count a second.
 
-    >>> rate(2e9, "multiply-adds")
-    '2.00 G multiply-adds/s'
+    >>> rate(2e9, "multiply-adds"), rate(2e9)
+    ('2.00 G multiply-adds/s', '2.00 G/s')
     """
-    return f"{amount(value)} {unit}/s".replace("  ", " ")
+    return f"{amount(value)} {unit}".rstrip() + "/s"
 
 
 def memory(value: int) -> str:

@@ -1,0 +1,3 @@
+from tests.benchmarks.fake.adding import Adding as Competitor
+
+__all__ = ["Competitor"]

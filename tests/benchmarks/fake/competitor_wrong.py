@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from typing import Any
+
+from tests.benchmarks.fake.adding import Adding
+
+
+class Competitor(Adding):
+    def run(self) -> Any:
+        return super().run() + 1
