@@ -153,8 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result = command.main(args=arguments, standalone_mode=False)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("benchmarks: stopped", err=True)
-        return 130
+        return 130  # whoever pressed Ctrl-C knows
     except click.ClickException as error:
         click.echo(f"benchmarks: error: {error.format_message()}", err=True)
         return error.exit_code

@@ -33,7 +33,7 @@ p { margin: .4rem 0 .9rem; }
 ul.verdicts { list-style: none; padding: 0; margin: 1.4rem 0; }
 ul.verdicts li { padding: .45rem 0; border-top: 1px solid var(--rule); }
 figure, .wide { margin: .6rem 0; overflow-x: auto; }
-figure svg { display: block; width: 100%; min-width: 30rem; height: auto; }
+figure svg { display: block; width: 100%; min-width: 23rem; max-width: 44rem; height: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .6rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 th { font-weight: 500; }

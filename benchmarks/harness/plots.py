@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from benchmarks.harness.results import OURS
 from benchmarks.harness.statistics import power_law
 from benchmarks.harness.words import amount, comparison, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from benchmarks.harness.results import CaseResult
 
@@ -30,11 +30,11 @@ _VARIABLES = {
     _PEER: "var(--peer)",
     _PAPER: "var(--paper)",
 }
-_WIDTH = 7.2
+_WIDTH = 6.0
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "recocore",
-    "font.size": 11,
+    "font.size": 10,
     "text.color": _INK,
     "axes.edgecolor": _RULE,
     "axes.labelcolor": _MUTED,
@@ -54,7 +54,7 @@ def bars(case: CaseResult) -> str:
     """The median time of every competitor, fastest first, with its ratio to recocore's on the bar."""
     timed = sorted(case.timed, key=lambda entry: entry.times.median, reverse=True)
     with mpl.rc_context(_STYLE):
-        figure, axes = _figure(0.5 + 0.52 * len(timed))
+        figure, axes = _figure(0.35 + 0.42 * len(timed))
         colours = [_OURS if entry.name == OURS else _PEER for entry in timed]
         medians = [entry.times.median for entry in timed]
         axes.barh(range(len(timed)), medians, height=0.56, color=colours)
@@ -63,12 +63,11 @@ def bars(case: CaseResult) -> str:
             axes.plot([entry.times.median, entry.times.p95], [row, row], color=_MUTED, linewidth=1.4)
             said = f": {comparison(entry.ratio.value)}" if entry.ratio else ""
             end = max(entry.times.median, entry.times.p95)
-            # Where the longest bars leave no room beside them, the words stand above the bar.
             axes.annotate(
                 f"{seconds(entry.times.median)}{said}", (end, row), (6, 0), textcoords="offset points", va="center"
             )
         axes.set_yticks(range(len(timed)), [entry.name for entry in timed])
-        axes.set_xlim(0, 1.75 * max(entry.times.p95 for entry in timed))
+        axes.set_xlim(0, 2.1 * max(entry.times.p95 for entry in timed))
         axes.tick_params(length=0)
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
@@ -79,7 +78,7 @@ def curve(name: str, cases: Sequence[CaseResult], work_unit: str) -> str:
     """Median time against work, both on logarithmic axes, with recocore's slope."""
     names = list(dict.fromkeys(entry.name for case in cases for entry in case.timed))
     with mpl.rc_context(_STYLE):
-        figure, axes = _figure(4.0)
+        figure, axes = _figure(3.4)
         for competitor in names:
             points = sorted(
                 (case.work, entry.times.median) for case in cases for entry in case.timed if entry.name == competitor
@@ -96,7 +95,7 @@ def curve(name: str, cases: Sequence[CaseResult], work_unit: str) -> str:
         for case in cases:
             if case.ours is not None:
                 point = (case.work, case.ours.times.median)
-                said = f"{amount(case.facts[name])}" if name in case.facts else case.name
+                said = _round(amount(case.facts[name])) if name in case.facts else case.name
                 axes.annotate(said, point, (8, -12), textcoords="offset points", color=_MUTED)
         axes.set_xscale("log")
         axes.set_yscale("log")
@@ -114,7 +113,7 @@ def scatter(case: CaseResult, metric: str) -> str:
     """Time against quality: up and to the left is better."""
     timed = [entry for entry in case.timed if metric in entry.quality]
     with mpl.rc_context(_STYLE):
-        figure, axes = _figure(3.4)
+        figure, axes = _figure(3.0)
         for entry in timed:
             colour = _OURS if entry.name == OURS else _PEER
             point = (entry.times.median, entry.quality[metric])
@@ -136,12 +135,17 @@ def _figure(height: float) -> tuple[Figure, Any]:
     return figure, figure.add_subplot()
 
 
-def _log_ticks(axis: Any, words: Any) -> None:
+def _log_ticks(axis: Any, words: Callable[[float], str]) -> None:
+    """Powers of ten, and where there are few of them 2 and 5 times them."""
     low, high = axis.get_view_interval()
-    crowded = high / low > 30
-    axis.set_major_formatter(FuncFormatter(lambda value, _: words(value)))
-    axis.set_minor_formatter(NullFormatter() if crowded else FuncFormatter(lambda value, _: words(value)))
-    axis.set_tick_params(which="minor", length=0)
+    axis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 300 else (1.0, 2.0, 5.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _round(words(value))))
+
+
+def _round(words: str) -> str:
+    """Without the zeros behind a point, which a tick has no use for."""
+    return re.sub(r"\.0+(?!\d)", "", words)
 
 
 def _svg(figure: Figure, name: str, title: str) -> str:

@@ -70,7 +70,7 @@ def test_without_ours_there_are_no_ratios(settings: Settings) -> None:
 
 
 def test_a_case_without_its_data_is_skipped_and_said(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    found = run_scenario(SCENARIO, [CASES["absent"], CASES["good"]], settings, Console(width=120))  # type: ignore[arg-type, list-item]
+    found = run_scenario(SCENARIO, [CASES["absent"], CASES["good"]], settings, Console(width=120))  # type: ignore[arg-type]
     assert [(skipped.name, skipped.reason) for skipped in found.skipped] == [("absent", "there are no numbers")]
     assert [case.name for case in found.cases] == ["good"]
     printed = capsys.readouterr().out
