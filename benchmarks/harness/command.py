@@ -7,7 +7,7 @@ import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from rich.console import Console
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.harness.scenario import Case, Scenario
+
+P = TypeVar("P")
 
 _REPEATS = 7
 _QUICK_REPEATS = 3
@@ -89,9 +91,7 @@ def command(
     return 0 if results.cases and all(case.ours for case in results.cases) else 1
 
 
-def run_scenario(
-    scenario: Scenario[object], cases: Sequence[Case[object]], settings: Settings, target: Console
-) -> Results:
+def run_scenario(scenario: Scenario[P], cases: Sequence[Case[P]], settings: Settings, target: Console) -> Results:
     """Measure the roof and every case in turn; each case's figures go to `target` when it is done."""
     machine = this_machine()
     roof = measure_roof(scenario, settings)
@@ -125,7 +125,7 @@ def run_scenario(
     )
 
 
-def select(scenario: Scenario[object], names: Sequence[str], quick: bool, large: bool) -> list[Case[object]]:
+def select(scenario: Scenario[P], names: Sequence[str], quick: bool, large: bool) -> list[Case[P]]:
     """The cases asked for, in the scenario's order."""
     known = {case.name for case in scenario.cases}
     for name in names:

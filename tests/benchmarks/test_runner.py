@@ -70,7 +70,7 @@ def test_without_ours_there_are_no_ratios(settings: Settings) -> None:
 
 
 def test_a_case_without_its_data_is_skipped_and_said(settings: Settings, capsys: pytest.CaptureFixture[str]) -> None:
-    found = run_scenario(SCENARIO, [CASES["absent"], CASES["good"]], settings, Console(width=120))  # type: ignore[arg-type]
+    found = run_scenario(SCENARIO, [CASES["absent"], CASES["good"]], settings, Console(width=120))
     assert [(skipped.name, skipped.reason) for skipped in found.skipped] == [("absent", "there are no numbers")]
     assert [case.name for case in found.cases] == ["good"]
     printed = capsys.readouterr().out
@@ -104,4 +104,4 @@ def test_a_competitor_that_hangs_is_given_up(tmp_path: Path) -> None:
     ],
 )
 def test_cases_are_chosen(names: tuple[str, ...], quick: bool, large: bool, expected: list[str]) -> None:
-    assert [case.name for case in select(SCENARIO, names, quick, large)] == expected  # type: ignore[arg-type]
+    assert [case.name for case in select(SCENARIO, names, quick, large)] == expected
