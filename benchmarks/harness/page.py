@@ -111,7 +111,7 @@ def _interval(ratio: Ratio) -> str:
 
 def _case(case: CaseResult, results: Results) -> str:
     facts = ", ".join(f"{value:,} {name}" for name, value in case.facts.items())
-    described = escape(f"{case.title[:1].upper()}{case.title[1:]}. {facts}.")
+    described = escape(f"{case.title}; {facts}")
     plot = f"<figure>{plots.bars(case)}</figure>" if case.timed else ""
     has_quality = any(results.drawn in entry.quality for entry in case.timed)
     quality = f"<figure>{plots.scatter(case, results.drawn)}</figure>" if results.drawn and has_quality else ""
