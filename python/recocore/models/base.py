@@ -10,7 +10,7 @@ import numpy as np
 from recocore.csr import Csr
 from recocore.data import Interactions
 from recocore.errors import InvalidArgumentError, NotFittedError, UnsupportedError
-from recocore.ops.arguments import choice, integer
+from recocore.ops.arguments import checked_indices, choice, integer
 from recocore.ops.topk import candidate_list
 from recocore.scoring import CandidateFilter
 
@@ -174,29 +174,6 @@ class BaseModel(ABC):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.params().items())
         return f"{type(self).__name__}({arguments})"
-
-
-def checked_indices(value: Any, count: int, argument: str) -> Int32Array:
-    """Integers `[n]` in [0, count) as int32.
-
-    Raises:
-        InvalidArgumentError: not a 1-d array of integers, or one out of range.
-    """
-    try:
-        indices = np.asarray(value)
-    except ValueError:  # rows of different lengths
-        indices = np.empty((0, 0), object)
-    if indices.size == 0 and indices.ndim == 1:
-        return np.empty(0, np.int32)
-    if indices.ndim != 1 or indices.dtype.kind not in "iu":
-        raise InvalidArgumentError(
-            f"{argument}: expected a 1-d array of integers, got {indices.ndim}-d {indices.dtype}", field=argument
-        )
-    if indices.min() < 0 or indices.max() >= count:
-        raise InvalidArgumentError(
-            f"{argument}: expected indices in [0, {count}), got {indices.min()} to {indices.max()}", field=argument
-        )
-    return np.ascontiguousarray(indices, np.int32)
 
 
 def check_device(device: str) -> str:
