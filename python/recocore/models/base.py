@@ -5,8 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
-import numpy as np
-
 from recocore.csr import Csr
 from recocore.data import Interactions
 from recocore.errors import InvalidArgumentError, NotFittedError, UnsupportedError
