@@ -182,9 +182,10 @@ def test_counts_of_parts_add_up(baskets_at_once: int) -> None:
     held = Csr.from_scipy(random_baskets(10))
     whole = pair_counts(held, 4, 1, None)
     parts: list[float] = []
-    for ours, expected in zip(pair_counts(held, 4, 1, parts.append, baskets_at_once), whole, strict=True):
-        assert ours.dtype == expected.dtype
-        np.testing.assert_array_equal(ours, expected)
+    ours = pair_counts(held, 4, 1, parts.append, baskets_at_once)
+    for column in range(3):
+        assert ours[column].dtype == whole[column].dtype
+        np.testing.assert_array_equal(ours[column], whole[column])
     assert parts == sorted(parts)
 
 

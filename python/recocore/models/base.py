@@ -68,18 +68,7 @@ class BaseModel(ABC):
         Raises:
             InvalidArgumentError: there is nothing to learn from, or a parameter does not fit the data.
         """
-        if not isinstance(interactions, Interactions):
-            raise InvalidArgumentError(
-                f"interactions: expected recocore.Interactions, got {type(interactions).__name__}; "
-                "make them with Interactions.from_coo, from_csr or from_events",
-                field="interactions",
-            )
-        if interactions.nnz == 0:
-            raise InvalidArgumentError(
-                f"interactions: expected at least one, got an empty {interactions.n_users} x {interactions.n_items} "
-                "matrix; check event types, weights and cleaning",
-                field="interactions",
-            )
+        check_learnable(interactions)
         scorer = self._learn(interactions, progress)
         if progress is not None:
             progress(1.0)
@@ -172,6 +161,26 @@ class BaseModel(ABC):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.params().items())
         return f"{type(self).__name__}({arguments})"
+
+
+def check_learnable(interactions: object) -> None:
+    """Refuse what no model can learn from.
+
+    Raises:
+        InvalidArgumentError: not Interactions, or none.
+    """
+    if not isinstance(interactions, Interactions):
+        raise InvalidArgumentError(
+            f"interactions: expected recocore.Interactions, got {type(interactions).__name__}; "
+            "make them with Interactions.from_coo, from_csr or from_events",
+            field="interactions",
+        )
+    if interactions.nnz == 0:
+        raise InvalidArgumentError(
+            f"interactions: expected at least one, got an empty {interactions.n_users} x {interactions.n_items} "
+            "matrix; check event types, weights and cleaning",
+            field="interactions",
+        )
 
 
 def check_device(device: str) -> str:
