@@ -146,7 +146,7 @@ def test_a_local_change_compares_few_rows(kind: str) -> None:
     compare = Compare(after, kind, {})
     for k in (2, 100):
         fitted = Fitted(before, Compare(before, kind, {})(None, k, None), *same)
-        updated = updated_neighbors(fitted, after, kind, k, compare)
+        updated = updated_neighbors(fitted, after, kind, k, compare, refit_above=0.25)
         assert compare.fits == 0
         assert 2 <= updated.recomputed < 150
         assert_same(updated.neighbors, Compare(after, kind, {})(None, k, None))

@@ -66,7 +66,7 @@ def updated_neighbors(
     k: int,
     compare: Compare,
     progress: Progress | None = None,
-    refit_above: float = 0.25,
+    refit_above: float = 0.05,
 ) -> Updated:
     """The same bytes as `compare(None, k)`, from the neighbours fitted before where these still hold.
 
@@ -82,7 +82,7 @@ def updated_neighbors(
         compare: the similarity over `after`.
         progress: told the part done.
         refit_above: the share of the work of a whole fit above which all rows are compared: one pass over all pairs is
-            cheaper than its parts.
+            cheaper than its parts and the merging.
 
     O(entries) and the time of the rows compared.
     """
@@ -99,8 +99,10 @@ def updated_neighbors(
         again |= sharing_a_column(after, changed) | lists.holding(changed)
         kept = lists.neighbors
     else:
-        kept = lists.merged(changed, _scores_with(after, changed, lists, compare, _part(progress, 0.0, 0.5)), k)
-        again |= lists.full & (np.diff(kept.indptr) < k)
+        found = _scores_with(after, changed, lists, compare, _part(progress, 0.0, 0.5))
+        rows, merged = lists.merged(changed, found, k)
+        again[rows] |= lists.full[rows] & (np.diff(merged.indptr) < k)
+        kept = _with_rows(lists.neighbors, rows, merged)
     if work[again].sum() > most:
         return Updated(compare(None, k, _part(progress, 0.5, 1.0)), after.shape[0])
     rows = np.flatnonzero(again).astype(np.int32)
@@ -152,28 +154,27 @@ class _Lists:
         better: BoolArray = (score > last) | ((score == last) & (id <= self.last_id[row]))
         return better | ~self.full[row]
 
-    def merged(self, changed: BoolArray, found: tuple[Int32Array, Int32Array, Float32Array], k: int) -> Csr:
-        """The k best of each list without its changed rows and of what was found; lists of changed rows are empty.
+    def merged(
+        self, changed: BoolArray, found: tuple[Int32Array, Int32Array, Float32Array], k: int
+    ) -> tuple[Int32Array, Csr]:
+        """The lists that name a changed row or take one in, anew: their row numbers, rising, and the k best of each.
 
-        What an old full list does not name ranks below its last, and nothing here does: k of these are the k best.
+        They are chosen from what was found and from the old lists without their changed rows. What an old full list does
+        not name ranks below its last, and nothing here does: k of these are the k best.
         """
-        old_rows = entry_rows(self.neighbors)
-        kept = ~changed[old_rows] & ~changed[self.neighbors.indices]
         found_rows, found_ids, found_scores = found
-        sorting = kept & marked(len(changed), found_rows)[old_rows]
-        sure = kept & ~sorting  # a list that took nothing in needs no choice
-        rows = np.concatenate([old_rows[sorting], found_rows])
-        ids = np.concatenate([self.neighbors.indices[sorting], found_ids])
-        scores = np.concatenate([self.neighbors.values[sorting], found_scores])
+        touched = (self.holding(changed) | marked(len(changed), found_rows)) & ~changed
+        numbers = np.flatnonzero(touched).astype(np.int32)
+        old = self.neighbors.rows(numbers)
+        kept = ~changed[old.indices]
+        rows = np.concatenate([entry_rows(old)[kept], (np.cumsum(touched, dtype=np.int32) - 1)[found_rows]])
+        ids = np.concatenate([old.indices[kept], found_ids])
+        scores = np.concatenate([old.values[kept], found_scores])
         order = np.lexsort((ids, -scores, rows))
-        first = np.searchsorted(rows[order], rows[order])
-        best = order[np.arange(len(order)) - first < k]
-        return Csr.from_coo(
-            np.concatenate([old_rows[sure], rows[best]]),
-            np.concatenate([self.neighbors.indices[sure], ids[best]]),
-            np.concatenate([self.neighbors.values[sure], scores[best]]),
-            self.neighbors.shape,
-        )
+        counts = np.bincount(rows, minlength=len(numbers))
+        rank = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+        best = order[rank < k]
+        return numbers, Csr.from_coo(rows[best], ids[best], scores[best], old.shape)
 
 
 def _scores_with(
