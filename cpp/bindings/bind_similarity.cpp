@@ -1,6 +1,7 @@
 #include <pybind11/stl.h>
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,12 +15,16 @@ namespace {
 
 py::tuple similarity_(const py::tuple& matrix, const std::string& kind, std::optional<std::int64_t> k, double shrinkage,
                       std::int64_t min_support, std::optional<float> threshold, bool include_self, double alpha,
-                      double beta, double k1, double b, int num_threads, const py::object& progress) {
+                      double beta, double k1, double b, const py::object& rows, int num_threads,
+                      const py::object& progress) {
   const CsrArgument argument(matrix, "matrix");
   const SimilarityParams params{similarity_kind(kind), k,     shrinkage, min_support, threshold,
                                 include_self,          alpha, beta,      k1,          b};
+  std::optional<py::array_t<std::int32_t>> row_array;
+  std::optional<std::span<const std::int32_t>> row_span;
+  if (!rows.is_none()) row_span = span_of(row_array.emplace(checked<std::int32_t>(rows, "rows", 1)));
   return to_python(run_released(num_threads, progress, [&](const Execution& execution) {
-    return similarity(argument.view(), params, execution);
+    return similarity(argument.view(), params, execution, row_span);
   }));
 }
 
@@ -36,8 +41,10 @@ void register_similarity(py::module_& module) {
              py::arg("shrinkage") = defaults.shrinkage, py::arg("min_support") = defaults.min_support,
              py::arg("threshold") = py::none(), py::arg("include_self") = defaults.include_self,
              py::arg("alpha") = defaults.alpha, py::arg("beta") = defaults.beta, py::arg("k1") = defaults.k1,
-             py::arg("b") = defaults.b, py::arg("num_threads") = 0, py::arg("progress") = py::none(),
-             "The k rows most like each row of a canonical CSR tuple, as a CSR tuple with columns rising.");
+             py::arg("b") = defaults.b, py::arg("rows") = py::none(), py::arg("num_threads") = 0,
+             py::arg("progress") = py::none(),
+             "The k rows most like each row (or each of `rows`) of a canonical CSR tuple, as a CSR tuple with columns "
+             "rising.");
   module.def("similarity_kinds", &similarity_kinds, "The names of the similarity kinds.");
 }
 

@@ -142,6 +142,7 @@ def similarity(
     beta: float = 1.0,
     k1: float = 1.2,
     b: float = 0.75,
+    rows: Int32Array | None = None,
     num_threads: int = 0,
     progress: Progress | None = None,
 ) -> NativeCsr: ...

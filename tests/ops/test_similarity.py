@@ -93,6 +93,18 @@ def test_symmetric_kinds_are_exactly_symmetric(kind: str) -> None:
     np.testing.assert_array_equal(scores, scores.T)
 
 
+@pytest.mark.parametrize("kind", SIMILARITY_KINDS)
+def test_some_rows_have_the_bytes_they_have_among_all(kind: str) -> None:
+    matrix = input_of(kind, 5)
+    options: dict[str, Any] = {"k": 4, "shrinkage": 1.5, "min_support": 2, "include_self": True}
+    whole = similarity(matrix, kind, **options)
+    for rows in ([], [7], [18, 0, 4, 4, 2], np.arange(19)[::-1], np.array([3, 9], np.uint8)):
+        for threads in (1, 3):
+            some = similarity(matrix, kind, rows=rows, num_threads=threads, **options)
+            assert some.shape == (len(rows), 19)
+            assert same_bytes(some, whole[np.asarray(rows, np.int64)])
+
+
 def test_ties_go_to_the_lower_row() -> None:
     matrix = sp.csr_matrix(np.ones((6, 4)))
     assert similarity(matrix, k=2).indices.reshape(6, 2).tolist() == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1], [0, 1]]
@@ -237,6 +249,10 @@ def test_negative_values_are_refused_where_they_mean_nothing(kind: str) -> None:
         ({"kind": "asymmetric_cosine", "alpha": 1.5}, "alpha: expected a finite number, .* at most 1"),
         ({"kind": "bm25", "b": 1.5}, "b: expected a finite number"),
         ({"kind": "bm25", "k1": -0.1}, "k1: expected a finite number"),
+        ({"rows": [0, 23]}, r"rows: expected indices in \[0, 23\), got 0 to 23"),
+        ({"rows": [-1]}, r"rows: expected indices in \[0, 23\), got -1 to -1"),
+        ({"rows": 3}, "rows: expected a 1-d array of integers, got 0-d int64"),
+        ({"rows": [0.5]}, "rows: expected a 1-d array of integers, got 1-d float64"),
         ({"matrix": np.eye(3)}, "matrix: expected a SciPy sparse matrix, got ndarray"),
     ],
 )

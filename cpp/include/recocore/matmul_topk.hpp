@@ -19,7 +19,7 @@ struct MatmulTopkParams {
 /// The k largest entries of each row of the sparse product a · b: float32 [a.rows, b.cols], columns rising in each row.
 /// Chosen by value descending, then column ascending. An entry is in the product where stored entries of a and b meet,
 /// even if their products cancel to 0: negatives and zeros compete like any other value. Sums are float64 in the order
-/// of a's row, so the bytes are the same at every thread count. 13 to 21 bytes of scratch a column of b and thread; O(Σ
+/// of a's row, so the bytes are the same at every thread count. 12 to 20 bytes of scratch a column of b and thread; O(Σ
 /// entries that meet). Throws Error: invalid_argument for a malformed matrix, a value that is not finite, shapes that
 /// do not fit or a bad parameter; out_of_memory before it happens.
 [[nodiscard]] CsrMatrix matmul_topk(const CsrView& a, const CsrView& b, const MatmulTopkParams& params,

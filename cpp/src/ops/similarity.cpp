@@ -83,6 +83,15 @@ void require_nonnegative(const CsrView& matrix, SimilarityKind kind) {
   }
 }
 
+void require_rows(std::span<const std::int32_t> rows, std::int64_t count) {
+  for (std::size_t q = 0; q < rows.size(); ++q) {
+    require(rows[q] >= 0 && rows[q] < count, [&] {
+      return "rows: expected row numbers in [0, " + std::to_string(count) + "), got " + std::to_string(rows[q]) +
+             " at position " + std::to_string(q);
+    });
+  }
+}
+
 }  // namespace
 
 std::span<const std::string_view> similarity_kind_names() noexcept {
@@ -99,7 +108,8 @@ SimilarityKind similarity_kind(std::string_view name) {
   return static_cast<SimilarityKind>(found - kNames.begin());
 }
 
-CsrMatrix similarity(const CsrView& matrix, const SimilarityParams& params, const Execution& execution) {
+CsrMatrix similarity(const CsrView& matrix, const SimilarityParams& params, const Execution& execution,
+                     const std::optional<std::span<const std::int32_t>>& rows) {
   validate(params);
   validate(matrix, "matrix");
   require(matrix.rows <= INT32_MAX, [&] {
@@ -108,7 +118,8 @@ CsrMatrix similarity(const CsrView& matrix, const SimilarityParams& params, cons
   });
   require_canonical(matrix);
   if (needs_nonnegative(params.kind)) require_nonnegative(matrix, params.kind);
-  return similarity_cpu(matrix, params, execution);
+  if (rows) require_rows(*rows, matrix.rows);
+  return similarity_cpu(matrix, params, rows, execution);
 }
 
 }  // namespace recocore

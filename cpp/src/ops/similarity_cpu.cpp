@@ -51,8 +51,9 @@ double pearson(const Moments& sums) {
   throw Error(ErrorCode::internal, "similarity: a kind without a formula");
 }
 
-CsrMatrix by_counts(const CsrView& matrix, const SimilarityParams& params, const Execution& execution) {
-  SimilarityPass<Counts> pass(matrix, params, execution);
+CsrMatrix by_counts(const CsrView& matrix, const SimilarityParams& params,
+                    const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
+  SimilarityPass<Counts> pass(matrix, params, rows, execution);
   const auto columns = static_cast<double>(matrix.cols);
   const double alpha = params.alpha;
   const double beta = params.beta;
@@ -75,8 +76,9 @@ CsrMatrix by_counts(const CsrView& matrix, const SimilarityParams& params, const
   }
 }
 
-CsrMatrix by_products(const CsrView& matrix, const SimilarityParams& params, const Execution& execution) {
-  SimilarityPass<Products> pass(matrix, params, execution);
+CsrMatrix by_products(const CsrView& matrix, const SimilarityParams& params,
+                      const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
+  SimilarityPass<Products> pass(matrix, params, rows, execution);
   switch (params.kind) {
     case SimilarityKind::cosine:
     case SimilarityKind::adjusted_cosine:
@@ -112,8 +114,9 @@ CsrMatrix by_products(const CsrView& matrix, const SimilarityParams& params, con
   }
 }
 
-CsrMatrix by_moments(const CsrView& matrix, const SimilarityParams& params, const Execution& execution) {
-  SimilarityPass<Moments> pass(matrix, params, execution);
+CsrMatrix by_moments(const CsrView& matrix, const SimilarityParams& params,
+                     const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
+  SimilarityPass<Moments> pass(matrix, params, rows, execution);
   switch (params.kind) {
     case SimilarityKind::adjusted_cosine_corated:
       return pass.run([](const Moments& sums, std::int64_t, std::int64_t) {
@@ -127,7 +130,8 @@ CsrMatrix by_moments(const CsrView& matrix, const SimilarityParams& params, cons
 
 }  // namespace
 
-CsrMatrix similarity_cpu(const CsrView& matrix, const SimilarityParams& params, const Execution& execution) {
+CsrMatrix similarity_cpu(const CsrView& matrix, const SimilarityParams& params,
+                         const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
   switch (params.kind) {
     case SimilarityKind::jaccard:
     case SimilarityKind::dice:
@@ -135,10 +139,10 @@ CsrMatrix similarity_cpu(const CsrView& matrix, const SimilarityParams& params, 
     case SimilarityKind::lift:
     case SimilarityKind::conditional_probability:
     case SimilarityKind::log_likelihood_ratio:
-    case SimilarityKind::cooccurrence: return by_counts(matrix, params, execution);
+    case SimilarityKind::cooccurrence: return by_counts(matrix, params, rows, execution);
     case SimilarityKind::adjusted_cosine_corated:
-    case SimilarityKind::pearson: return by_moments(matrix, params, execution);
-    default: return by_products(matrix, params, execution);
+    case SimilarityKind::pearson: return by_moments(matrix, params, rows, execution);
+    default: return by_products(matrix, params, rows, execution);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -53,11 +54,12 @@ struct Moments {
 template <typename Sums>
 class SimilarityPass {
  public:
-  /// The three arguments must outlive this.
-  SimilarityPass(const CsrView& matrix, const SimilarityParams& params, const Execution& execution)
-      : matrix_(matrix), params_(params), execution_(execution) {
+  /// The arguments must outlive this; without rows every row is compared.
+  SimilarityPass(const CsrView& matrix, const SimilarityParams& params,
+                 const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution)
+      : matrix_(matrix), params_(params), rows_(rows), execution_(execution) {
     constexpr std::int64_t kBytesEachEntry = sizeof(std::int32_t) + sizeof(float) + (Sums::kWeighted ? 16 : 0);
-    const std::int64_t chunks = (matrix_.rows + kRowsEachChunk - 1) / kRowsEachChunk;
+    const std::int64_t chunks = (compared() + kRowsEachChunk - 1) / kRowsEachChunk;
     const std::int64_t workers = std::min<std::int64_t>(resolve_threads(execution.num_threads), chunks);
     budget_.take(matrix_.nnz(), kBytesEachEntry, "compare fewer rows or use a machine with more memory");
     budget_.take(workers * matrix_.rows, sizeof(Sums) + sizeof(std::int32_t), "lower num_threads");
@@ -83,15 +85,17 @@ class SimilarityPass {
     return squares;
   }
 
-  /// The similarities by formula(sums, i, j) -> float64, asked for every pair of rows with a common column.
+  /// The similarities by formula(sums, i, j) -> float64, asked for every pair of a row to be compared and one
+  /// with a common column.
   template <typename Formula>
   [[nodiscard]] CsrMatrix run(const Formula& formula) {
-    RowChunks result(matrix_.rows, matrix_.rows, kRowsEachChunk);
+    RowChunks result(compared(), matrix_.rows, kRowsEachChunk);
     PerWorker<Scratch> workers(execution_);
-    parallel_for(execution_, matrix_.rows, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int worker) {
+    parallel_for(execution_, compared(), kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int worker) {
       Scratch& mine = workers.get(worker, [&] { return Scratch(matrix_.rows, params_.k); });
       RowChunk chunk;
-      for (std::int64_t i = begin; i < end; ++i) {
+      for (std::int64_t r = begin; r < end; ++r) {
+        const std::int64_t i = rows_ ? (*rows_)[static_cast<std::size_t>(r)] : r;
         checkpoint();
         add_up(i, mine);
         select(i, mine, formula);
@@ -114,6 +118,8 @@ class SimilarityPass {
     std::vector<std::int32_t> touched;  // the rows whose sums are not zero
     TopkSelector selector;
   };
+
+  [[nodiscard]] std::int64_t compared() const noexcept { return rows_ ? std::ssize(*rows_) : matrix_.rows; }
 
   [[nodiscard]] std::size_t begin_of(std::int64_t row) const {
     return static_cast<std::size_t>(matrix_.indptr[static_cast<std::size_t>(row)]);
@@ -152,6 +158,7 @@ class SimilarityPass {
 
   const CsrView& matrix_;
   const SimilarityParams& params_;
+  const std::optional<std::span<const std::int32_t>>& rows_;
   const Execution& execution_;
   MemoryBudget budget_{"similarity"};
   CsrMatrix transposed_;

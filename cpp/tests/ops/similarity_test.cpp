@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <stdexcept>
@@ -97,6 +98,28 @@ TEST_CASE("every kind has the same bytes at every thread count, sorted columns a
       for (const float v : one.view().row_values(r)) CHECK(std::isfinite(v));
     }
   }
+}
+
+TEST_CASE("some rows are those of the whole, in the order asked for") {
+  const CsrMatrix matrix = random_matrix(60, 30);
+  const std::vector<std::int32_t> rows{59, 3, 3, 0, 17, 18, 19, 20, 21, 22, 23};
+  for (const std::string_view name : similarity_kind_names()) {
+    CAPTURE(name);
+    SimilarityParams params = of(name);
+    params.k = 5;
+    const CsrMatrix whole = similarity(matrix.view(), params, {1, nullptr});
+    const CsrMatrix some = similarity(matrix.view(), params, {2, nullptr}, rows);
+    REQUIRE(some.rows == std::ssize(rows));
+    CHECK(some.cols == 60);
+    for (std::int64_t q = 0; q < some.rows; ++q) {
+      const std::int64_t row = rows[static_cast<std::size_t>(q)];
+      CHECK(std::ranges::equal(some.view().row(q), whole.view().row(row)));
+      CHECK(std::ranges::equal(some.view().row_values(q), whole.view().row_values(row)));
+    }
+  }
+  CHECK(similarity(matrix.view(), {}, {}, std::vector<std::int32_t>{}).rows == 0);
+  for (const std::int32_t outside : {-1, 60})
+    CHECK_THROWS_AS((void)similarity(matrix.view(), {}, {}, std::vector{0, outside}), Error);
 }
 
 TEST_CASE("no rows, no columns and no entries") {

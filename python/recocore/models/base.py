@@ -5,12 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkable
 
-import numpy as np
-
 from recocore.csr import Csr
 from recocore.data import Interactions
 from recocore.errors import InvalidArgumentError, NotFittedError, UnsupportedError
-from recocore.ops.arguments import choice, integer
+from recocore.ops.arguments import checked_indices, choice, integer
 from recocore.ops.topk import candidate_list
 from recocore.scoring import CandidateFilter
 
@@ -70,18 +68,7 @@ class BaseModel(ABC):
         Raises:
             InvalidArgumentError: there is nothing to learn from, or a parameter does not fit the data.
         """
-        if not isinstance(interactions, Interactions):
-            raise InvalidArgumentError(
-                f"interactions: expected recocore.Interactions, got {type(interactions).__name__}; "
-                "make them with Interactions.from_coo, from_csr or from_events",
-                field="interactions",
-            )
-        if interactions.nnz == 0:
-            raise InvalidArgumentError(
-                f"interactions: expected at least one, got an empty {interactions.n_users} x {interactions.n_items} "
-                "matrix; check event types, weights and cleaning",
-                field="interactions",
-            )
+        check_learnable(interactions)
         scorer = self._learn(interactions, progress)
         if progress is not None:
             progress(1.0)
@@ -176,27 +163,24 @@ class BaseModel(ABC):
         return f"{type(self).__name__}({arguments})"
 
 
-def checked_indices(value: Any, count: int, argument: str) -> Int32Array:
-    """Integers `[n]` in [0, count) as int32.
+def check_learnable(interactions: object) -> None:
+    """Refuse what no model can learn from.
 
     Raises:
-        InvalidArgumentError: not a 1-d array of integers, or one out of range.
+        InvalidArgumentError: not Interactions, or none.
     """
-    try:
-        indices = np.asarray(value)
-    except ValueError:  # rows of different lengths
-        indices = np.empty((0, 0), object)
-    if indices.size == 0 and indices.ndim == 1:
-        return np.empty(0, np.int32)
-    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+    if not isinstance(interactions, Interactions):
         raise InvalidArgumentError(
-            f"{argument}: expected a 1-d array of integers, got {indices.ndim}-d {indices.dtype}", field=argument
+            f"interactions: expected recocore.Interactions, got {type(interactions).__name__}; "
+            "make them with Interactions.from_coo, from_csr or from_events",
+            field="interactions",
         )
-    if indices.min() < 0 or indices.max() >= count:
+    if interactions.nnz == 0:
         raise InvalidArgumentError(
-            f"{argument}: expected indices in [0, {count}), got {indices.min()} to {indices.max()}", field=argument
+            f"interactions: expected at least one, got an empty {interactions.n_users} x {interactions.n_items} "
+            "matrix; check event types, weights and cleaning",
+            field="interactions",
         )
-    return np.ascontiguousarray(indices, np.int32)
 
 
 def check_device(device: str) -> str:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
 
 from recocore.csr import Csr
-from recocore.models.base import BaseModel, check_device
+from recocore.errors import InvalidArgumentError
+from recocore.models.base import BaseModel, check_device, check_learnable
+from recocore.models.knn_update import Fitted, updated_neighbors
 from recocore.ops.arguments import choice, integer, not_negative, threads
 from recocore.ops.similarity import SIMILARITY_KINDS, similarity
 from recocore.scoring import ItemNeighborScorer, UserNeighborScorer
@@ -14,7 +19,7 @@ from recocore.scoring import ItemNeighborScorer, UserNeighborScorer
 if TYPE_CHECKING:
     from recocore.data import Interactions
     from recocore.scoring import Scorer
-    from recocore.types import Progress
+    from recocore.types import Int32Array, Progress
 
 
 class _NeighborModel(BaseModel):
@@ -45,20 +50,77 @@ class _NeighborModel(BaseModel):
             "device": self.device,
         }
 
-    @abstractmethod
-    def _learn(self, interactions: Interactions, progress: Progress | None) -> Scorer: ...
+    def update(
+        self,
+        interactions: Interactions,
+        user_indices: Any = None,
+        item_indices: Any = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn from interactions that grew or changed a little since the fit; the result is that of `fit`, to the byte.
 
-    def _neighbors(self, rows: Csr, progress: Progress | None) -> Csr:
-        """The k rows most like each row."""
+        Only what changed is compared again: the rows whose entries are not as they were, and the rows that may have
+        other neighbours for that. Where much changed, or the kind of similarity looks at all rows at once (bm25; tfidf
+        with more rows; lift and log_likelihood_ratio with more columns), everything is.
+
+        Args:
+            interactions: all interactions as they are now, not only the new ones.
+            user_indices: integers `[n]`, for each user fitted the index in `interactions`, -1 for one that is gone. None
+                where indices stay and new users come last. Wrong ones, or ones that do not rise, cost a longer
+                computation and never another result.
+            item_indices: likewise.
+            progress: told the part done in [0, 1]; an exception that it raises leaves the model as it was.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidArgumentError: there is nothing to learn from, or indices that do not fit.
+
+        Example:
+            >>> import recocore
+            >>> old = recocore.Interactions.from_coo(["ann", "ann", "cid"], ["a", "c", "a"])
+            >>> new = recocore.Interactions.from_coo(["ann", "ann", "bob", "cid"], ["a", "c", "c", "a"])
+            >>> now = new.users.indices_of(old.users.ids_of(range(old.n_users)))
+            >>> now.tolist()
+            [0, 2]
+            >>> ItemKNN().fit(old).update(new, user_indices=now).similar_items([0], k=1).ids.tolist()
+            [[1]]
+        """
+        n_users, n_items = self.scorer.interactions.shape
+        check_learnable(interactions)
+        users = _numbers_now(user_indices, n_users, interactions.n_users, "user_indices")
+        items = _numbers_now(item_indices, n_items, interactions.n_items, "item_indices")
+        scorer = self._relearn(interactions, users, items, progress)
+        if progress is not None:
+            progress(1.0)
+        self._scorer = scorer
+        return self
+
+    @abstractmethod
+    def _relearn(
+        self, interactions: Interactions, users: Int32Array, items: Int32Array, progress: Progress | None
+    ) -> Scorer:
+        """The scorer that fits these interactions, given the new numbers of what was fitted."""
+
+    def _neighbors(self, matrix: Csr, rows: Int32Array | None, k: int | None, progress: Progress | None) -> Csr:
+        """The k rows most like each of `rows`, or of every row."""
         found = similarity(
-            rows,
+            matrix,
             kind=self.similarity,
-            k=self.k,
+            k=k,
             shrinkage=self.shrinkage,
+            rows=rows,
             num_threads=self.num_threads,
             progress=progress,
         )
         return Csr.from_scipy(found)
+
+    def _updated(self, fitted: Fitted, matrix: Csr, progress: Progress | None) -> Csr:
+        """The k rows most like each row, from what was fitted."""
+        compare = partial(self._neighbors, matrix)
+        return updated_neighbors(fitted, matrix, self.similarity, self.k, compare, progress).neighbors
 
 
 class ItemKNN(_NeighborModel):
@@ -83,7 +145,15 @@ class ItemKNN(_NeighborModel):
     name: ClassVar[str] = "itemknn"
 
     def _learn(self, interactions: Interactions, progress: Progress | None) -> ItemNeighborScorer:
-        return ItemNeighborScorer(interactions.matrix, self._neighbors(interactions.by_item, progress))
+        return ItemNeighborScorer(interactions.matrix, self._neighbors(interactions.by_item, None, self.k, progress))
+
+    def _relearn(
+        self, interactions: Interactions, users: Int32Array, items: Int32Array, progress: Progress | None
+    ) -> ItemNeighborScorer:
+        scorer = self.scorer
+        assert isinstance(scorer, ItemNeighborScorer)
+        fitted = Fitted(scorer.interactions.transpose(), scorer.similarity, items, users)
+        return ItemNeighborScorer(interactions.matrix, self._updated(fitted, interactions.by_item, progress))
 
 
 class UserKNN(_NeighborModel):
@@ -102,4 +172,35 @@ class UserKNN(_NeighborModel):
     name: ClassVar[str] = "userknn"
 
     def _learn(self, interactions: Interactions, progress: Progress | None) -> UserNeighborScorer:
-        return UserNeighborScorer(interactions.matrix, self._neighbors(interactions.matrix, progress))
+        return UserNeighborScorer(interactions.matrix, self._neighbors(interactions.matrix, None, self.k, progress))
+
+    def _relearn(
+        self, interactions: Interactions, users: Int32Array, items: Int32Array, progress: Progress | None
+    ) -> UserNeighborScorer:
+        scorer = self.scorer
+        assert isinstance(scorer, UserNeighborScorer)
+        fitted = Fitted(scorer.interactions, scorer.similarity, users, items)
+        return UserNeighborScorer(interactions.matrix, self._updated(fitted, interactions.matrix, progress))
+
+
+def _numbers_now(value: Any, before: int, now: int, argument: str) -> Int32Array:
+    """The new index of each of the `before` old ones, -1 for one that is gone; None leaves them where they are.
+
+    Raises:
+        InvalidArgumentError: not an integer in [-1, now) for each.
+    """
+    if value is None:
+        numbers = np.arange(before, dtype=np.int32)
+        return np.where(numbers < now, numbers, np.int32(-1))
+    numbers = np.asarray(value)
+    if numbers.shape != (before,) or numbers.dtype.kind not in "iu":
+        raise InvalidArgumentError(
+            f"{argument}: expected an integer for each of the {before} fitted, "
+            f"got {numbers.dtype} {list(numbers.shape)}",
+            field=argument,
+        )
+    if numbers.min() < -1 or numbers.max() >= now:
+        raise InvalidArgumentError(
+            f"{argument}: expected indices in [-1, {now}), got {numbers.min()} to {numbers.max()}", field=argument
+        )
+    return np.ascontiguousarray(numbers, np.int32)

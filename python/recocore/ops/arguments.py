@@ -6,11 +6,15 @@ import math
 import operator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    from recocore.types import Int32Array
 
 
 def sparse(matrix: Any, name: str) -> Csr:
@@ -38,6 +42,29 @@ def integer(value: Any, name: str, least: int = -(2**63), most: int = 2**63 - 1)
                 return number
     limits = "" if least == -(2**63) else f" of at least {least}" if most >= 2**31 - 1 else f" from {least} to {most}"
     raise InvalidArgumentError(f"{name}: expected an integer{limits}, got {value!r}", field=name)
+
+
+def checked_indices(value: Any, count: int, argument: str) -> Int32Array:
+    """Integers `[n]` in [0, count) as int32.
+
+    Raises:
+        InvalidArgumentError: not a 1-d array of integers, or one out of range.
+    """
+    try:
+        indices = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        indices = np.empty((0, 0), object)
+    if indices.size == 0 and indices.ndim == 1:
+        return np.empty(0, np.int32)
+    if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        raise InvalidArgumentError(
+            f"{argument}: expected a 1-d array of integers, got {indices.ndim}-d {indices.dtype}", field=argument
+        )
+    if indices.min() < 0 or indices.max() >= count:
+        raise InvalidArgumentError(
+            f"{argument}: expected indices in [0, {count}), got {indices.min()} to {indices.max()}", field=argument
+        )
+    return np.ascontiguousarray(indices, np.int32)
 
 
 def real(value: Any, name: str) -> float:

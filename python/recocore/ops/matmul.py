@@ -44,7 +44,7 @@ def matmul_topk(
         InvalidArgumentError: shapes that do not fit, values that are not finite, or a bad k or threshold.
         OutOfMemoryError: the estimate is above the memory that is free.
 
-    Time is O(pairs of entries that meet), scratch 13 bytes a column of `b` and thread.
+    Time is O(pairs of entries that meet), scratch 12 bytes a column of `b` and thread.
 
     Example:
         >>> import scipy.sparse as sp

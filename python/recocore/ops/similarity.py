@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from recocore import _native
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
-from recocore.ops.arguments import integer, real, sparse, threads
+from recocore.ops.arguments import checked_indices, integer, real, sparse, threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,6 +57,7 @@ def similarity(
     beta: float | None = None,
     k1: float | None = None,
     b: float | None = None,
+    rows: Any = None,
     progress: Progress | None = None,
 ) -> sp.csr_matrix[np.float32]:
     r"""Compare every two rows of `matrix` that share a column and keep the k most similar of each row.
@@ -105,14 +106,18 @@ def similarity(
         beta: of tversky and rp3beta; likewise.
         k1: of bm25; likewise.
         b: of bm25, in [0, 1]; likewise.
+        rows: integers `[n]`, the only rows whose neighbours are wanted, in any order; they are compared with all rows, in
+            the time of their own comparisons and O(entries). None for every row.
         progress: told the part done in [0, 1]; an exception that it raises stops the computation.
 
     Returns:
-        float32 CSR `[rows, rows]` with columns rising in each row. A score of exactly 0 is not stored.
+        float32 CSR `[rows, rows]` with columns rising in each row, or `[n, rows]` with the same bytes for each of the n
+        rows asked for. A score of exactly 0 is not stored.
 
     Raises:
         InvalidArgumentError: an unknown kind, a parameter that the kind does not take or outside its range, a matrix
-            with values that are not finite (the message names the row) or negative where the kind takes none.
+            with values that are not finite (the message names the row) or negative where the kind takes none, or row
+            numbers outside it.
         OutOfMemoryError: the estimate is above the memory that is free.
 
     Time is O(sum of df_u^2) with float64 sums; scratch is at most 52 bytes a row and thread, and 28 an entry.
@@ -123,16 +128,18 @@ def similarity(
         >>> similarity(baskets, "dice", k=1).toarray().tolist()
         [[0.0, 0.800000011920929, 0.0], [0.800000011920929, 0.0, 0.0], [0.0, 0.5, 0.0]]
     """
+    compared = sparse(matrix, "matrix")
     given = {"alpha": alpha, "beta": beta, "k1": k1, "b": b}
     return Csr.from_native(
         _native.similarity(
-            sparse(matrix, "matrix").native,
+            compared.native,
             kind,
             k=None if k is None else integer(k, "k"),
             shrinkage=real(shrinkage, "shrinkage"),
             min_support=integer(min_support, "min_support"),
             threshold=None if threshold is None else real(threshold, "threshold"),
             include_self=bool(include_self),
+            rows=None if rows is None else checked_indices(rows, compared.shape[0], "rows"),
             num_threads=threads(num_threads),
             progress=progress,
             **_parameters(kind, {name: value for name, value in given.items() if value is not None}),
