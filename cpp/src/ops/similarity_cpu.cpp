@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
+#include <cstddef>
 #include <limits>
-#include <optional>
+#include <vector>
 
 #include "ops/similarity/pair_pass.hpp"
 #include "ops/similarity/small_integers.hpp"
@@ -13,11 +13,104 @@
 namespace recocore {
 namespace {
 
+std::int64_t entries_of(const CsrView& matrix, std::int32_t row) {
+  return std::ssize(matrix.row(row));
+}
+
 /// Whether no sum of products of such integers passes 32 bits.
-bool sums_fit(const CsrView& matrix, const SmallIntegers& integers) {
-  std::size_t longest = 0;
-  for (std::int64_t r = 0; r < matrix.rows; ++r) longest = std::max(longest, matrix.row(r).size());
-  return longest <= std::numeric_limits<std::uint32_t>::max() / static_cast<std::size_t>(integers.most * integers.most);
+bool sums_fit(const CsrView& matrix, const RowOrder& order, const SmallIntegers& integers) {
+  const std::int64_t most = std::numeric_limits<std::uint32_t>::max() / (integers.most * integers.most);
+  return order.row.empty() || entries_of(matrix, order.row.front()) <= most;
+}
+
+/// The multiply-adds of comparing all rows with all: Σ df² over the columns.
+double multiply_adds(const CsrView& matrix) {
+  std::vector<std::uint32_t> counts(static_cast<std::size_t>(matrix.cols));
+  for (const std::int32_t column : matrix.indices) ++counts[static_cast<std::size_t>(column)];
+  double products = 0.0;
+  for (const std::uint32_t count : counts) products += static_cast<double>(count) * count;
+  return products;
+}
+
+PairPlan plan_for(const CsrView& matrix, const SimilarityParams& params,
+                  const std::optional<std::span<const std::int32_t>>& rows) {
+  // Below so many multiply-adds for each neighbour that is wanted, choosing costs more than summing up.
+  constexpr double kFewForEachNeighbor = 60.0;
+  // Below so many for each row and possible partner, a row meets few of them.
+  constexpr double kFewForEachPartner = 1.0 / 8.0;
+  const auto all = static_cast<double>(matrix.rows);
+  const double products = multiply_adds(matrix);
+  const double wanted = all * (params.k ? std::min(static_cast<double>(*params.k), all) : all);
+  return {rows, !rows && products > kFewForEachNeighbor * wanted, products < kFewForEachPartner * all * all};
+}
+
+/// Kinds that count. Rows that fill half the columns' bits come first, the thin rest has sums of half the size.
+void count_pairs(const PairInput& input, const PairPlan& plan, double unit, NeighborStore& store) {
+  constexpr std::int64_t kThin = std::numeric_limits<std::uint16_t>::max();
+  // Bits pay for blocks of ranks in which columns have so many entries on average.
+  constexpr std::int64_t kCrowdedPartners = 4096;
+  constexpr std::int64_t kCrowdedEntries = 20;
+  const CsrView& matrix = input.matrix;
+  std::int64_t thin = 0;
+  while (thin < matrix.rows) {
+    const std::int64_t end = std::min(thin + kCrowdedPartners, matrix.rows);
+    std::int64_t entries = 0;
+    for (std::int64_t r = thin; r < end; ++r)
+      entries += entries_of(matrix, input.order.row[static_cast<std::size_t>(r)]);
+    const bool crowded = !plan.sparse && entries > kCrowdedEntries * matrix.cols;
+    if (!crowded && entries_of(matrix, input.order.row[static_cast<std::size_t>(thin)]) <= kThin) break;
+    thin = end;
+  }
+  PairPass<CountMode>(input, plan, 1, 1.0F, unit).run(0, thin, store);
+  PairPass<ThinCountMode>(input, plan, 0, 1.0F, unit).run(thin, matrix.rows, store);
+}
+
+template <typename Mode>
+void sum_pairs(const PairInput& input, const PairPlan& plan, NeighborStore& store) {
+  PairPass<Mode>(input, plan).run(0, input.matrix.rows, store);
+}
+
+void offer_pairs(const PairInput& input, const PairPlan& plan, NeighborStore& store) {
+  const CsrView& matrix = input.matrix;
+  switch (sums_needed(input.params.kind)) {
+    case SumsNeeded::counts: return count_pairs(input, plan, 1.0, store);
+    case SumsNeeded::moments: return sum_pairs<MomentMode>(input, plan, store);
+    case SumsNeeded::products: break;
+  }
+  if (!input.weights.are_values()) return sum_pairs<DoubleMode>(input, plan, store);
+  const auto integers = SmallIntegers::find(matrix.values, input.execution);
+  if (!integers || !sums_fit(matrix, input.order, *integers)) return sum_pairs<FloatMode>(input, plan, store);
+  if (integers->alike) {
+    const double value = matrix.values.front();
+    return count_pairs(input, plan, value * value, store);
+  }
+  const auto scale = static_cast<float>(integers->scale);
+  const int planes = std::bit_width(static_cast<unsigned>(integers->most));
+  PairPass<IntegerMode>(input, plan, planes, scale, 1.0 / (scale * scale)).run(0, matrix.rows, store);
+}
+
+/// Offers each row to itself.
+void offer_selves(const PairInput& input, const PairPlan& plan, NeighborStore& store) {
+  constexpr std::int64_t kRowsEachChunk = 64;
+  const SumsNeeded needed = sums_needed(input.params.kind);
+  const std::int64_t compared = plan.rows ? std::ssize(*plan.rows) : input.matrix.rows;
+  parallel_for(input.execution, compared, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t owner = begin; owner < end; ++owner) {
+      const std::int64_t i = plan.rows ? (*plan.rows)[static_cast<std::size_t>(owner)] : owner;
+      const auto n = static_cast<double>(input.matrix.row(i).size());
+      if (n < static_cast<double>(input.params.min_support)) continue;
+      PairSums sums{n, n, 0.0, 0.0, 0.0, 0.0};
+      if (needed != SumsNeeded::counts) {
+        const double square = input.weights.square(i);
+        const double total = needed == SumsNeeded::moments ? input.weights.total(i) : 0.0;
+        sums = {n, square, total, total, square, square};
+      }
+      const float score = input.formula.score(sums, i, i);
+      if (score == 0.0F) continue;
+      const NeighborKey key = neighbor_key(score, static_cast<std::int32_t>(i));
+      store.offer(owner, {&key, 1});
+    }
+  });
 }
 
 }  // namespace
@@ -26,24 +119,15 @@ CsrMatrix similarity_cpu(const CsrView& matrix, const SimilarityParams& params,
                          const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
   MemoryBudget budget("similarity");
   const EntryWeights weights(matrix, params);
-  const Formula formula(matrix, weights, params);
-  const PairInput input{matrix, params, weights, formula, execution};
-  switch (sums_needed(params.kind)) {
-    case SumsNeeded::counts: return PairPass<CountMode>(input, 1, 1.0F, 1.0).run(rows, budget);
-    case SumsNeeded::moments: return PairPass<MomentMode>(input, 0, 1.0F, 1.0).run(rows, budget);
-    case SumsNeeded::products: break;
-  }
-  if (!weights.are_values()) return PairPass<DoubleMode>(input, 0, 1.0F, 1.0).run(rows, budget);
-  if (const auto integers = SmallIntegers::find(matrix.values); integers && sums_fit(matrix, *integers)) {
-    const auto scale = static_cast<float>(integers->scale);
-    if (integers->alike) {
-      const double value = matrix.values.front();
-      return PairPass<CountMode>(input, 1, 1.0F, value * value).run(rows, budget);
-    }
-    const int planes = std::bit_width(static_cast<unsigned>(integers->most));
-    return PairPass<IntegerMode>(input, planes, scale, 1.0 / (scale * scale)).run(rows, budget);
-  }
-  return PairPass<FloatMode>(input, 0, 1.0F, 1.0).run(rows, budget);
+  const Formula formula(matrix, weights, params, execution);
+  const RowOrder order(matrix);
+  const PairInput input{matrix, params, weights, formula, order, execution};
+  const PairPlan plan = plan_for(matrix, params, rows);
+  const float least = params.threshold.value_or(-std::numeric_limits<float>::infinity());
+  NeighborStore store(rows ? std::ssize(*rows) : matrix.rows, params.k, least, budget);
+  offer_pairs(input, plan, store);
+  if (params.include_self) offer_selves(input, plan, store);
+  return store.finish(matrix.rows, execution);
 }
 
 }  // namespace recocore

@@ -79,6 +79,21 @@ inline std::int64_t keep(unsigned mask, std::int64_t j, std::int64_t kept_so_far
   return kept_so_far;
 }
 
+std::int64_t screen_u16(const std::uint16_t* sums, std::int64_t count, std::uint32_t floor, const ScreenTerms& terms,
+                        std::int32_t* kept) noexcept {
+  std::int64_t n = 0;
+  const __m256i least = _mm256_set1_epi32(static_cast<int>(floor));
+  for (std::int64_t j = 0; j < count; j += 16) {
+    const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums + j));
+    if (_mm256_testz_si256(both, both) != 0) continue;
+    const __m256i low = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(both));
+    const __m256i high = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(both, 1));
+    n = keep(not_less(low, least) & passes(_mm256_cvtepi32_ps(low), terms, j), j, n, kept);
+    n = keep(not_less(high, least) & passes(_mm256_cvtepi32_ps(high), terms, j + 8), j + 8, n, kept);
+  }
+  return n;
+}
+
 std::int64_t screen_u32(const std::uint32_t* sums, std::int64_t count, std::uint32_t floor, const ScreenTerms& terms,
                         std::int32_t* kept) noexcept {
   std::int64_t n = 0;
@@ -102,34 +117,10 @@ std::int64_t screen_f64(const double* sums, std::int64_t count, const ScreenTerm
   return n;
 }
 
-inline unsigned at_least(__m256 sums, const float* x, float alpha, float beta) noexcept {
-  const __m256 bar = _mm256_fmadd_ps(_mm256_set1_ps(alpha), _mm256_loadu_ps(x), _mm256_set1_ps(beta));
-  return static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(sums, bar, _CMP_GE_OQ)));
-}
-
-std::int64_t count_at_least_u32(const std::uint32_t* sums, std::int64_t count, std::uint32_t floor, const float* x,
-                                float alpha, float beta) noexcept {
-  std::int64_t n = 0;
-  const __m256i least = _mm256_set1_epi32(static_cast<int>(floor));
-  for (std::int64_t j = 0; j < count; j += 8) {
-    const __m256i own = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums + j));
-    n += __builtin_popcount(not_less(own, least) & at_least(to_float(own), x + j, alpha, beta));
-  }
-  return n;
-}
-
-std::int64_t count_at_least_f64(const double* sums, std::int64_t count, const float* x, float alpha,
-                                float beta) noexcept {
-  std::int64_t n = 0;
-  for (std::int64_t j = 0; j < count; j += 8)
-    n += __builtin_popcount(not_zero(sums + j) & at_least(to_float(sums + j), x + j, alpha, beta));
-  return n;
-}
-
 }  // namespace
 }  // namespace avx2
 
-const PairKernels pairs_avx2{"avx2",           avx2::count_bits_of<avx2::Bits256>, avx2::screen_u32,
-                             avx2::screen_f64, avx2::count_at_least_u32,           avx2::count_at_least_f64};
+const PairKernels pairs_avx2{"avx2", avx2::count_bits_of<avx2::Bits256>, avx2::screen_u16, avx2::screen_u32,
+                             avx2::screen_f64};
 
 }  // namespace recocore::kernels

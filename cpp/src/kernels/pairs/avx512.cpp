@@ -74,6 +74,25 @@ inline std::int64_t keep(__mmask16 mask, std::int64_t j, std::int64_t kept_so_fa
   return kept_so_far + __builtin_popcount(mask);
 }
 
+std::int64_t screen_u16(const std::uint16_t* sums, std::int64_t count, std::uint32_t floor, const ScreenTerms& terms,
+                        std::int32_t* kept) noexcept {
+  std::int64_t n = 0;
+  const __m512i least = _mm512_set1_epi32(static_cast<int>(floor));
+  for (std::int64_t j = 0; j < count; j += 32) {
+    const __m512i both = _mm512_loadu_si512(sums + j);
+    if (_mm512_test_epi16_mask(both, both) == 0) continue;
+    const __m512i low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(both));
+    const __m512i high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(both, 1));
+    const __mmask16 low_mask = _mm512_mask_cmp_epu32_mask(passes(_mm512_cvtepi32_ps(low), terms, j), low, least,
+                                                          _MM_CMPINT_NLT);
+    const __mmask16 high_mask = _mm512_mask_cmp_epu32_mask(passes(_mm512_cvtepi32_ps(high), terms, j + 16), high, least,
+                                                           _MM_CMPINT_NLT);
+    if (low_mask != 0) n = keep(low_mask, j, n, kept);
+    if (high_mask != 0) n = keep(high_mask, j + 16, n, kept);
+  }
+  return n;
+}
+
 std::int64_t screen_u32(const std::uint32_t* sums, std::int64_t count, std::uint32_t floor, const ScreenTerms& terms,
                         std::int32_t* kept) noexcept {
   std::int64_t n = 0;
@@ -99,35 +118,10 @@ std::int64_t screen_f64(const double* sums, std::int64_t count, const ScreenTerm
   return n;
 }
 
-inline __mmask16 at_least(__m512 sums, const float* x, float alpha, float beta) noexcept {
-  const __m512 bar = _mm512_fmadd_ps(_mm512_set1_ps(alpha), _mm512_loadu_ps(x), _mm512_set1_ps(beta));
-  return _mm512_cmp_ps_mask(sums, bar, _CMP_GE_OQ);
-}
-
-std::int64_t count_at_least_u32(const std::uint32_t* sums, std::int64_t count, std::uint32_t floor, const float* x,
-                                float alpha, float beta) noexcept {
-  std::int64_t n = 0;
-  const __m512i least = _mm512_set1_epi32(static_cast<int>(floor));
-  for (std::int64_t j = 0; j < count; j += 16) {
-    const __m512i own = _mm512_loadu_si512(sums + j);
-    const unsigned enough = _mm512_cmp_epu32_mask(own, least, _MM_CMPINT_NLT);
-    n += __builtin_popcount(enough & at_least(_mm512_cvtepu32_ps(own), x + j, alpha, beta));
-  }
-  return n;
-}
-
-std::int64_t count_at_least_f64(const double* sums, std::int64_t count, const float* x, float alpha,
-                                float beta) noexcept {
-  std::int64_t n = 0;
-  for (std::int64_t j = 0; j < count; j += 16)
-    n += __builtin_popcount(static_cast<unsigned>(not_zero(sums + j)) & at_least(to_float(sums + j), x + j, alpha, beta));
-  return n;
-}
-
 }  // namespace
 }  // namespace avx512
 
-const PairKernels pairs_avx512{"avx512",           avx512::count_bits_of<avx512::Bits512>, avx512::screen_u32,
-                               avx512::screen_f64, avx512::count_at_least_u32,             avx512::count_at_least_f64};
+const PairKernels pairs_avx512{"avx512", avx512::count_bits_of<avx512::Bits512>, avx512::screen_u16,
+                               avx512::screen_u32, avx512::screen_f64};
 
 }  // namespace recocore::kernels

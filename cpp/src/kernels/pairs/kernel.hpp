@@ -48,17 +48,13 @@ struct PairKernels {
                      std::uint64_t* scratch, std::uint32_t* sums) noexcept;
 
   /// Writes the positions of the sums to keep, rising, and returns their number. `count` is a multiple of kPairPadding.
+  std::int64_t (*screen_u16)(const std::uint16_t* sums, std::int64_t count, std::uint32_t floor,
+                             const ScreenTerms& terms, std::int32_t* kept) noexcept;
   std::int64_t (*screen_u32)(const std::uint32_t* sums, std::int64_t count, std::uint32_t floor,
                              const ScreenTerms& terms, std::int32_t* kept) noexcept;
   /// The same for float64 sums; the floor is "not zero".
   std::int64_t (*screen_f64)(const double* sums, std::int64_t count, const ScreenTerms& terms,
                              std::int32_t* kept) noexcept;
-
-  /// The number of sums of at least alpha * x[j] + beta that are at least `floor`.
-  std::int64_t (*count_at_least_u32)(const std::uint32_t* sums, std::int64_t count, std::uint32_t floor,
-                                     const float* x, float alpha, float beta) noexcept;
-  std::int64_t (*count_at_least_f64)(const double* sums, std::int64_t count, const float* x, float alpha,
-                                     float beta) noexcept;
 };
 
 extern const PairKernels pairs_scalar;

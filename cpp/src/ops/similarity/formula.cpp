@@ -41,9 +41,12 @@ double pearson(const PairSums& sums) {
 }
 
 template <typename Figure>
-std::vector<double> of_rows(std::int64_t rows, const Figure& figure) {
+std::vector<double> of_rows(std::int64_t rows, const Execution& execution, const Figure& figure) {
+  constexpr std::int64_t kRowsEachChunk = 64;
   std::vector<double> figures(static_cast<std::size_t>(rows));
-  for (std::int64_t r = 0; r < rows; ++r) figures[static_cast<std::size_t>(r)] = figure(r);
+  parallel_for(execution, rows, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t r = begin; r < end; ++r) figures[static_cast<std::size_t>(r)] = figure(r);
+  });
   return figures;
 }
 
@@ -75,7 +78,8 @@ SumsNeeded sums_needed(SimilarityKind kind) noexcept {
   }
 }
 
-Formula::Formula(const CsrView& matrix, const EntryWeights& weights, const SimilarityParams& params)
+Formula::Formula(const CsrView& matrix, const EntryWeights& weights, const SimilarityParams& params,
+                 const Execution& execution)
     : matrix_(matrix), params_(params) {
   const std::int64_t rows = matrix.rows;
   const double alpha = params.alpha;
@@ -85,8 +89,8 @@ Formula::Formula(const CsrView& matrix, const EntryWeights& weights, const Simil
   const auto one = [](std::int64_t) { return 1.0; };
   const auto set = [&](Form form, const auto& left, const auto& right) {
     form_ = form;
-    left_ = of_rows(rows, left);
-    right_ = of_rows(rows, right);
+    left_ = of_rows(rows, execution, left);
+    right_ = of_rows(rows, execution, right);
   };
   switch (params.kind) {
     case SimilarityKind::cosine:

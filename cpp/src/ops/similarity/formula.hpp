@@ -8,6 +8,7 @@
 #include "ops/similarity/entry_weights.hpp"
 #include "recocore/csr.hpp"
 #include "recocore/similarity.hpp"
+#include "recocore/thread_pool.hpp"
 
 namespace recocore {
 
@@ -32,7 +33,8 @@ enum class SumsNeeded : std::uint8_t { counts, products, moments };
 class Formula {
  public:
   /// The arguments must outlive this.
-  Formula(const CsrView& matrix, const EntryWeights& weights, const SimilarityParams& params);
+  Formula(const CsrView& matrix, const EntryWeights& weights, const SimilarityParams& params,
+          const Execution& execution);
 
   /// The score of j as a neighbour of i, rounded to float32 after float64 arithmetic; 0 where there is none.
   [[nodiscard]] float score(const PairSums& sums, std::int64_t i, std::int64_t j) const;
@@ -52,6 +54,13 @@ class Formula {
   };
   [[nodiscard]] Bar bar(std::int64_t i, float bound) const noexcept;
   [[nodiscard]] float partner_figure(std::int64_t j) const noexcept { return static_cast<float>(right_[at(j)]); }
+
+  /// Roughly the score of i with a partner of that figure, where there are bars and no shrinkage: good for a guess.
+  [[nodiscard]] float rough_score(double xy, std::int64_t i, float partner_figure) const noexcept {
+    const auto figure = static_cast<double>(partner_figure);
+    const double below = form_ == Form::product ? left_[at(i)] * figure : left_[at(i)] + figure + own_ * xy;
+    return static_cast<float>(scale_ * xy / below);
+  }
 
   /// Whether a count is certainly too low for a likelihood ratio of `bound`. n is at least 1.
   [[nodiscard]] bool likelihood_below(double n, std::int64_t i, std::int64_t j, float bound) const noexcept;

@@ -18,6 +18,16 @@ struct CountMode {
   static void add(Sum& sum, double, Entry) noexcept { ++sum; }
 };
 
+/// The same for rows with less than 2^16 entries, in lists only: half the memory for sums, so that more of them stay in
+/// the first cache.
+struct ThinCountMode : CountMode {
+  using Sum = std::uint16_t;
+  static constexpr bool kBits = false;
+  static constexpr std::int64_t kMostPartners = 1 << 16;
+
+  static void add(Sum& sum, double, Entry) noexcept { ++sum; }
+};
+
 /// Weights are integers up to SmallIntegers::kMost: sums of products are exact.
 struct IntegerMode {
   using Sum = std::uint32_t;

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <span>
@@ -32,63 +32,76 @@ struct PairInput {
   const SimilarityParams& params;
   const EntryWeights& weights;
   const Formula& formula;
+  const RowOrder& order;
   const Execution& execution;
 };
 
-/// Sums are float64 or exact integers, in the order of the columns, so neither blocks nor threads nor instruction sets
-/// show in the result. All pairs: a row meets those before it in the order of ranks, and each pair is offered to both of
-/// its rows. Some rows: these meet every row, and only they get neighbours.
+/// Which pairs a pass sums up.
+struct PairPlan {
+  /// Only these rows are compared, and get neighbours in this order; nothing: all.
+  std::optional<std::span<const std::int32_t>> rows;
+  /// Whether each pair is summed up once and offered to both of its rows. That halves the sums, but offering to a row
+  /// that is not at hand costs more: worth it where a pair has many common columns. Only for all rows.
+  bool both = false;
+  /// Whether rows meet so few of a block's partners that these are noted as they are met, instead of looked for in all
+  /// sums afterwards.
+  bool sparse = false;
+};
+
+/// Sums are float64 or exact integers, in the order of the columns, so neither plan nor blocks nor threads nor
+/// instruction sets show in the result.
 template <typename Mode>
 class PairPass {
  public:
   /// `scale` multiplies a value to make it the integer of IntegerMode; `unit` is what a sum of 1 stands for.
-  PairPass(const PairInput& input, int planes, float scale, double unit)
+  PairPass(const PairInput& input, const PairPlan& plan, int planes = 0, float scale = 1.0F, double unit = 1.0)
       : input_(input),
-        order_(input.matrix),
-        planes_(Mode::kBits ? planes : 0),
+        order_(input.order),
+        plan_(plan),
+        planes_(Mode::kBits && !plan.sparse ? planes : 0),
         scale_(scale),
         unit_(unit),
-        support_(kMoments || (!kCounts && needs_support(input.params))) {}
+        support_(kMoments || (!kCounts && (plan.sparse || needs_support(input.params)))) {}
 
-  /// The neighbours of every row, or of the given ones in the order given.
-  [[nodiscard]] CsrMatrix run(const std::optional<std::span<const std::int32_t>>& rows, MemoryBudget& budget) {
+  /// Offers the store the pairs with partners of the ranks [begin, end): of the rows of the plan or, where pairs are
+  /// offered to both, of the rows after the partner.
+  void run(std::int64_t begin, std::int64_t end, NeighborStore& store) {
     const CsrView& matrix = input_.matrix;
-    const std::int64_t compared = rows ? std::ssize(*rows) : matrix.rows;
-    const float least = input_.params.threshold.value_or(-std::numeric_limits<float>::infinity());
-    NeighborStore store(compared, input_.params.k, least, budget);
+    const std::int64_t compared = plan_.rows ? std::ssize(*plan_.rows) : matrix.rows;
     PerWorker<Scratch> workers(input_.execution);
     Block block;
     prepare_figures();
-    for (std::int64_t begin = 0; begin < matrix.rows; begin = block.end()) {
+    for (; begin < end; begin = block.end()) {
       block.build(
-          matrix, order_, begin, block_end(begin),
+          matrix, order_, begin, block_end(begin, end),
           [this](std::int64_t r, std::int32_t c, float v) { return weight(r, c, v); }, planes_, support_,
           kBitBytesEachThread * resolve_threads(input_.execution.num_threads), input_.execution);
-      const std::int64_t first = rows ? 0 : begin;
+      const std::int64_t first = plan_.both ? begin : 0;
       parallel_for(input_.execution, compared - first, kRowsEachChunk,
                    [&](std::int64_t chunk_begin, std::int64_t chunk_end, int worker) {
                      Scratch& mine = workers.get(worker, [] { return Scratch(); });
                      for (std::int64_t n = first + chunk_begin; n < first + chunk_end; ++n) {
                        checkpoint();
-                       if (rows) {
-                         compare((*rows)[at(n)], n, false, block, store, mine);
-                       } else {
-                         compare(order_.row[at(n)], order_.row[at(n)], true, block, store, mine);
-                       }
+                       const std::int64_t i = plan_.rows ? (*plan_.rows)[at(n)] : order_.row[at(n)];
+                       compare(i, plan_.rows ? n : i, block, store, mine);
                      }
                    });
     }
-    if (input_.params.include_self) offer_selves(rows, store);
-    return store.finish(matrix.rows, input_.execution);
   }
 
  private:
   using Sum = typename Mode::Sum;
   using Block = PartnerBlock<Mode>;
 
-  static constexpr bool kCounts = std::is_same_v<Mode, CountMode>;
+  static constexpr bool kCounts = std::is_base_of_v<CountMode, Mode>;
   static constexpr bool kMoments = std::is_same_v<Mode, MomentMode>;
   static constexpr std::int64_t kRowsEachChunk = 8;  // few, so that a monitor is asked often even where rows are heavy
+
+  /// A column that has a list: where that starts, and the column's position in the row.
+  struct Listed {
+    std::uint32_t start;
+    std::int32_t position;
+  };
 
   /// One thread's memory for the block at hand.
   struct Scratch {
@@ -98,7 +111,10 @@ class PairPass {
     std::vector<float> y;                // what partners ask for, as ScreenTerms has it
     std::vector<float> z;
     std::vector<std::int32_t> kept;
-    std::vector<std::int32_t> listed;                  // positions in the row of columns with lists
+    std::vector<std::int32_t> touched;  // where the plan is sparse
+    std::int64_t touched_end = 0;
+    std::vector<float> sample;
+    std::vector<Listed> listed;                        // columns with lists
     std::array<std::vector<std::int32_t>, 4> by_bit;   // slots of columns with bits, by the bits of the row's weight
     std::vector<std::int32_t> slots;                   // all slots
     BigArray<std::uint64_t> counters;
@@ -123,13 +139,13 @@ class PairPass {
 
   /// Where the block that starts at rank `begin` ends. Crowded rows come in blocks of 1024, whose bits for 138,000
   /// columns take 18 MB; thin ones in blocks as large as their sums fit the cache and their lists the memory.
-  [[nodiscard]] std::int64_t block_end(std::int64_t begin) const {
+  [[nodiscard]] std::int64_t block_end(std::int64_t begin, std::int64_t last) const {
     const CsrView& matrix = input_.matrix;
     const auto count = [&](std::int64_t r) { return std::ssize(matrix.row(order_.row[at(r)])); };
     const std::int64_t most_entries = kListBytesEachThread * resolve_threads(input_.execution.num_threads) /
                                       static_cast<std::int64_t>(sizeof(typename Mode::Entry) + sizeof(std::uint32_t));
     std::int64_t end = begin;
-    for (std::int64_t entries = 0; end < matrix.rows && end - begin < Mode::kMostPartners; ++end) {
+    for (std::int64_t entries = 0; end < last && end - begin < Mode::kMostPartners; ++end) {
       if (Mode::kBits && end - begin == kCrowdedPartners && entries > kCrowdedEntries * matrix.cols) break;
       entries += count(end);
       if (entries > most_entries && end > begin) break;
@@ -137,8 +153,8 @@ class PairPass {
     return end;
   }
 
-  static constexpr std::int64_t kCrowdedPartners = 1024;
-  static constexpr std::int64_t kCrowdedEntries = 4;  // on average in a column
+  static constexpr std::int64_t kCrowdedPartners = 4096;
+  static constexpr std::int64_t kCrowdedEntries = 20;  // on average in a column
   static constexpr std::int64_t kBitBytesEachThread = std::int64_t{32} << 20;
   static constexpr std::int64_t kListBytesEachThread = std::int64_t{24} << 20;
 
@@ -149,16 +165,17 @@ class PairPass {
   }
 
   /// Makes a thread's memory fit a block that it has not seen yet.
-  void enter(const Block& block, bool both, const NeighborStore& store, Scratch& mine) const {
+  void enter(const Block& block, const NeighborStore& store, Scratch& mine) const {
     if (mine.block_begin == block.begin()) return;
     mine.block_begin = block.begin();
     const std::size_t size = at(std::max(padded(block.size()), 64 * block.weight_bits(block.size()).words));
     if (mine.sums.size() < size) mine.sums.resize(size);
     if (support_ && mine.support.size() < size) mine.support.resize(size);
-    mine.kept.resize(size);
+    mine.kept.resize(size + 1);
+    if (plan_.sparse) mine.touched.resize(size + 1);
     mine.y.assign(size, 0.0F);
     mine.z.assign(size, std::numeric_limits<float>::infinity());
-    if (!both) return;
+    if (!plan_.both) return;
     for (std::int64_t j = 0; j < block.size(); ++j) ask(j, store.bound(order_.row[at(block.begin() + j)]), block, mine);
   }
 
@@ -170,87 +187,105 @@ class PairPass {
     mine.z[at(j)] = bar.beta;
   }
 
-  /// Sums row i up with the block and offers the pairs that matter: to row i, which the store knows as `owner`, and if
-  /// `both` to the partners, which are then only those before i.
-  void compare(std::int64_t i, std::int64_t owner, bool both, const Block& block, NeighborStore& store, Scratch& mine) {
-    enter(block, both, store, mine);
+  /// Sums row i up with the block and offers the pairs that matter: to row i, which the store knows as `owner`, and
+  /// maybe to the partners, which are then only those before i.
+  void compare(std::int64_t i, std::int64_t owner, const Block& block, NeighborStore& store, Scratch& mine) {
+    enter(block, store, mine);
     const std::int64_t rank = order_.rank[at(i)];
-    const bool diagonal = both && rank < block.end();
+    const bool diagonal = plan_.both && rank < block.end();
     const std::int64_t count = diagonal ? rank - block.begin() : block.size();
     if (count == 0 || input_.matrix.row(i).empty()) return;
     sum_up(i, diagonal, count, block, mine);
     const std::int64_t kept = screen(i, owner, count, block, store, mine);
-    offer(i, owner, both, kept, block, store, mine);
-    const auto used = at(padded(count));
-    std::fill_n(mine.sums.begin(), used, Sum{});
-    if (support_) std::fill_n(mine.support.begin(), used, 0U);
+    offer(i, owner, kept, block, store, mine);
+    if (plan_.sparse) {
+      for (std::int64_t t = 0; t < mine.touched_end; ++t) mine.sums[at(mine.touched[at(t)])] = Sum{};
+      if (support_)
+        for (std::int64_t t = 0; t < mine.touched_end; ++t) mine.support[at(mine.touched[at(t)])] = 0U;
+      mine.touched_end = 0;
+    } else {
+      std::fill_n(mine.sums.begin(), at(padded(count)), Sum{});
+      if (support_) std::fill_n(mine.support.begin(), at(padded(count)), 0U);
+    }
   }
 
   void sum_up(std::int64_t i, bool diagonal, std::int64_t count, const Block& block, Scratch& mine) const {
     const auto columns = input_.matrix.row(i);
     const auto values = input_.matrix.row_values(i);
-    std::span<const std::int32_t> listed;
+    sort_columns(columns, values, block, mine);
     if constexpr (Mode::kBits) {
-      if (block.has_bits()) {
-        sort_columns(columns, values, block, mine);
-        listed = mine.listed;
-        count_bits(count, block, mine);
-      }
+      if (!mine.slots.empty()) count_bits(count, block, mine);
     }
-    const bool all_listed = !(Mode::kBits && block.has_bits());
-    const std::int64_t visits = all_listed ? std::ssize(columns) : std::ssize(listed);
     const std::uint32_t* const ends = diagonal ? block.own_list_ends(order_.rank[at(i)]) : nullptr;
-    const auto position = [&](std::int64_t v) { return all_listed ? v : static_cast<std::int64_t>(listed[at(v)]); };
+    const std::int64_t visits = std::ssize(mine.listed);
     constexpr std::int64_t kAhead = 16;  // visits whose lists are fetched early; 8 and 32 were slower
     for (std::int64_t v = 0; v < visits; ++v) {
       if (v + kAhead < visits) {
-        const auto* const next = block.list(columns[at(position(v + kAhead))]);
+        const auto* const next = block.list(mine.listed[at(v + kAhead)].start);
         __builtin_prefetch(next);
         __builtin_prefetch(reinterpret_cast<const char*>(next) + 64);
       }
-      const auto e = at(position(v));
+      const Listed visit = mine.listed[at(v)];
+      const auto e = at(visit.position);
       const double w = weight(i, columns[e], values[e]);
-      const auto* const last = ends != nullptr ? block.lists() + ends[e] : block.list_end(columns[e]);
-      for (const auto* entry = block.list(columns[e]); entry != last; ++entry) {
-        Mode::add(mine.sums[entry->partner], w, *entry);
-        if (support_) ++mine.support[entry->partner];
+      const auto* const list = block.list(visit.start);
+      const auto* const last = ends != nullptr ? block.list(ends[e]) : list + 1 + list->partner;
+      if (plan_.sparse) {
+        for (const auto* entry = list + 1; entry < last; ++entry) note(*entry, w, mine);
+      } else {
+        for (const auto* entry = list + 1; entry < last; ++entry) add(*entry, w, mine);
       }
     }
   }
 
-  /// Splits a row's columns into those with lists and those with bits.
+  void add(typename Mode::Entry entry, double w, Scratch& mine) const {
+    Mode::add(mine.sums[entry.partner], w, entry);
+    if (support_) ++mine.support[entry.partner];
+  }
+
+  /// Adds, and notes a partner that is met for the first time; without a branch, for that is not foreseeable.
+  void note(typename Mode::Entry entry, double w, Scratch& mine) const {
+    mine.touched[at(mine.touched_end)] = static_cast<std::int32_t>(entry.partner);
+    if constexpr (kCounts) {
+      mine.touched_end += mine.sums[entry.partner] == 0 ? 1 : 0;
+    } else {
+      mine.touched_end += mine.support[entry.partner] == 0 ? 1 : 0;
+    }
+    add(entry, w, mine);
+  }
+
+  /// Splits a row's columns into those with lists and those with bits. Without branches: which of the two a column is
+  /// cannot be foreseen.
   void sort_columns(std::span<const std::int32_t> columns, std::span<const float> values, const Block& block,
                     Scratch& mine) const {
     const std::size_t n = columns.size();
     mine.listed.resize(n + 1);
     mine.slots.resize(n + 1);
-    std::size_t listed = 0;
-    std::size_t slots = 0;
-    for (std::size_t e = 0; e < n; ++e) {  // no branch: which of the two a column is cannot be foreseen
-      const std::int32_t slot = block.slot(columns[e]);
-      const bool is_listed = slot == Block::kListed;
-      mine.listed[listed] = static_cast<std::int32_t>(e);
-      mine.slots[slots] = slot;
-      listed += is_listed ? 1 : 0;
-      slots += is_listed ? 0 : 1;
-    }
-    mine.listed.resize(listed);
-    mine.slots.resize(slots);
-    if constexpr (std::is_same_v<Mode, IntegerMode>) {
-      for (int bit = 0; bit < planes_; ++bit) {
-        std::vector<std::int32_t>& with_bit = mine.by_bit[at(bit)];
-        with_bit.resize(n + 1);
-        std::size_t found = 0;
-        for (std::size_t e = 0; e < n; ++e) {
-          const std::int32_t slot = block.slot(columns[e]);
-          with_bit[found] = slot;
-          const auto integer = static_cast<unsigned>(values[e] * scale_);
-          found += slot != Block::kListed && (integer >> bit & 1U) != 0 ? 1 : 0;
+    for (int bit = 0; bit < integer_bits(); ++bit) mine.by_bit[at(bit)].resize(n + 1);
+    Listed* listed = mine.listed.data();
+    std::int32_t* slots = mine.slots.data();
+    std::array<std::size_t, 4> by_bit{};
+    for (std::size_t e = 0; e < n; ++e) {
+      const typename Block::Place place = block.place(columns[e]);
+      const unsigned has_bits = place.has_bits();
+      *listed = {place.code, static_cast<std::int32_t>(e)};
+      listed += has_bits ^ 1U;
+      *slots = place.slot();
+      slots += has_bits;
+      if constexpr (std::is_same_v<Mode, IntegerMode>) {
+        const unsigned integer = static_cast<unsigned>(values[e] * scale_) & (0U - has_bits);
+        for (int bit = 0; bit < planes_; ++bit) {
+          mine.by_bit[at(bit)][by_bit[at(bit)]] = place.slot();
+          by_bit[at(bit)] += integer >> bit & 1U;
         }
-        with_bit.resize(found);
       }
     }
+    mine.listed.resize(at(listed - mine.listed.data()));
+    mine.slots.resize(at(slots - mine.slots.data()));
+    for (int bit = 0; bit < integer_bits(); ++bit) mine.by_bit[at(bit)].resize(by_bit[at(bit)]);
   }
+
+  [[nodiscard]] int integer_bits() const noexcept { return std::is_same_v<Mode, IntegerMode> ? planes_ : 0; }
 
   void count_bits(std::int64_t count, const Block& block, Scratch& mine) const {
     const kernels::PairKernels& kernel = kernels::pairs();
@@ -273,11 +308,18 @@ class PairPass {
   [[nodiscard]] std::int64_t screen(std::int64_t i, std::int64_t owner, std::int64_t count, const Block& block,
                                     const NeighborStore& store, Scratch& mine) const {
     if constexpr (!kMoments) {
-      if (input_.formula.has_bars()) return screen_by_bars(i, owner, count, block, store, mine);
+      if (input_.formula.has_bars()) {
+        const float* const x = figures_.data() + block.begin();
+        const float bound = store.bound(owner);
+        const std::int64_t kept = screen_by_bars(i, bound, count, x, mine);
+        return raises_bounds() && kept > 4 * *input_.params.k ? screen_again(i, bound, count, x, kept, mine) : kept;
+      }
     }
     const float bound = store.bound(owner);
     std::int64_t kept = 0;
-    for (std::int64_t j = 0; j < count; ++j) {
+    const std::int64_t met = plan_.sparse ? mine.touched_end : count;
+    for (std::int64_t n = 0; n < met; ++n) {
+      const std::int64_t j = plan_.sparse ? mine.touched[at(n)] : n;
       if constexpr (kMoments) {
         if (mine.support[at(j)] == 0) continue;
       } else {
@@ -293,56 +335,95 @@ class PairPass {
     return kept;
   }
 
-  [[nodiscard]] std::int64_t screen_by_bars(std::int64_t i, std::int64_t owner, std::int64_t count, const Block& block,
-                                            const NeighborStore& store, Scratch& mine) const {
+  /// The positions that reach `bound` for row i, or what their partner asks for.
+  [[nodiscard]] std::int64_t screen_by_bars(std::int64_t i, float bound, std::int64_t count, const float* x,
+                                            Scratch& mine) const {
     const kernels::PairKernels& kernel = kernels::pairs();
-    const float* const x = figures_.data() + block.begin();
-    const std::int64_t n = padded(count);
+    const Formula::Bar own = scaled_bar(i, bound);
+    const kernels::ScreenTerms terms{x,         mine.y.data(), mine.z.data(), own.alpha,
+                                     own.beta, input_.formula.partner_figure(i)};
     const auto least = static_cast<std::uint32_t>(
-        kCounts ? std::min<std::int64_t>(input_.params.min_support, std::numeric_limits<std::uint32_t>::max()) : 1);
-    const auto reaching = [&](float bound) {
-      const Formula::Bar bar = scaled_bar(i, bound);
-      if constexpr (std::is_same_v<Sum, std::uint32_t>) {
-        return kernel.count_at_least_u32(mine.sums.data(), n, least, x, bar.alpha, bar.beta);
-      } else {
-        return kernel.count_at_least_f64(mine.sums.data(), n, x, bar.alpha, bar.beta);
+        kCounts ? std::min<std::int64_t>(input_.params.min_support, std::numeric_limits<std::int32_t>::max()) : 1);
+    if (plan_.sparse) {
+      std::int64_t kept = 0;
+      for (std::int64_t t = 0; t < mine.touched_end; ++t) {  // without a branch, as above
+        const std::int32_t j = mine.touched[at(t)];
+        mine.kept[at(kept)] = j;
+        kept += reaches(mine.sums[at(j)], own, x[j]) || (plan_.both && reaches(mine.sums[at(j)], partner_bar(j, mine),
+                                                                               terms.g))
+                    ? 1
+                    : 0;
       }
-    };
-    const Formula::Bar own = scaled_bar(i, raised_bound(store.bound(owner), reaching));
-    const float figure = input_.formula.partner_figure(i);
-    const kernels::ScreenTerms terms{x, mine.y.data(), mine.z.data(), own.alpha, own.beta, figure};
-    if constexpr (std::is_same_v<Sum, std::uint32_t>) {
-      return kernel.screen_u32(mine.sums.data(), n, least, terms, mine.kept.data());
+      return kept;
+    }
+    if constexpr (std::is_same_v<Sum, std::uint16_t>) {
+      return kernel.screen_u16(mine.sums.data(), padded(count), least, terms, mine.kept.data());
+    } else if constexpr (std::is_same_v<Sum, std::uint32_t>) {
+      return kernel.screen_u32(mine.sums.data(), padded(count), least, terms, mine.kept.data());
+    } else if constexpr (std::is_same_v<Sum, double>) {
+      return kernel.screen_f64(mine.sums.data(), padded(count), terms, mine.kept.data());
     } else {
-      return kernel.screen_f64(mine.sums.data(), n, terms, mine.kept.data());
+      return 0;
+    }
+  }
+
+  static bool reaches(Sum sum, Formula::Bar bar, float figure) noexcept {
+    if constexpr (kMoments) {
+      return true;
+    } else {
+      return static_cast<float>(sum) >= bar.alpha * figure + bar.beta;
+    }
+  }
+
+  [[nodiscard]] static Formula::Bar partner_bar(std::int32_t j, const Scratch& mine) noexcept {
+    return {mine.y[at(j)], mine.z[at(j)]};
+  }
+
+  /// Whether k pairs that reach a bound by their sums alone also reach it by their scores.
+  [[nodiscard]] bool raises_bounds() const noexcept {
+    return input_.params.k && *input_.params.k < Mode::kMostPartners && input_.params.shrinkage == 0.0 &&
+           (kCounts || input_.params.min_support <= 1);
+  }
+
+  /// Screens by a higher bound than `bound`, guessed from a sample of the pairs that reach that, so that about twice as
+  /// many as needed stay; by `bound` again if the guess was too high.
+  [[nodiscard]] std::int64_t screen_again(std::int64_t i, float bound, std::int64_t count, const float* x,
+                                          std::int64_t kept, Scratch& mine) const {
+    constexpr std::int64_t kSample = 384;
+    constexpr std::int64_t kSelf = 1;  // the row's pair with itself may be among the sums
+    const std::int64_t wanted = *input_.params.k + kSelf;
+    const std::int64_t size = std::min(kSample, kept);
+    mine.sample.resize(at(size));
+    for (std::int64_t s = 0; s < size; ++s) {
+      const std::int32_t j = mine.kept[at(s * kept / size)];
+      mine.sample[at(s)] = rough_score(i, j, x[j], mine);
+    }
+    const auto middle = mine.sample.begin() + 2 * wanted * size / kept;
+    std::nth_element(mine.sample.begin(), middle, mine.sample.end(), std::greater<>());
+    const float guess = *middle;
+    if (!(guess > bound) || !(guess > 0.0F)) return kept;
+
+    const std::int64_t fewer = screen_by_bars(i, guess, count, x, mine);
+    const Formula::Bar own = scaled_bar(i, guess);
+    std::int64_t reaching = 0;
+    for (std::int64_t n = 0; n < fewer; ++n) {
+      const std::int32_t j = mine.kept[at(n)];
+      reaching += reaches(mine.sums[at(j)], own, x[j]) ? 1 : 0;
+    }
+    return reaching >= wanted ? fewer : screen_by_bars(i, bound, count, x, mine);
+  }
+
+  [[nodiscard]] float rough_score(std::int64_t i, std::int32_t j, float figure, const Scratch& mine) const {
+    if constexpr (kMoments) {
+      return 0.0F;
+    } else {
+      return input_.formula.rough_score(static_cast<double>(mine.sums[at(j)]) * unit_, i, figure);
     }
   }
 
   [[nodiscard]] Formula::Bar scaled_bar(std::int64_t i, float bound) const noexcept {
     const Formula::Bar bar = input_.formula.bar(i, bound);
     return {static_cast<float>(bar.alpha / unit_), static_cast<float>(bar.beta / unit_)};
-  }
-
-  /// A higher bound that at least k of the block's scores reach, where far more reach the given one: found by halving
-  /// the range of float32 numbers, each step a pass over the sums.
-  template <typename Reaching>
-  [[nodiscard]] float raised_bound(float bound, const Reaching& reaching) const {
-    constexpr std::int64_t kSelf = 1;  // the row's pair with itself may be among the sums
-    if (!input_.params.k || *input_.params.k > Mode::kMostPartners) return bound;
-    if (input_.params.shrinkage > 0.0 || support_) return bound;  // a sum says too little of the score
-    const std::int64_t wanted = *input_.params.k + kSelf;
-    if (reaching(bound) <= 2 * wanted) return bound;
-    auto low = std::bit_cast<std::uint32_t>(std::max(bound, 1e-30F));
-    auto high = std::bit_cast<std::uint32_t>(1e30F);
-    if (reaching(std::bit_cast<float>(low)) < wanted) return bound;
-    while (high - low > 1) {
-      const std::uint32_t middle = low + (high - low) / 2;
-      const std::int64_t found = reaching(std::bit_cast<float>(middle));
-      (found < wanted ? high : low) = middle;
-      if (found >= wanted && found <= wanted + wanted / 2) break;
-    }
-    constexpr float kSlack = 1e-5F;  // more than twice that of the bars that were counted with
-    return std::max(bound, std::bit_cast<float>(low) * (1.0F - kSlack));
   }
 
   [[nodiscard]] PairSums sums_of(std::int64_t j, const Scratch& mine) const {
@@ -358,7 +439,7 @@ class PairPass {
     return sums;
   }
 
-  void offer(std::int64_t i, std::int64_t owner, bool both, std::int64_t kept, const Block& block, NeighborStore& store,
+  void offer(std::int64_t i, std::int64_t owner, std::int64_t kept, const Block& block, NeighborStore& store,
              Scratch& mine) const {
     const Formula& formula = input_.formula;
     const auto min_support = static_cast<double>(input_.params.min_support);
@@ -371,7 +452,7 @@ class PairPass {
       if (partner == i || sums.n < min_support) continue;
       const float score = formula.score(sums, i, partner);
       if (score != 0.0F && score >= bound) mine.own.push_back(neighbor_key(score, partner));
-      if (!both) continue;
+      if (!plan_.both) continue;
       const float reverse = formula.symmetric() ? score : formula.score(sums, partner, i);
       float asked = store.bound(partner);
       if (reverse != 0.0F && reverse >= asked) {
@@ -383,30 +464,9 @@ class PairPass {
     if (!mine.own.empty()) store.offer(owner, mine.own);
   }
 
-  /// Offers each row to itself.
-  void offer_selves(const std::optional<std::span<const std::int32_t>>& rows, NeighborStore& store) const {
-    const std::int64_t compared = rows ? std::ssize(*rows) : input_.matrix.rows;
-    parallel_for(input_.execution, compared, 64, [&](std::int64_t begin, std::int64_t end, int) {
-      for (std::int64_t owner = begin; owner < end; ++owner) {
-        const std::int64_t i = rows ? (*rows)[at(owner)] : owner;
-        const auto n = static_cast<double>(input_.matrix.row(i).size());
-        if (n < static_cast<double>(input_.params.min_support)) continue;
-        PairSums sums{n, n, 0.0, 0.0, 0.0, 0.0};
-        if (sums_needed(input_.params.kind) != SumsNeeded::counts) {
-          const double square = input_.weights.square(i);
-          const double total = kMoments ? input_.weights.total(i) : 0.0;
-          sums = {n, square, total, total, square, square};
-        }
-        const float score = input_.formula.score(sums, i, i);
-        if (score == 0.0F) continue;
-        const NeighborKey key = neighbor_key(score, static_cast<std::int32_t>(i));
-        store.offer(owner, {&key, 1});
-      }
-    });
-  }
-
   const PairInput& input_;
-  RowOrder order_;
+  const RowOrder& order_;
+  PairPlan plan_;
   int planes_;
   float scale_;
   double unit_;
