@@ -117,10 +117,56 @@ std::int64_t screen_f64(const double* sums, std::int64_t count, const ScreenTerm
   return n;
 }
 
+void rough_scores_u16(const std::uint16_t* sums, const std::int32_t* positions, std::int64_t count, const float* x,
+                      const RoughTerms& terms, float* scores) noexcept {
+  const __m256 base = _mm256_set1_ps(terms.base);
+  const __m256 slope = _mm256_set1_ps(terms.slope);
+  const __m256 own = _mm256_set1_ps(terms.own);
+  std::int64_t n = 0;
+  for (; n + 8 <= count; n += 8) {
+    const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(positions + n));
+    const __m256i pairs = _mm256_i32gather_epi32(reinterpret_cast<const int*>(sums), at, 2);
+    const __m256 sum = _mm256_cvtepi32_ps(_mm256_and_si256(pairs, _mm256_set1_epi32(0xFFFF)));
+    const __m256 below = _mm256_fmadd_ps(own, sum, _mm256_fmadd_ps(slope, _mm256_i32gather_ps(x, at, 4), base));
+    _mm256_storeu_ps(scores + n, _mm256_div_ps(sum, below));
+  }
+  for (; n < count; ++n) {
+    const auto sum = static_cast<float>(sums[positions[n]]);
+    scores[n] = sum / (terms.base + terms.slope * x[positions[n]] + terms.own * sum);
+  }
+}
+
+std::int64_t count_at_least(const float* scores, std::int64_t count, float bound) noexcept {
+  std::int64_t n = 0;
+  std::int64_t s = 0;
+  const __m256 least = _mm256_set1_ps(bound);
+  for (; s + 8 <= count; s += 8)
+    n += __builtin_popcount(
+        static_cast<unsigned>(_mm256_movemask_ps(_mm256_cmp_ps(_mm256_loadu_ps(scores + s), least, _CMP_GE_OQ))));
+  for (; s < count; ++s) n += scores[s] >= bound ? 1 : 0;
+  return n;
+}
+
+std::int64_t keep_at_least(const float* scores, const std::int32_t* positions, std::int64_t count, float bound,
+                           std::int32_t* kept) noexcept {
+  std::int64_t n = 0;
+  for (std::int64_t s = 0; s < count; ++s) {
+    kept[n] = positions[s];
+    n += scores[s] >= bound ? 1 : 0;
+  }
+  return n;
+}
+
 }  // namespace
 }  // namespace avx2
 
-const PairKernels pairs_avx2{"avx2", avx2::count_bits_of<avx2::Bits256>, avx2::screen_u16, avx2::screen_u32,
-                             avx2::screen_f64};
+const PairKernels pairs_avx2{"avx2",
+                             avx2::count_bits_of<avx2::Bits256>,
+                             avx2::screen_u16,
+                             avx2::screen_u32,
+                             avx2::screen_f64,
+                             avx2::rough_scores_u16,
+                             avx2::count_at_least,
+                             avx2::keep_at_least};
 
 }  // namespace recocore::kernels

@@ -70,7 +70,8 @@ inline __mmask16 not_zero(const double* sums) noexcept {
 
 inline std::int64_t keep(__mmask16 mask, std::int64_t j, std::int64_t kept_so_far, std::int32_t* kept) noexcept {
   const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  _mm512_mask_compressstoreu_epi32(kept + kept_so_far, mask, _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int>(j))));
+  _mm512_mask_compressstoreu_epi32(kept + kept_so_far, mask,
+                                   _mm512_add_epi32(lanes, _mm512_set1_epi32(static_cast<int>(j))));
   return kept_so_far + __builtin_popcount(mask);
 }
 
@@ -83,10 +84,10 @@ std::int64_t screen_u16(const std::uint16_t* sums, std::int64_t count, std::uint
     if (_mm512_test_epi16_mask(both, both) == 0) continue;
     const __m512i low = _mm512_cvtepu16_epi32(_mm512_castsi512_si256(both));
     const __m512i high = _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(both, 1));
-    const __mmask16 low_mask = _mm512_mask_cmp_epu32_mask(passes(_mm512_cvtepi32_ps(low), terms, j), low, least,
-                                                          _MM_CMPINT_NLT);
-    const __mmask16 high_mask = _mm512_mask_cmp_epu32_mask(passes(_mm512_cvtepi32_ps(high), terms, j + 16), high, least,
-                                                           _MM_CMPINT_NLT);
+    const __mmask16 low_mask =
+        _mm512_mask_cmp_epu32_mask(passes(_mm512_cvtepi32_ps(low), terms, j), low, least, _MM_CMPINT_NLT);
+    const __mmask16 high_mask =
+        _mm512_mask_cmp_epu32_mask(passes(_mm512_cvtepi32_ps(high), terms, j + 16), high, least, _MM_CMPINT_NLT);
     if (low_mask != 0) n = keep(low_mask, j, n, kept);
     if (high_mask != 0) n = keep(high_mask, j + 16, n, kept);
   }
@@ -118,10 +119,62 @@ std::int64_t screen_f64(const double* sums, std::int64_t count, const ScreenTerm
   return n;
 }
 
+/// Lanes of the last, partial vector.
+inline __mmask16 lanes_left(std::int64_t count) noexcept {
+  return count >= 16 ? static_cast<__mmask16>(0xFFFF) : static_cast<__mmask16>((1U << count) - 1U);
+}
+
+void rough_scores_u16(const std::uint16_t* sums, const std::int32_t* positions, std::int64_t count, const float* x,
+                      const RoughTerms& terms, float* scores) noexcept {
+  const __m512 base = _mm512_set1_ps(terms.base);
+  const __m512 slope = _mm512_set1_ps(terms.slope);
+  const __m512 own = _mm512_set1_ps(terms.own);
+  const __m512i zero = _mm512_setzero_si512();
+  for (std::int64_t n = 0; n < count; n += 16) {
+    const __mmask16 lanes = lanes_left(count - n);
+    const __m512i at = _mm512_maskz_loadu_epi32(lanes, positions + n);
+    const __m512i pairs = _mm512_mask_i32gather_epi32(zero, lanes, at, sums, 2);
+    const __m512 sum = _mm512_cvtepi32_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(0xFFFF)));
+    const __m512 figure = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), lanes, at, x, 4);
+    const __m512 below = _mm512_fmadd_ps(own, sum, _mm512_fmadd_ps(slope, figure, base));
+    _mm512_mask_storeu_ps(scores + n, lanes, _mm512_div_ps(sum, below));
+  }
+}
+
+std::int64_t count_at_least(const float* scores, std::int64_t count, float bound) noexcept {
+  std::int64_t n = 0;
+  const __m512 least = _mm512_set1_ps(bound);
+  for (std::int64_t s = 0; s < count; s += 16) {
+    const __mmask16 lanes = lanes_left(count - s);
+    n +=
+        __builtin_popcount(_mm512_mask_cmp_ps_mask(lanes, _mm512_maskz_loadu_ps(lanes, scores + s), least, _CMP_GE_OQ));
+  }
+  return n;
+}
+
+std::int64_t keep_at_least(const float* scores, const std::int32_t* positions, std::int64_t count, float bound,
+                           std::int32_t* kept) noexcept {
+  std::int64_t n = 0;
+  const __m512 least = _mm512_set1_ps(bound);
+  for (std::int64_t s = 0; s < count; s += 16) {
+    const __mmask16 lanes = lanes_left(count - s);
+    const __mmask16 mask = _mm512_mask_cmp_ps_mask(lanes, _mm512_maskz_loadu_ps(lanes, scores + s), least, _CMP_GE_OQ);
+    _mm512_mask_compressstoreu_epi32(kept + n, mask, _mm512_maskz_loadu_epi32(lanes, positions + s));
+    n += __builtin_popcount(mask);
+  }
+  return n;
+}
+
 }  // namespace
 }  // namespace avx512
 
-const PairKernels pairs_avx512{"avx512", avx512::count_bits_of<avx512::Bits512>, avx512::screen_u16,
-                               avx512::screen_u32, avx512::screen_f64};
+const PairKernels pairs_avx512{"avx512",
+                               avx512::count_bits_of<avx512::Bits512>,
+                               avx512::screen_u16,
+                               avx512::screen_u32,
+                               avx512::screen_f64,
+                               avx512::rough_scores_u16,
+                               avx512::count_at_least,
+                               avx512::keep_at_least};
 
 }  // namespace recocore::kernels

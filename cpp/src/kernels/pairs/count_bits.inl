@@ -1,5 +1,5 @@
-// The bit-sliced counter, for each instruction set's own vector type. Included inside an anonymous namespace, so that no
-// two files share a compiled copy.
+// The bit-sliced counter, for each instruction set's own vector type. Included inside an anonymous namespace, so that
+// no two files share a compiled copy.
 //
 // Vector: load(const u64*), store(u64*), zero(), half-open width kWords; Adder::add(a, b, c, high, low) is a full adder
 // on every bit; expand(plane, level, sums) adds 2^level to the sums of the set bits.
@@ -18,7 +18,9 @@ void count_bits_of(const BitColumns& columns, const std::int32_t* slots, std::in
   };
   std::uint64_t* const levels = scratch;
   std::uint64_t* const waiting = scratch + kCounterLevels * vectors * kWide;
-  const auto level_at = [=](std::int64_t v, std::int64_t level) { return levels + (v * kCounterLevels + level) * kWide; };
+  const auto level_at = [=](std::int64_t v, std::int64_t level) {
+    return levels + (v * kCounterLevels + level) * kWide;
+  };
   const auto waiting_at = [=](std::int64_t v, std::int64_t level) {
     return waiting + (v * kCounterLevels + level) * kWide;
   };
@@ -84,8 +86,7 @@ void count_bits_of(const BitColumns& columns, const std::int32_t* slots, std::in
       if (groups > 0) term(level_at(v, level), level);
       if (level >= 3 && (groups >> (level - 3) & 1) != 0) term(waiting_at(v, level), level);
     }
-    for (std::int64_t e = groups * 8; e < count; ++e)
-      term(columns.bits + slots[e] * columns.stride + offset(v), 0);
+    for (std::int64_t e = groups * 8; e < count; ++e) term(columns.bits + slots[e] * columns.stride + offset(v), 0);
     Vector::expand(planes, worth, terms, own_sums);
   }
 }

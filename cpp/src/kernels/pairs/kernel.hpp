@@ -37,13 +37,20 @@ struct ScreenTerms {
   float g;
 };
 
+/// The denominator of a rough score.
+struct RoughTerms {
+  float base;
+  float slope;
+  float own;
+};
+
 struct PairKernels {
   /// The instruction set that the table's own file was compiled for.
   const char* isa;
 
-  /// sums[j] += sum over p of 2^(p + shift) * (how many of the listed columns have bit j of plane p). Counts carry-save:
-  /// eight columns go through seven full adders on whole vectors. `scratch` has
-  /// 2 * kCounterLevels * planes * words words, aligned to 64 bytes like the bits; sums has 64 * words elements.
+  /// sums[j] += sum over p of 2^(p + shift) * (how many of the listed columns have bit j of plane p). Counts
+  /// carry-save: eight columns go through seven full adders on whole vectors. `scratch` has 2 * kCounterLevels * planes
+  /// * words words, aligned to 64 bytes like the bits; sums has 64 * words elements.
   void (*count_bits)(const BitColumns& columns, const std::int32_t* slots, std::int64_t count, int shift,
                      std::uint64_t* scratch, std::uint32_t* sums) noexcept;
 
@@ -55,6 +62,16 @@ struct PairKernels {
   /// The same for float64 sums; the floor is "not zero".
   std::int64_t (*screen_f64)(const double* sums, std::int64_t count, const ScreenTerms& terms,
                              std::int32_t* kept) noexcept;
+
+  /// scores[n] = sums[positions[n]] / (base + slope * x[positions[n]] + own * sum): float32, so a rough order. One
+  /// element after the last sum may be read.
+  void (*rough_scores_u16)(const std::uint16_t* sums, const std::int32_t* positions, std::int64_t count, const float* x,
+                           const RoughTerms& terms, float* scores) noexcept;
+  /// How many scores are at least `bound`.
+  std::int64_t (*count_at_least)(const float* scores, std::int64_t count, float bound) noexcept;
+  /// Writes the positions whose scores are at least `bound` and returns their number.
+  std::int64_t (*keep_at_least)(const float* scores, const std::int32_t* positions, std::int64_t count, float bound,
+                                std::int32_t* kept) noexcept;
 };
 
 extern const PairKernels pairs_scalar;

@@ -32,7 +32,13 @@ inline void add(Bits64 a, Bits64 b, Bits64 c, Bits64& high, Bits64& low) noexcep
 }  // namespace
 }  // namespace scalar
 
-const PairKernels pairs_scalar{"scalar", scalar::count_bits_of<scalar::Bits64>, scalar::screen_counts<std::uint16_t>,
-                               scalar::screen_counts<std::uint32_t>, scalar::screen_f64};
+const PairKernels pairs_scalar{"scalar",
+                               scalar::count_bits_of<scalar::Bits64>,
+                               scalar::screen_counts<std::uint16_t>,
+                               scalar::screen_counts<std::uint32_t>,
+                               scalar::screen_f64,
+                               scalar::rough_scores_u16,
+                               scalar::count_at_least,
+                               scalar::keep_at_least};
 
 }  // namespace recocore::kernels

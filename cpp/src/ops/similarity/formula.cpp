@@ -160,16 +160,8 @@ Formula::Formula(const CsrView& matrix, const EntryWeights& weights, const Simil
   bars_ = linear && in_bar_range(left_) && in_bar_range(right_);
 }
 
-float Formula::score(const PairSums& sums, std::int64_t i, std::int64_t j) const {
-  return static_cast<float>(unshrunk(sums, i, j) * (sums.n / (sums.n + params_.shrinkage)));
-}
-
-double Formula::unshrunk(const PairSums& sums, std::int64_t i, std::int64_t j) const {
+double Formula::other_score(const PairSums& sums, std::int64_t i, std::int64_t j) const {
   switch (form_) {
-    case Form::product: {
-      const double found = ratio(scale_ * sums.xy, left_[at(i)] * right_[at(j)]);
-      return normalised_ ? std::clamp(found, -1.0, 1.0) : found;
-    }
     case Form::ratio:
       if (params_.kind == SimilarityKind::tversky) {  // in this form nothing cancels, however large alpha and beta are
         const auto only = [&](std::int64_t r) { return static_cast<double>(matrix_.row(r).size()) - sums.n; };
@@ -179,6 +171,7 @@ double Formula::unshrunk(const PairSums& sums, std::int64_t i, std::int64_t j) c
     case Form::likelihood:
       return log_likelihood_ratio(sums.n, static_cast<double>(matrix_.row(i).size()),
                                   static_cast<double>(matrix_.row(j).size()), static_cast<double>(matrix_.cols));
+    case Form::product:
     case Form::other: break;
   }
   if (params_.kind == SimilarityKind::pearson) return pearson(sums);
@@ -199,7 +192,8 @@ bool Formula::symmetric() const noexcept {
 Formula::Bar Formula::bar(std::int64_t i, float bound) const noexcept {
   constexpr float kNone = -std::numeric_limits<float>::max();
   // Shrinkage only lowers a positive score, so the bar for the unshrunk one is safe; it raises a negative one.
-  if (bound == -std::numeric_limits<float>::infinity() || (bound < 0.0F && params_.shrinkage > 0.0)) return {0.0F, kNone};
+  if (bound == -std::numeric_limits<float>::infinity() || (bound < 0.0F && params_.shrinkage > 0.0))
+    return {0.0F, kNone};
   const double wanted = static_cast<double>(bound) - kBarSlack * std::abs(static_cast<double>(bound));
   if (form_ == Form::product) return {static_cast<float>(wanted * left_[at(i)] / scale_), 0.0F};
   const double share = scale_ - wanted * own_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -12,8 +13,8 @@
 
 namespace recocore {
 
-/// What is summed over the common columns of rows i and j: their number and, where the kind has weights x of row i and y
-/// of row j, the product; only kinds with moments have the rest.
+/// What is summed over the common columns of rows i and j: their number and, where the kind has weights x of row i and
+/// y of row j, the product; only kinds with moments have the rest.
 struct PairSums {
   double n = 0.0;
   double xy = 0.0;
@@ -37,7 +38,18 @@ class Formula {
           const Execution& execution);
 
   /// The score of j as a neighbour of i, rounded to float32 after float64 arithmetic; 0 where there is none.
-  [[nodiscard]] float score(const PairSums& sums, std::int64_t i, std::int64_t j) const;
+  [[nodiscard]] float score(const PairSums& sums, std::int64_t i, std::int64_t j) const {
+    double found = 0.0;
+    if (form_ == Form::product) {
+      const double below = left_[at(i)] * right_[at(j)];
+      found = below > 0.0 ? scale_ * sums.xy / below : 0.0;
+      if (normalised_) found = std::clamp(found, -1.0, 1.0);  // rounding may have pushed a cosine past 1
+    } else {
+      found = other_score(sums, i, j);
+    }
+    if (params_.shrinkage > 0.0) found *= sums.n / (sums.n + params_.shrinkage);
+    return static_cast<float>(found);
+  }
 
   /// Whether i is to j what j is to i.
   [[nodiscard]] bool symmetric() const noexcept;
@@ -55,11 +67,12 @@ class Formula {
   [[nodiscard]] Bar bar(std::int64_t i, float bound) const noexcept;
   [[nodiscard]] float partner_figure(std::int64_t j) const noexcept { return static_cast<float>(right_[at(j)]); }
 
-  /// Roughly the score of i with a partner of that figure, where there are bars and no shrinkage: good for a guess.
-  [[nodiscard]] float rough_score(double xy, std::int64_t i, float partner_figure) const noexcept {
-    const auto figure = static_cast<double>(partner_figure);
-    const double below = form_ == Form::product ? left_[at(i)] * figure : left_[at(i)] + figure + own_ * xy;
-    return static_cast<float>(scale_ * xy / below);
+  /// Terms of rough scores of row i, where there are bars and no shrinkage, when a sum of 1 stands for `unit`.
+  [[nodiscard]] kernels::RoughTerms rough_terms(std::int64_t i, double unit) const noexcept {
+    const double left = left_[at(i)];
+    const double shared = scale_ * unit;
+    if (form_ == Form::product) return {0.0F, static_cast<float>(left / shared), 0.0F};
+    return {static_cast<float>(left / shared), static_cast<float>(1.0 / shared), static_cast<float>(own_ / scale_)};
   }
 
   /// Whether a count is certainly too low for a likelihood ratio of `bound`. n is at least 1.
@@ -73,7 +86,7 @@ class Formula {
   static constexpr std::int64_t kEntropyTable = std::int64_t{1} << 22;
 
   static std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
-  [[nodiscard]] double unshrunk(const PairSums& sums, std::int64_t i, std::int64_t j) const;
+  [[nodiscard]] double other_score(const PairSums& sums, std::int64_t i, std::int64_t j) const;
 
   const CsrView& matrix_;
   const SimilarityParams& params_;

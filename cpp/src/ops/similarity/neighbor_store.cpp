@@ -56,25 +56,33 @@ NeighborStore::NeighborStore(std::int64_t rows, std::optional<std::int64_t> k, f
 float NeighborStore::offer(std::int64_t r, std::span<const NeighborKey> keys) {
   Row& row = rows_[static_cast<std::size_t>(r)];
   const Holding holding(row.busy);
+  if (row.keys.empty() && std::ssize(keys) > 1) reserve(row, std::min(keys.size(), capacity_));
   for (const NeighborKey key : keys) {
     if (score_of(key) < row.bound.load(std::memory_order_relaxed)) continue;
-    if (row.keys.size() == row.keys.capacity()) {
-      const std::size_t more = std::min(capacity_, std::max<std::size_t>(8, 2 * row.keys.size()));
-      budget_.take(static_cast<std::int64_t>(more - row.keys.capacity()), sizeof(NeighborKey), kNextStep);
-      row.keys.reserve(more);
-    }
+    if (row.keys.size() == row.keys.capacity())
+      reserve(row, std::min(capacity_, std::max<std::size_t>(8, 2 * row.keys.size())));
     row.keys.push_back(key);
     if (row.keys.size() == capacity_) keep_best(row);
   }
   return row.bound.load(std::memory_order_relaxed);
 }
 
+void NeighborStore::shorten(std::vector<NeighborKey>& keys) const {
+  if (!k_ || keys.size() <= *k_) return;
+  const auto end = keys.begin() + static_cast<std::ptrdiff_t>(*k_);
+  std::nth_element(keys.begin(), end - 1, keys.end(), std::greater<>());
+  keys.erase(end, keys.end());
+}
+
+void NeighborStore::reserve(Row& row, std::size_t size) {
+  budget_.take(static_cast<std::int64_t>(size - row.keys.capacity()), sizeof(NeighborKey), kNextStep);
+  row.keys.reserve(size);
+}
+
 void NeighborStore::keep_best(Row& row) const {
   if (!k_ || row.keys.size() <= *k_) return;
-  const auto last = row.keys.begin() + static_cast<std::ptrdiff_t>(*k_) - 1;
-  std::nth_element(row.keys.begin(), last, row.keys.end(), std::greater<>());
-  row.bound.store(score_of(*last), std::memory_order_relaxed);
-  row.keys.resize(*k_);
+  shorten(row.keys);
+  row.bound.store(score_of(row.keys.back()), std::memory_order_relaxed);
 }
 
 CsrMatrix NeighborStore::finish(std::int64_t columns, const Execution& execution) {
@@ -82,9 +90,12 @@ CsrMatrix NeighborStore::finish(std::int64_t columns, const Execution& execution
   const auto rows = std::ssize(rows_);
   parallel_for(execution, rows, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int) {
     for (auto r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) {
-      std::vector<NeighborKey>& keys = rows_[r].keys;
       keep_best(rows_[r]);
-      std::sort(keys.begin(), keys.end(), [](NeighborKey a, NeighborKey b) { return id_of(a) < id_of(b); });
+      // Halves swapped, ids come first and rise as the numbers fall: plain numbers sort twice as fast as by a
+      // projection.
+      std::vector<NeighborKey>& keys = rows_[r].keys;
+      for (NeighborKey& key : keys) key = std::rotl(key, 32);
+      std::sort(keys.begin(), keys.end(), std::greater<>());
     }
   });
   CsrMatrix result{rows, columns, std::vector<std::int64_t>(static_cast<std::size_t>(rows) + 1), {}, {}};
@@ -95,7 +106,8 @@ CsrMatrix NeighborStore::finish(std::int64_t columns, const Execution& execution
   parallel_for(execution, rows, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int) {
     for (auto r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) {
       auto position = static_cast<std::size_t>(result.indptr[r]);
-      for (const NeighborKey key : std::exchange(rows_[r].keys, {})) {
+      for (const NeighborKey swapped : std::exchange(rows_[r].keys, {})) {
+        const NeighborKey key = std::rotl(swapped, 32);
         result.indices[position] = id_of(key);
         result.values[position++] = score_of(key);
       }

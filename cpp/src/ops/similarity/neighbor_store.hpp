@@ -31,6 +31,9 @@ class NeighborStore {
     return rows_[static_cast<std::size_t>(row)].bound.load(std::memory_order_relaxed);
   }
 
+  /// Leaves only those of a row's neighbours that it could keep if it had no others.
+  void shorten(std::vector<NeighborKey>& keys) const;
+
   /// Takes in neighbours of a row and returns the row's bound.
   float offer(std::int64_t row, std::span<const NeighborKey> keys);
 
@@ -44,6 +47,7 @@ class NeighborStore {
     std::atomic<bool> busy;
   };
 
+  void reserve(Row& row, std::size_t size);
   void keep_best(Row& row) const;
 
   std::optional<std::size_t> k_;

@@ -13,6 +13,7 @@ struct CountMode {
   };
   static constexpr bool kBits = true;
   static constexpr std::int64_t kMostPartners = 1 << 15;
+  static constexpr std::uint32_t kNoPartner = 0xFFFF;
 
   static Entry entry(std::uint32_t partner, double) noexcept { return {static_cast<std::uint16_t>(partner)}; }
   static void add(Sum& sum, double, Entry) noexcept { ++sum; }
@@ -23,7 +24,7 @@ struct CountMode {
 struct ThinCountMode : CountMode {
   using Sum = std::uint16_t;
   static constexpr bool kBits = false;
-  static constexpr std::int64_t kMostPartners = 1 << 16;
+  static constexpr std::int64_t kMostPartners = kNoPartner - 1;
 
   static void add(Sum& sum, double, Entry) noexcept { ++sum; }
 };
@@ -37,6 +38,7 @@ struct IntegerMode {
   };
   static constexpr bool kBits = true;
   static constexpr std::int64_t kMostPartners = 1 << 15;
+  static constexpr std::uint32_t kNoPartner = 0xFFFFFF;
 
   static Entry entry(std::uint32_t partner, double weight) noexcept {
     return {partner & 0xFFFFFFU, static_cast<std::uint32_t>(weight) & 0xFFU};
@@ -55,6 +57,7 @@ struct FloatMode {
   };
   static constexpr bool kBits = false;
   static constexpr std::int64_t kMostPartners = 1 << 13;
+  static constexpr std::uint32_t kNoPartner = 0xFFFFFFFF;
 
   static Entry entry(std::uint32_t partner, double weight) noexcept { return {partner, static_cast<float>(weight)}; }
   static void add(Sum& sum, double weight, Entry entry) noexcept { sum += weight * static_cast<double>(entry.weight); }
@@ -69,6 +72,7 @@ struct DoubleMode {
   };
   static constexpr bool kBits = false;
   static constexpr std::int64_t kMostPartners = 1 << 13;
+  static constexpr std::uint32_t kNoPartner = 0xFFFFFFFF;
 
   static Entry entry(std::uint32_t partner, double weight) noexcept { return {weight, partner}; }
   static void add(Sum& sum, double weight, Entry entry) noexcept { sum += weight * entry.weight; }
@@ -82,6 +86,7 @@ struct MomentMode {
   using Entry = DoubleMode::Entry;
   static constexpr bool kBits = false;
   static constexpr std::int64_t kMostPartners = 1 << 11;
+  static constexpr std::uint32_t kNoPartner = 0xFFFFFFFF;
 
   static Entry entry(std::uint32_t partner, double weight) noexcept { return {weight, partner}; }
   static void add(Sum& sum, double weight, Entry entry) noexcept {

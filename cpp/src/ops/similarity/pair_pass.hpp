@@ -1,12 +1,13 @@
-// The pass that every similarity kind shares: each row is summed up against block after block of the others, and the few
-// pairs that can still matter are scored.
+// The pass that every similarity kind shares: each row is summed up against block after block of the others, and the
+// few pairs that can still matter are scored.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <limits>
 #include <optional>
 #include <span>
@@ -113,10 +114,11 @@ class PairPass {
     std::vector<std::int32_t> kept;
     std::vector<std::int32_t> touched;  // where the plan is sparse
     std::int64_t touched_end = 0;
-    std::vector<float> sample;
-    std::vector<Listed> listed;                        // columns with lists
-    std::array<std::vector<std::int32_t>, 4> by_bit;   // slots of columns with bits, by the bits of the row's weight
-    std::vector<std::int32_t> slots;                   // all slots
+    std::vector<float> scores;                        // rough ones
+    std::vector<std::int32_t> positions;              // that they belong to, where these are a sample
+    std::vector<Listed> listed;                       // columns with lists
+    std::array<std::vector<std::int32_t>, 4> by_bit;  // slots of columns with bits, by the bits of the row's weight
+    std::vector<std::int32_t> slots;                  // all slots
     BigArray<std::uint64_t> counters;
     std::vector<NeighborKey> own;
   };
@@ -143,18 +145,26 @@ class PairPass {
     const CsrView& matrix = input_.matrix;
     const auto count = [&](std::int64_t r) { return std::ssize(matrix.row(order_.row[at(r)])); };
     const std::int64_t most_entries = kListBytesEachThread * resolve_threads(input_.execution.num_threads) /
-                                      static_cast<std::int64_t>(sizeof(typename Mode::Entry) + sizeof(std::uint32_t));
+                                      static_cast<std::int64_t>(sizeof(typename Mode::Entry));
     std::int64_t end = begin;
     for (std::int64_t entries = 0; end < last && end - begin < Mode::kMostPartners; ++end) {
-      if (Mode::kBits && end - begin == kCrowdedPartners && entries > kCrowdedEntries * matrix.cols) break;
+      if (planes_ > 0 && end - begin == crowded_partners() && entries * kCrowdedShare > matrix.cols * (end - begin))
+        break;
       entries += count(end);
       if (entries > most_entries && end > begin) break;
     }
     return end;
   }
 
-  static constexpr std::int64_t kCrowdedPartners = 4096;
-  static constexpr std::int64_t kCrowdedEntries = 20;  // on average in a column
+  /// So many that the bits of 138,000 columns take 70 MB at most; twice and half as many measured alike.
+  [[nodiscard]] std::int64_t crowded_partners() const noexcept {
+    constexpr std::int64_t kPlanes = 4096;
+    constexpr std::int64_t kWhole = 64 * kernels::kBitWords;
+    return std::max<std::int64_t>(1, kPlanes / (planes_ + (support_ ? 1 : 0)) / kWhole) * kWhole;
+  }
+
+  /// Rows are crowded if more than one in so many of their columns is filled; from 50 to 1000 measured alike.
+  static constexpr std::int64_t kCrowdedShare = 200;
   static constexpr std::int64_t kBitBytesEachThread = std::int64_t{32} << 20;
   static constexpr std::int64_t kListBytesEachThread = std::int64_t{24} << 20;
 
@@ -168,10 +178,12 @@ class PairPass {
   void enter(const Block& block, const NeighborStore& store, Scratch& mine) const {
     if (mine.block_begin == block.begin()) return;
     mine.block_begin = block.begin();
-    const std::size_t size = at(std::max(padded(block.size()), 64 * block.weight_bits(block.size()).words));
+    const std::size_t size = 1 + at(std::max(padded(block.size()), 64 * block.weight_bits(block.size()).words));
     if (mine.sums.size() < size) mine.sums.resize(size);
     if (support_ && mine.support.size() < size) mine.support.resize(size);
     mine.kept.resize(size + 1);
+    mine.scores.resize(size);
+    mine.positions.resize(size);
     if (plan_.sparse) mine.touched.resize(size + 1);
     mine.y.assign(size, 0.0F);
     mine.z.assign(size, std::numeric_limits<float>::infinity());
@@ -216,8 +228,9 @@ class PairPass {
     if constexpr (Mode::kBits) {
       if (!mine.slots.empty()) count_bits(count, block, mine);
     }
-    const std::uint32_t* const ends = diagonal ? block.own_list_ends(order_.rank[at(i)]) : nullptr;
+    const std::uint32_t limit = diagonal ? static_cast<std::uint32_t>(count) : Mode::kNoPartner;
     const std::int64_t visits = std::ssize(mine.listed);
+    std::int32_t* touched = mine.touched.data();
     constexpr std::int64_t kAhead = 16;  // visits whose lists are fetched early; 8 and 32 were slower
     for (std::int64_t v = 0; v < visits; ++v) {
       if (v + kAhead < visits) {
@@ -228,30 +241,42 @@ class PairPass {
       const Listed visit = mine.listed[at(v)];
       const auto e = at(visit.position);
       const double w = weight(i, columns[e], values[e]);
-      const auto* const list = block.list(visit.start);
-      const auto* const last = ends != nullptr ? block.list(ends[e]) : list + 1 + list->partner;
       if (plan_.sparse) {
-        for (const auto* entry = list + 1; entry < last; ++entry) note(*entry, w, mine);
+        touched = note_all(block.list(visit.start), limit, w, touched, mine);
       } else {
-        for (const auto* entry = list + 1; entry < last; ++entry) add(*entry, w, mine);
+        add_all(block.list(visit.start), limit, w, mine);
       }
     }
+    mine.touched_end = touched - mine.touched.data();
   }
 
-  void add(typename Mode::Entry entry, double w, Scratch& mine) const {
-    Mode::add(mine.sums[entry.partner], w, entry);
-    if (support_) ++mine.support[entry.partner];
-  }
+  using Entry = typename Mode::Entry;
 
-  /// Adds, and notes a partner that is met for the first time; without a branch, for that is not foreseeable.
-  void note(typename Mode::Entry entry, double w, Scratch& mine) const {
-    mine.touched[at(mine.touched_end)] = static_cast<std::int32_t>(entry.partner);
-    if constexpr (kCounts) {
-      mine.touched_end += mine.sums[entry.partner] == 0 ? 1 : 0;
-    } else {
-      mine.touched_end += mine.support[entry.partner] == 0 ? 1 : 0;
+  /// Adds the partners before `limit`.
+  void add_all(const Entry* entry, std::uint32_t limit, double w, Scratch& mine) const {
+    Sum* const sums = mine.sums.data();  // copied to here, for the compiler cannot know that no sum is a pointer
+    for (; entry->partner < limit; ++entry) {
+      Mode::add(sums[entry->partner], w, *entry);
+      if (support_) ++mine.support[entry->partner];
     }
-    add(entry, w, mine);
+  }
+
+  /// Adds, and notes the partners that are met for the first time; without a branch, for that is not foreseeable.
+  std::int32_t* note_all(const Entry* entry, std::uint32_t limit, double w, std::int32_t* touched,
+                         Scratch& mine) const {
+    Sum* const sums = mine.sums.data();
+    std::uint32_t* const support = mine.support.data();
+    for (; entry->partner < limit; ++entry) {
+      const auto partner = entry->partner;
+      *touched = static_cast<std::int32_t>(partner);
+      if constexpr (kCounts) {
+        touched += sums[partner] == 0 ? 1 : 0;
+      } else {
+        touched += support[partner]++ == 0 ? 1 : 0;
+      }
+      Mode::add(sums[partner], w, *entry);
+    }
+    return touched;
   }
 
   /// Splits a row's columns into those with lists and those with bits. Without branches: which of the two a column is
@@ -311,6 +336,8 @@ class PairPass {
       if (input_.formula.has_bars()) {
         const float* const x = figures_.data() + block.begin();
         const float bound = store.bound(owner);
+        if (plan_.sparse && !plan_.both && raises_bounds() && input_.params.min_support <= 1)
+          return screen_by_scores(i, bound, x, mine);
         const std::int64_t kept = screen_by_bars(i, bound, count, x, mine);
         return raises_bounds() && kept > 4 * *input_.params.k ? screen_again(i, bound, count, x, kept, mine) : kept;
       }
@@ -340,8 +367,8 @@ class PairPass {
                                             Scratch& mine) const {
     const kernels::PairKernels& kernel = kernels::pairs();
     const Formula::Bar own = scaled_bar(i, bound);
-    const kernels::ScreenTerms terms{x,         mine.y.data(), mine.z.data(), own.alpha,
-                                     own.beta, input_.formula.partner_figure(i)};
+    const kernels::ScreenTerms terms{x,         mine.y.data(), mine.z.data(),
+                                     own.alpha, own.beta,      input_.formula.partner_figure(i)};
     const auto least = static_cast<std::uint32_t>(
         kCounts ? std::min<std::int64_t>(input_.params.min_support, std::numeric_limits<std::int32_t>::max()) : 1);
     if (plan_.sparse) {
@@ -349,8 +376,8 @@ class PairPass {
       for (std::int64_t t = 0; t < mine.touched_end; ++t) {  // without a branch, as above
         const std::int32_t j = mine.touched[at(t)];
         mine.kept[at(kept)] = j;
-        kept += reaches(mine.sums[at(j)], own, x[j]) || (plan_.both && reaches(mine.sums[at(j)], partner_bar(j, mine),
-                                                                               terms.g))
+        kept += reaches(mine.sums[at(j)], own, x[j]) ||
+                        (plan_.both && reaches(mine.sums[at(j)], partner_bar(j, mine), terms.g))
                     ? 1
                     : 0;
       }
@@ -393,14 +420,9 @@ class PairPass {
     constexpr std::int64_t kSelf = 1;  // the row's pair with itself may be among the sums
     const std::int64_t wanted = *input_.params.k + kSelf;
     const std::int64_t size = std::min(kSample, kept);
-    mine.sample.resize(at(size));
-    for (std::int64_t s = 0; s < size; ++s) {
-      const std::int32_t j = mine.kept[at(s * kept / size)];
-      mine.sample[at(s)] = rough_score(i, j, x[j], mine);
-    }
-    const auto middle = mine.sample.begin() + 2 * wanted * size / kept;
-    std::nth_element(mine.sample.begin(), middle, mine.sample.end(), std::greater<>());
-    const float guess = *middle;
+    for (std::int64_t s = 0; s < size; ++s) mine.positions[at(s)] = mine.kept[at(s * kept / size)];
+    rough_scores(i, mine.positions.data(), size, x, mine);
+    const float guess = score_reached_by(3 * wanted * size / (2 * kept), size, mine);
     if (!(guess > bound) || !(guess > 0.0F)) return kept;
 
     const std::int64_t fewer = screen_by_bars(i, guess, count, x, mine);
@@ -413,11 +435,46 @@ class PairPass {
     return reaching >= wanted ? fewer : screen_by_bars(i, bound, count, x, mine);
   }
 
-  [[nodiscard]] float rough_score(std::int64_t i, std::int32_t j, float figure, const Scratch& mine) const {
-    if constexpr (kMoments) {
-      return 0.0F;
-    } else {
-      return input_.formula.rough_score(static_cast<double>(mine.sums[at(j)]) * unit_, i, figure);
+  /// Where few partners are met, all of them scored roughly: those that reach `bound` and may be among the best k.
+  [[nodiscard]] std::int64_t screen_by_scores(std::int64_t i, float bound, const float* x, Scratch& mine) const {
+    constexpr std::int64_t kSelf = 1;  // the row's pair with itself may be among the sums
+    rough_scores(i, mine.touched.data(), mine.touched_end, x, mine);
+    const std::int64_t wanted = *input_.params.k + kSelf;
+    const float best = mine.touched_end > wanted ? score_reached_by(wanted, mine.touched_end, mine) : 0.0F;
+    const float least = best > 0.0F ? std::max(bound, best) : bound;
+    return kernels::pairs().keep_at_least(mine.scores.data(), mine.touched.data(), mine.touched_end,
+                                          least - kRoughSlack * std::abs(least), mine.kept.data());
+  }
+
+  /// Twice what rounding to float32 can make of a score, several times over.
+  static constexpr float kRoughSlack = 4e-6F;
+
+  /// A score that at least `wanted` of the first `count` rough scores reach, and not many more: found by halving the
+  /// range of positive float32 numbers.
+  [[nodiscard]] float score_reached_by(std::int64_t wanted, std::int64_t count, const Scratch& mine) const {
+    const kernels::PairKernels& kernel = kernels::pairs();
+    auto low = std::bit_cast<std::uint32_t>(std::numeric_limits<float>::min());
+    auto high = std::bit_cast<std::uint32_t>(std::numeric_limits<float>::max());
+    if (kernel.count_at_least(mine.scores.data(), count, std::bit_cast<float>(low)) < wanted) return 0.0F;
+    while (high - low > 1) {
+      const std::uint32_t middle = low + (high - low) / 2;
+      const std::int64_t found = kernel.count_at_least(mine.scores.data(), count, std::bit_cast<float>(middle));
+      (found < wanted ? high : low) = middle;
+      if (found >= wanted && found <= wanted + wanted / 16) break;
+    }
+    return std::bit_cast<float>(low);
+  }
+
+  void rough_scores(std::int64_t i, const std::int32_t* positions, std::int64_t count, const float* x,
+                    Scratch& mine) const {
+    const kernels::RoughTerms terms = input_.formula.rough_terms(i, unit_);
+    if constexpr (std::is_same_v<Sum, std::uint16_t>) {
+      kernels::pairs().rough_scores_u16(mine.sums.data(), positions, count, x, terms, mine.scores.data());
+    } else if constexpr (!kMoments) {
+      for (std::int64_t n = 0; n < count; ++n) {
+        const auto sum = static_cast<float>(mine.sums[at(positions[n])]);
+        mine.scores[at(n)] = sum / (terms.base + terms.slope * x[positions[n]] + terms.own * sum);
+      }
     }
   }
 
@@ -434,7 +491,9 @@ class PairPass {
     } else {
       sums.xy = static_cast<double>(mine.sums[at(j)]) * unit_;
       // Without shrinkage and with any support, that there is a sum is all that the number of columns says.
-      sums.n = kCounts ? static_cast<double>(mine.sums[at(j)]) : support_ ? static_cast<double>(mine.support[at(j)]) : 1.0;
+      sums.n = kCounts    ? static_cast<double>(mine.sums[at(j)])
+               : support_ ? static_cast<double>(mine.support[at(j)])
+                          : 1.0;
     }
     return sums;
   }
@@ -461,6 +520,7 @@ class PairPass {
       }
       ask(j, asked, block, mine);
     }
+    store.shorten(mine.own);
     if (!mine.own.empty()) store.offer(owner, mine.own);
   }
 

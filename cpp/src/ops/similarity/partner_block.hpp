@@ -21,8 +21,8 @@ class PartnerBlock {
  public:
   using Entry = typename Mode::Entry;
 
-  /// Where a column is: its bits if the top bit is set, else its list. One array, read once a visit: two of them left the
-  /// cache twice as often and took a third of the pass.
+  /// Where a column is: its bits if the top bit is set, else its list. One array, read once a visit: two of them left
+  /// the cache twice as often and took a third of the pass.
   struct Place {
     std::uint32_t code;
 
@@ -35,8 +35,8 @@ class PartnerBlock {
   [[nodiscard]] std::int64_t end() const noexcept { return end_; }
   [[nodiscard]] std::int64_t size() const noexcept { return end_ - begin_; }
 
-  /// The ranks [begin, end) of `order`. `weight(row, column, value)` is what an entry weighs. With `planes` above 0 crowded
-  /// columns become bits: planes 0 to planes - 1 of the weight and, if `presence`, one more that is always set.
+  /// The ranks [begin, end) of `order`. `weight(row, column, value)` is what an entry weighs. With `planes` above 0
+  /// crowded columns become bits: planes 0 to planes - 1 of the weight and, if `presence`, one more that is always set.
   template <typename Weight>
   void build(const CsrView& matrix, const RowOrder& order, std::int64_t begin, std::int64_t end, const Weight& weight,
              int planes, bool presence, std::int64_t most_bit_bytes, const Execution& execution) {
@@ -48,12 +48,8 @@ class PartnerBlock {
     const auto columns = static_cast<std::size_t>(matrix.cols);
     place_.assign(columns, Place{0});
 
-    bases_.resize(static_cast<std::size_t>(size()));
     std::int64_t entries = 0;
-    for (std::int64_t r = begin; r < end; ++r) {
-      bases_[at(r - begin)] = entries;
-      entries += std::ssize(matrix.row(order.row[at(r)]));
-    }
+    for (std::int64_t r = begin; r < end; ++r) entries += std::ssize(matrix.row(order.row[at(r)]));
     const auto for_entries = [&](const auto& body) {  // body(rank, position in the row, column), by column chunks
       const std::int64_t grain = columns_each_chunk(matrix.cols, entries, resolve_threads(execution.num_threads));
       parallel_for(execution, matrix.cols, grain, [&](std::int64_t first, std::int64_t last, int) {
@@ -69,7 +65,6 @@ class PartnerBlock {
     for_entries([&](std::int64_t, std::int64_t, std::int32_t column) { ++place_[at(column)].code; });
     slots_ = planes > 0 ? slots_within(most_bit_bytes) : 0;
     lay_out();
-    list_ends_.resize(entries);
     if (slots_ > 0) std::memset(bits_.resize(slots_ * stride_), 0, static_cast<std::size_t>(slots_ * stride_) * 8);
     for_entries([&](std::int64_t r, std::int64_t e, std::int32_t column) {
       const std::int32_t row = order.row[at(r)];
@@ -77,11 +72,7 @@ class PartnerBlock {
       const std::int64_t partner = r - begin;
       const Place place = place_[at(column)];
       if (place.has_bits() == 0) {
-        Entry& length = lists_[place.code];
-        const std::uint32_t next = place.code + 1 + length.partner;
-        list_ends_[bases_[at(partner)] + e] = next;
-        lists_[next] = Mode::entry(static_cast<std::uint32_t>(partner), w);
-        ++length.partner;
+        lists_[next_[at(column)]++] = Mode::entry(static_cast<std::uint32_t>(partner), w);
         return;
       }
       std::uint64_t* const word = bits_.data() + place.slot() * stride_ + partner / 64;
@@ -107,13 +98,8 @@ class PartnerBlock {
     return {bits_.data() + presence_plane_ * words_, stride_, 1, words_, words_for(partners)};
   }
 
-  /// A list that starts with its length: partners [1, length] follow, ranks rising.
+  /// A list of partners with ranks rising and, after the last, one that is Mode::kNoPartner.
   [[nodiscard]] const Entry* list(std::uint32_t start) const noexcept { return lists_.data() + start; }
-  /// For rank r of this block itself, by position in its row: where in lists() the lists of its columns reach r.
-  [[nodiscard]] const std::uint32_t* own_list_ends(std::int64_t r) const noexcept {
-    return list_ends_.data() + bases_[at(r - begin_)];
-  }
-  [[nodiscard]] const Entry* lists() const noexcept { return lists_.data(); }
 
  private:
   static constexpr std::int64_t kListPadding = 16;
@@ -129,7 +115,8 @@ class PartnerBlock {
   }
 
   /// So few that what a chunk writes at random stays in a 2 MB cache, but enough that rows have entries in most chunks.
-  [[nodiscard]] std::int64_t columns_each_chunk(std::int64_t columns, std::int64_t entries, int threads) const noexcept {
+  [[nodiscard]] std::int64_t columns_each_chunk(std::int64_t columns, std::int64_t entries,
+                                                int threads) const noexcept {
     constexpr std::int64_t kCached = 1 << 14;
     constexpr double kEntriesEachRow = 8.0;
     const double enough = static_cast<double>(columns) * kEntriesEachRow * static_cast<double>(size()) /
@@ -155,24 +142,25 @@ class PartnerBlock {
     for (const Place counted : place_)
       if (slots_ == 0 || counted.code < crowded_) length += counted.code > 0 ? counted.code + 1 : 0;
     lists_.resize(length + kListPadding);
-    lists_[0] = Mode::entry(0, 0.0);
+    lists_[0] = Mode::entry(Mode::kNoPartner, 0.0);
+    next_.resize(place_.size());
     std::uint32_t next = 1;
-    for (Place& place : place_) {
-      const std::uint32_t count = place.code;
+    for (std::size_t c = 0; c < place_.size(); ++c) {
+      const std::uint32_t count = place_[c].code;
       if (slots_ > 0 && count >= crowded_) {
-        place.code = Place::kBits | slot++;
+        place_[c].code = Place::kBits | slot++;
       } else if (count == 0) {
-        place.code = 0;
+        place_[c].code = 0;
       } else {
-        lists_[next] = Mode::entry(0, 0.0);
-        place.code = next;
+        next_[c] = place_[c].code = next;
         next += count + 1;
+        lists_[next - 1] = Mode::entry(Mode::kNoPartner, 0.0);
       }
     }
   }
 
   /// A column is crowded with so many entries for each vector of 512 bits that its bits take.
-  inline static const std::int64_t kEntriesEachVector = getenv("KE")?atoi(getenv("KE")):5;
+  inline static const std::int64_t kEntriesEachVector = getenv("KE") ? atoi(getenv("KE")) : 5;
 
   std::int64_t begin_ = 0;
   std::int64_t end_ = 0;
@@ -181,10 +169,9 @@ class PartnerBlock {
   std::int64_t slots_ = 0;
   std::int64_t presence_plane_ = 0;
   std::int64_t crowded_ = 0;
-  std::vector<Place> place_;  // while counting, the numbers of entries
-  std::vector<std::int64_t> bases_;
+  std::vector<Place> place_;         // while counting, the numbers of entries
+  std::vector<std::uint32_t> next_;  // where the next entry of a column's list goes
   BigArray<Entry> lists_;
-  BigArray<std::uint32_t> list_ends_;
   BigArray<std::uint64_t> bits_;
 };
 

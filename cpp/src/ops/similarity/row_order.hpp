@@ -9,8 +9,8 @@
 
 namespace recocore {
 
-/// The rows of a matrix, those with the most entries first (then by number). Blocks of neighbouring ranks are then either
-/// crowded enough for bit sets or thin enough for lists, and the sums of the popular stay in the cache.
+/// The rows of a matrix, those with the most entries first (then by number). Blocks of neighbouring ranks are then
+/// either crowded enough for bit sets or thin enough for lists, and the sums of the popular stay in the cache.
 struct RowOrder {
   explicit RowOrder(const CsrPattern& matrix)
       : row(static_cast<std::size_t>(matrix.rows)), rank(static_cast<std::size_t>(matrix.rows)) {

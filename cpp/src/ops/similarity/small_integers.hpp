@@ -14,9 +14,9 @@ namespace recocore {
 /// Values that are few small integers once multiplied by a power of two: ratings and counts, whose sums of products are
 /// exact in integers.
 struct SmallIntegers {
-  int scale = 1;        ///< 1, 2 or 4: value · scale is an integer from 0 to kMost
-  int most = 0;         ///< none of them is larger: 2^bits - 1
-  bool alike = true;    ///< whether all are the same
+  int scale = 1;      ///< 1, 2 or 4: value · scale is an integer from 0 to kMost
+  int most = 0;       ///< none of them is larger: 2^bits - 1
+  bool alike = true;  ///< whether all are the same
 
   static constexpr int kMost = 15;
 
