@@ -1,149 +1,133 @@
 #include "ops/similarity_cpu.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <bit>
 #include <cstddef>
+#include <limits>
+#include <vector>
 
-#include "ops/similarity_pass.hpp"
-#include "recocore/error.hpp"
+#include "ops/similarity/pair_pass.hpp"
+#include "ops/similarity/small_integers.hpp"
+#include "recocore/memory.hpp"
 
 namespace recocore {
 namespace {
 
-std::size_t at(std::int64_t i) {
-  return static_cast<std::size_t>(i);
+std::int64_t entries_of(const CsrView& matrix, std::int32_t row) {
+  return std::ssize(matrix.row(row));
 }
 
-double ratio(double numerator, double denominator) {
-  return denominator > 0.0 ? numerator / denominator : 0.0;
+/// Whether no sum of products of such integers passes 32 bits.
+bool sums_fit(const CsrView& matrix, const RowOrder& order, const SmallIntegers& integers) {
+  const std::int64_t most = std::numeric_limits<std::uint32_t>::max() / (integers.most * integers.most);
+  return order.row.empty() || entries_of(matrix, order.row.front()) <= most;
 }
 
-/// A cosine that rounding may have pushed past 1.
-double normalised(double product, double norms) {
-  return std::clamp(ratio(product, norms), -1.0, 1.0);
+/// The multiply-adds of comparing all rows with all: Σ df² over the columns.
+double multiply_adds(const CsrView& matrix) {
+  std::vector<std::uint32_t> counts(static_cast<std::size_t>(matrix.cols));
+  for (const std::int32_t column : matrix.indices) ++counts[static_cast<std::size_t>(column)];
+  double products = 0.0;
+  for (const std::uint32_t count : counts) products += static_cast<double>(count) * count;
+  return products;
 }
 
-/// One cell's part of Dunning's G² / 2: observed · ln(observed / expected). Summed like this no entropies cancel.
-double surprise(double observed, double row_total, double column_total, double total) {
-  return observed > 0.0 ? observed * std::log(observed * total / (row_total * column_total)) : 0.0;
+PairPlan plan_for(const CsrView& matrix, const SimilarityParams& params,
+                  const std::optional<std::span<const std::int32_t>>& rows) {
+  // Below so many multiply-adds for each neighbour that is wanted, choosing costs more than summing up.
+  constexpr double kFewForEachNeighbor = 60.0;
+  // Below so many for each row and possible partner, a row meets few of them.
+  constexpr double kFewForEachPartner = 1.0 / 8.0;
+  const auto all = static_cast<double>(matrix.rows);
+  const double products = multiply_adds(matrix);
+  const double wanted = all * (params.k ? std::min(static_cast<double>(*params.k), all) : all);
+  return {rows, !rows && products > kFewForEachNeighbor * wanted, products < kFewForEachPartner * all * all};
 }
 
-double log_likelihood_ratio(double both, double i, double j, double total) {
-  const double one_only = surprise(i - both, i, total - j, total) + surprise(j - both, total - i, j, total);
-  const double neither = surprise(total - i - j + both, total - i, total - j, total);
-  return std::max(0.0, 2.0 * (surprise(both, i, j, total) + one_only + neither));
-}
-
-/// Below this share of the second moment a variance is rounding: a row's common values are constant (closer to each
-/// other than 1e-5 of their distance from the row's mean).
-constexpr double kConstantShare = 1e-10;
-
-double pearson(const Moments& sums) {
-  const double n = sums.n;
-  if (sums.n < 2) return 0.0;
-  const double spread_x = n * sums.xx - sums.x * sums.x;
-  const double spread_y = n * sums.yy - sums.y * sums.y;
-  if (spread_x <= kConstantShare * n * sums.xx || spread_y <= kConstantShare * n * sums.yy) return 0.0;
-  return normalised(n * sums.xy - sums.x * sums.y, std::sqrt(spread_x) * std::sqrt(spread_y));
-}
-
-[[noreturn]] void no_formula() {
-  throw Error(ErrorCode::internal, "similarity: a kind without a formula");
-}
-
-CsrMatrix by_counts(const CsrView& matrix, const SimilarityParams& params,
-                    const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
-  SimilarityPass<Counts> pass(matrix, params, rows, execution);
-  const auto columns = static_cast<double>(matrix.cols);
-  const double alpha = params.alpha;
-  const double beta = params.beta;
-  const auto run = [&pass](const auto& formula) {  // formula(n_ij, n_i, n_j)
-    return pass.run([&](const Counts& sums, std::int64_t i, std::int64_t j) {
-      return formula(static_cast<double>(sums.n), pass.count(i), pass.count(j));
-    });
-  };
-  switch (params.kind) {
-    case SimilarityKind::jaccard: return run([](double n, double i, double j) { return n / (i + j - n); });
-    case SimilarityKind::dice: return run([](double n, double i, double j) { return 2.0 * n / (i + j); });
-    case SimilarityKind::tversky:
-      return run([=](double n, double i, double j) { return n / (n + alpha * (i - n) + beta * (j - n)); });
-    case SimilarityKind::lift: return run([=](double n, double i, double j) { return n * columns / (i * j); });
-    case SimilarityKind::conditional_probability: return run([](double n, double i, double) { return n / i; });
-    case SimilarityKind::log_likelihood_ratio:
-      return run([=](double n, double i, double j) { return log_likelihood_ratio(n, i, j, columns); });
-    case SimilarityKind::cooccurrence: return run([](double n, double, double) { return n; });
-    default: no_formula();
+/// Kinds that count. Rows that fill half the columns' bits come first, the thin rest has sums of half the size.
+void count_pairs(const PairInput& input, const PairPlan& plan, double unit, NeighborStore& store) {
+  constexpr std::int64_t kThin = std::numeric_limits<std::uint16_t>::max();
+  // Bits pay for blocks of ranks in which columns have so many entries on average.
+  constexpr std::int64_t kCrowdedPartners = 4096;
+  constexpr std::int64_t kCrowdedEntries = 20;
+  const CsrView& matrix = input.matrix;
+  std::int64_t thin = 0;
+  while (thin < matrix.rows) {
+    const std::int64_t end = std::min(thin + kCrowdedPartners, matrix.rows);
+    std::int64_t entries = 0;
+    for (std::int64_t r = thin; r < end; ++r)
+      entries += entries_of(matrix, input.order.row[static_cast<std::size_t>(r)]);
+    const bool crowded = !plan.sparse && entries > kCrowdedEntries * matrix.cols;
+    if (!crowded && entries_of(matrix, input.order.row[static_cast<std::size_t>(thin)]) <= kThin) break;
+    thin = end;
   }
+  PairPass<CountMode>(input, plan, 1, 1.0F, unit).run(0, thin, store);
+  PairPass<ThinCountMode>(input, plan, 0, 1.0F, unit).run(thin, matrix.rows, store);
 }
 
-CsrMatrix by_products(const CsrView& matrix, const SimilarityParams& params,
-                      const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
-  SimilarityPass<Products> pass(matrix, params, rows, execution);
-  switch (params.kind) {
-    case SimilarityKind::cosine:
-    case SimilarityKind::adjusted_cosine:
-    case SimilarityKind::pearson_whole:
-    case SimilarityKind::tfidf: {
-      const auto norms = pass.of_rows([&](std::int64_t row) { return std::sqrt(pass.square(row)); });
-      return pass.run([&](const Products& sums, std::int64_t i, std::int64_t j) {
-        return normalised(sums.xy, norms[at(i)] * norms[at(j)]);
-      });
-    }
-    case SimilarityKind::tanimoto: {
-      const auto squares = pass.of_rows([&](std::int64_t row) { return pass.square(row); });
-      return pass.run([&](const Products& sums, std::int64_t i, std::int64_t j) {
-        return ratio(sums.xy, squares[at(i)] + squares[at(j)] - sums.xy);
-      });
-    }
-    case SimilarityKind::asymmetric_cosine: {
-      const auto left = pass.of_rows([&](std::int64_t row) { return std::pow(pass.square(row), params.alpha); });
-      const auto right = pass.of_rows([&](std::int64_t row) { return std::pow(pass.square(row), 1.0 - params.alpha); });
-      return pass.run([&](const Products& sums, std::int64_t i, std::int64_t j) {
-        return ratio(sums.xy, left[at(i)] * right[at(j)]);
-      });
-    }
-    case SimilarityKind::bm25:
-    case SimilarityKind::p3alpha:
-      return pass.run([](const Products& sums, std::int64_t, std::int64_t) { return sums.xy; });
-    case SimilarityKind::rp3beta: {
-      const auto penalties = pass.of_rows([&](std::int64_t row) { return std::pow(pass.count(row), params.beta); });
-      return pass.run(
-          [&](const Products& sums, std::int64_t, std::int64_t j) { return ratio(sums.xy, penalties[at(j)]); });
-    }
-    default: no_formula();
-  }
+template <typename Mode>
+void sum_pairs(const PairInput& input, const PairPlan& plan, NeighborStore& store) {
+  PairPass<Mode>(input, plan).run(0, input.matrix.rows, store);
 }
 
-CsrMatrix by_moments(const CsrView& matrix, const SimilarityParams& params,
-                     const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
-  SimilarityPass<Moments> pass(matrix, params, rows, execution);
-  switch (params.kind) {
-    case SimilarityKind::adjusted_cosine_corated:
-      return pass.run([](const Moments& sums, std::int64_t, std::int64_t) {
-        return normalised(sums.xy, std::sqrt(sums.xx) * std::sqrt(sums.yy));
-      });
-    case SimilarityKind::pearson:
-      return pass.run([](const Moments& sums, std::int64_t, std::int64_t) { return pearson(sums); });
-    default: no_formula();
+void offer_pairs(const PairInput& input, const PairPlan& plan, NeighborStore& store) {
+  const CsrView& matrix = input.matrix;
+  switch (sums_needed(input.params.kind)) {
+    case SumsNeeded::counts: return count_pairs(input, plan, 1.0, store);
+    case SumsNeeded::moments: return sum_pairs<MomentMode>(input, plan, store);
+    case SumsNeeded::products: break;
   }
+  if (!input.weights.are_values()) return sum_pairs<DoubleMode>(input, plan, store);
+  const auto integers = SmallIntegers::find(matrix.values, input.execution);
+  if (!integers || !sums_fit(matrix, input.order, *integers)) return sum_pairs<FloatMode>(input, plan, store);
+  if (integers->alike) {
+    const double value = matrix.values.front();
+    return count_pairs(input, plan, value * value, store);
+  }
+  const auto scale = static_cast<float>(integers->scale);
+  const int planes = std::bit_width(static_cast<unsigned>(integers->most));
+  PairPass<IntegerMode>(input, plan, planes, scale, 1.0 / (scale * scale)).run(0, matrix.rows, store);
+}
+
+/// Offers each row to itself.
+void offer_selves(const PairInput& input, const PairPlan& plan, NeighborStore& store) {
+  constexpr std::int64_t kRowsEachChunk = 64;
+  const SumsNeeded needed = sums_needed(input.params.kind);
+  const std::int64_t compared = plan.rows ? std::ssize(*plan.rows) : input.matrix.rows;
+  parallel_for(input.execution, compared, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t owner = begin; owner < end; ++owner) {
+      const std::int64_t i = plan.rows ? (*plan.rows)[static_cast<std::size_t>(owner)] : owner;
+      const auto n = static_cast<double>(input.matrix.row(i).size());
+      if (n < static_cast<double>(input.params.min_support)) continue;
+      PairSums sums{n, n, 0.0, 0.0, 0.0, 0.0};
+      if (needed != SumsNeeded::counts) {
+        const double square = input.weights.square(i);
+        const double total = needed == SumsNeeded::moments ? input.weights.total(i) : 0.0;
+        sums = {n, square, total, total, square, square};
+      }
+      const float score = input.formula.score(sums, i, i);
+      if (score == 0.0F) continue;
+      const NeighborKey key = neighbor_key(score, static_cast<std::int32_t>(i));
+      store.offer(owner, {&key, 1});
+    }
+  });
 }
 
 }  // namespace
 
 CsrMatrix similarity_cpu(const CsrView& matrix, const SimilarityParams& params,
                          const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
-  switch (params.kind) {
-    case SimilarityKind::jaccard:
-    case SimilarityKind::dice:
-    case SimilarityKind::tversky:
-    case SimilarityKind::lift:
-    case SimilarityKind::conditional_probability:
-    case SimilarityKind::log_likelihood_ratio:
-    case SimilarityKind::cooccurrence: return by_counts(matrix, params, rows, execution);
-    case SimilarityKind::adjusted_cosine_corated:
-    case SimilarityKind::pearson: return by_moments(matrix, params, rows, execution);
-    default: return by_products(matrix, params, rows, execution);
-  }
+  MemoryBudget budget("similarity");
+  const EntryWeights weights(matrix, params);
+  const Formula formula(matrix, weights, params, execution);
+  const RowOrder order(matrix);
+  const PairInput input{matrix, params, weights, formula, order, execution};
+  const PairPlan plan = plan_for(matrix, params, rows);
+  const float least = params.threshold.value_or(-std::numeric_limits<float>::infinity());
+  NeighborStore store(rows ? std::ssize(*rows) : matrix.rows, params.k, least, budget);
+  offer_pairs(input, plan, store);
+  if (params.include_self) offer_selves(input, plan, store);
+  return store.finish(matrix.rows, execution);
 }
 
 }  // namespace recocore

@@ -1,0 +1,20 @@
+#include "kernels/pairs/kernel.hpp"
+#include "recocore/device.hpp"
+
+namespace recocore::kernels {
+
+const PairKernels& pairs() {
+  switch (active_isa()) {
+#if defined(__x86_64__)
+    case Isa::avx512: return pairs_avx512;
+    case Isa::avx2: return pairs_avx2;
+#else
+    case Isa::avx512:
+    case Isa::avx2:
+#endif
+    case Isa::scalar: break;
+  }
+  return pairs_scalar;
+}
+
+}  // namespace recocore::kernels
