@@ -4,8 +4,10 @@
 #include <bit>
 #include <cstddef>
 #include <limits>
+#include <string_view>
 #include <vector>
 
+#include "base/stage.hpp"
 #include "ops/similarity/pair_pass.hpp"
 #include "ops/similarity/small_integers.hpp"
 #include "recocore/memory.hpp"
@@ -78,7 +80,7 @@ void offer_pairs(const PairInput& input, const PairPlan& plan, NeighborStore& st
     case SumsNeeded::products: break;
   }
   if (!input.weights.are_values()) return sum_pairs<DoubleMode>(input, plan, store);
-  const auto integers = SmallIntegers::find(matrix.values, input.execution);
+  const auto integers = SmallIntegers::find(matrix.values, {input.execution.num_threads, nullptr});
   if (!integers || !sums_fit(matrix, input.order, *integers)) return sum_pairs<FloatMode>(input, plan, store);
   if (integers->alike) {
     const double value = matrix.values.front();
@@ -94,7 +96,8 @@ void offer_selves(const PairInput& input, const PairPlan& plan, NeighborStore& s
   constexpr std::int64_t kRowsEachChunk = 64;
   const SumsNeeded needed = sums_needed(input.params.kind);
   const std::int64_t compared = plan.rows ? std::ssize(*plan.rows) : input.matrix.rows;
-  parallel_for(input.execution, compared, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int) {
+  const Stage preparing(input.execution, 0.0, 0.0);
+  parallel_for(preparing.execution(), compared, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t owner = begin; owner < end; ++owner) {
       const std::int64_t i = plan.rows ? (*plan.rows)[static_cast<std::size_t>(owner)] : owner;
       const auto n = static_cast<double>(input.matrix.row(i).size());
@@ -118,16 +121,24 @@ void offer_selves(const PairInput& input, const PairPlan& plan, NeighborStore& s
 CsrMatrix similarity_cpu(const CsrView& matrix, const SimilarityParams& params,
                          const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
   MemoryBudget budget("similarity");
+  constexpr std::int64_t kBytesEachRow = 48;     // order, figures and norms
+  constexpr std::int64_t kBytesEachColumn = 28;  // counts, figures and places
+  constexpr std::string_view kNextStep = "compare fewer rows or use a machine with more memory";
+  budget.take(matrix.rows, kBytesEachRow, kNextStep);
+  budget.take(matrix.cols, kBytesEachColumn, kNextStep);
+  budget.take(resolve_threads(execution.num_threads), kBlockBytesEachThread, "lower num_threads");
+  const Stage preparing(execution, 0.0, 0.0);
   const EntryWeights weights(matrix, params);
-  const Formula formula(matrix, weights, params, execution);
+  const Formula formula(matrix, weights, params, preparing.execution());
   const RowOrder order(matrix);
   const PairInput input{matrix, params, weights, formula, order, execution};
   const PairPlan plan = plan_for(matrix, params, rows);
   const float least = params.threshold.value_or(-std::numeric_limits<float>::infinity());
   NeighborStore store(rows ? std::ssize(*rows) : matrix.rows, params.k, least, budget);
-  offer_pairs(input, plan, store);
   if (params.include_self) offer_selves(input, plan, store);
-  return store.finish(matrix.rows, execution);
+  offer_pairs(input, plan, store);
+  const Stage finishing(execution, 1.0, 1.0);
+  return store.finish(matrix.rows, finishing.execution());
 }
 
 }  // namespace recocore

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "kernels/dense/kernel.hpp"
+#include "kernels/pairs/kernel.hpp"
 
 TEST_CASE("the kernels that run are those of the active or forced instruction set") {
   const auto supported = recocore::supported_isas();
@@ -14,6 +15,7 @@ TEST_CASE("the kernels that run are those of the active or forced instruction se
   const recocore::Isa active = recocore::active_isa();
   CHECK(std::find(supported.begin(), supported.end(), active) != supported.end());
   CHECK(std::string(recocore::kernels::dense().isa) == recocore::to_string(active));
+  CHECK(std::string(recocore::kernels::pairs().isa) == recocore::to_string(active));
   if (const char* forced = std::getenv("RECOCORE_FORCE_ISA")) {
     CHECK(recocore::to_string(active) == forced);
   } else {

@@ -12,11 +12,6 @@ namespace {
 
 constexpr std::string_view kNextStep = "lower k, raise threshold or min_support, or compare fewer rows";
 
-float score_of(NeighborKey key) noexcept {
-  const auto ordered = static_cast<std::uint32_t>(key >> 32);
-  return std::bit_cast<float>((ordered & 0x80000000U) != 0 ? ordered ^ 0x80000000U : ~ordered);
-}
-
 std::int32_t id_of(NeighborKey key) noexcept {
   return static_cast<std::int32_t>(~static_cast<std::uint32_t>(key));
 }
@@ -37,6 +32,11 @@ class Holding {
 
 }  // namespace
 
+float score_of(NeighborKey key) noexcept {
+  const auto ordered = static_cast<std::uint32_t>(key >> 32);
+  return std::bit_cast<float>((ordered & 0x80000000U) != 0 ? ordered ^ 0x80000000U : ~ordered);
+}
+
 NeighborKey neighbor_key(float score, std::int32_t id) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(score);
   const std::uint32_t ordered = (bits & 0x80000000U) != 0 ? ~bits : bits ^ 0x80000000U;  // rises with the score
@@ -50,7 +50,7 @@ NeighborStore::NeighborStore(std::int64_t rows, std::optional<std::int64_t> k, f
   capacity_ = k_ ? *k_ + std::max<std::size_t>(16, *k_ / 2) : std::numeric_limits<std::size_t>::max();
   budget_.take(rows, sizeof(Row), kNextStep);
   rows_ = std::vector<Row>(static_cast<std::size_t>(rows));
-  for (Row& row : rows_) row.bound.store(least, std::memory_order_relaxed);
+  for (Row& row : rows_) row.bound.store(neighbor_key(least, std::numeric_limits<std::int32_t>::max()));
 }
 
 float NeighborStore::offer(std::int64_t r, std::span<const NeighborKey> keys) {
@@ -58,13 +58,13 @@ float NeighborStore::offer(std::int64_t r, std::span<const NeighborKey> keys) {
   const Holding holding(row.busy);
   if (row.keys.empty() && std::ssize(keys) > 1) reserve(row, std::min(keys.size(), capacity_));
   for (const NeighborKey key : keys) {
-    if (score_of(key) < row.bound.load(std::memory_order_relaxed)) continue;
+    if (key < row.bound.load(std::memory_order_relaxed)) continue;
     if (row.keys.size() == row.keys.capacity())
       reserve(row, std::min(capacity_, std::max<std::size_t>(8, 2 * row.keys.size())));
     row.keys.push_back(key);
     if (row.keys.size() == capacity_) keep_best(row);
   }
-  return row.bound.load(std::memory_order_relaxed);
+  return score_of(row.bound.load(std::memory_order_relaxed));
 }
 
 void NeighborStore::shorten(std::vector<NeighborKey>& keys) const {
@@ -82,7 +82,7 @@ void NeighborStore::reserve(Row& row, std::size_t size) {
 void NeighborStore::keep_best(Row& row) const {
   if (!k_ || row.keys.size() <= *k_) return;
   shorten(row.keys);
-  row.bound.store(score_of(row.keys.back()), std::memory_order_relaxed);
+  row.bound.store(row.keys.back(), std::memory_order_relaxed);
 }
 
 CsrMatrix NeighborStore::finish(std::int64_t columns, const Execution& execution) {

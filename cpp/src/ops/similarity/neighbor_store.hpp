@@ -16,6 +16,7 @@ namespace recocore {
 /// neighbours in the order of every top-k result.
 using NeighborKey = std::uint64_t;
 [[nodiscard]] NeighborKey neighbor_key(float score, std::int32_t id) noexcept;  ///< score is no NaN and no zero
+[[nodiscard]] float score_of(NeighborKey key) noexcept;
 
 /// The best neighbours of every row, gathered in any order and from any thread.
 ///
@@ -26,10 +27,11 @@ class NeighborStore {
   /// Rows keep k neighbours, or all, with a score of at least `least`.
   NeighborStore(std::int64_t rows, std::optional<std::int64_t> k, float least, MemoryBudget& budget);
 
-  /// A neighbour with a lower score is certainly not kept.
-  [[nodiscard]] float bound(std::int64_t row) const noexcept {
+  /// A neighbour with a lower key is certainly not kept.
+  [[nodiscard]] NeighborKey bound_key(std::int64_t row) const noexcept {
     return rows_[static_cast<std::size_t>(row)].bound.load(std::memory_order_relaxed);
   }
+  [[nodiscard]] float bound(std::int64_t row) const noexcept { return score_of(bound_key(row)); }
 
   /// Leaves only those of a row's neighbours that it could keep if it had no others.
   void shorten(std::vector<NeighborKey>& keys) const;
@@ -43,7 +45,7 @@ class NeighborStore {
  private:
   struct Row {
     std::vector<NeighborKey> keys;
-    std::atomic<float> bound;
+    std::atomic<NeighborKey> bound;
     std::atomic<bool> busy;
   };
 

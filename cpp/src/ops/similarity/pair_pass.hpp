@@ -16,6 +16,7 @@
 
 #include "base/big_array.hpp"
 #include "base/per_worker.hpp"
+#include "base/stage.hpp"
 #include "kernels/pairs/kernel.hpp"
 #include "ops/similarity/entry_weights.hpp"
 #include "ops/similarity/formula.hpp"
@@ -36,6 +37,11 @@ struct PairInput {
   const RowOrder& order;
   const Execution& execution;
 };
+
+/// What the bits and the lists of a block may take.
+inline constexpr std::int64_t kBitBytesEachThread = std::int64_t{32} << 20;
+inline constexpr std::int64_t kListBytesEachThread = std::int64_t{24} << 20;
+inline constexpr std::int64_t kBlockBytesEachThread = kBitBytesEachThread + kListBytesEachThread;
 
 /// Which pairs a pass sums up.
 struct PairPlan {
@@ -72,13 +78,18 @@ class PairPass {
     PerWorker<Scratch> workers(input_.execution);
     Block block;
     prepare_figures();
+    const auto share_before = [&](std::int64_t rank) {
+      return static_cast<double>(rank) / static_cast<double>(std::max<std::int64_t>(1, matrix.rows));
+    };
     for (; begin < end; begin = block.end()) {
+      const std::int64_t next = block_end(begin, end);
+      const Stage building(input_.execution, share_before(begin), share_before(begin));
       block.build(
-          matrix, order_, begin, block_end(begin, end),
-          [this](std::int64_t r, std::int32_t c, float v) { return weight(r, c, v); }, planes_, support_,
-          kBitBytesEachThread * resolve_threads(input_.execution.num_threads), input_.execution);
+          matrix, order_, begin, next, [this](std::int64_t r, std::int32_t c, float v) { return weight(r, c, v); },
+          planes_, support_, kBitBytesEachThread * resolve_threads(input_.execution.num_threads), building.execution());
+      const Stage summing(input_.execution, share_before(begin), share_before(next));
       const std::int64_t first = plan_.both ? begin : 0;
-      parallel_for(input_.execution, compared - first, kRowsEachChunk,
+      parallel_for(summing.execution(), compared - first, kRowsEachChunk,
                    [&](std::int64_t chunk_begin, std::int64_t chunk_end, int worker) {
                      Scratch& mine = workers.get(worker, [] { return Scratch(); });
                      for (std::int64_t n = first + chunk_begin; n < first + chunk_end; ++n) {
@@ -165,8 +176,6 @@ class PairPass {
 
   /// Rows are crowded if more than one in so many of their columns is filled; from 50 to 1000 measured alike.
   static constexpr std::int64_t kCrowdedShare = 200;
-  static constexpr std::int64_t kBitBytesEachThread = std::int64_t{32} << 20;
-  static constexpr std::int64_t kListBytesEachThread = std::int64_t{24} << 20;
 
   void prepare_figures() {
     if (!input_.formula.has_bars()) return;
@@ -409,7 +418,7 @@ class PairPass {
   /// Whether k pairs that reach a bound by their sums alone also reach it by their scores.
   [[nodiscard]] bool raises_bounds() const noexcept {
     return input_.params.k && *input_.params.k < Mode::kMostPartners && input_.params.shrinkage == 0.0 &&
-           (kCounts || input_.params.min_support <= 1);
+           ((kCounts && !plan_.sparse) || input_.params.min_support <= 1);
   }
 
   /// Screens by a higher bound than `bound`, guessed from a sample of the pairs that reach that, so that about twice as
@@ -502,7 +511,7 @@ class PairPass {
              Scratch& mine) const {
     const Formula& formula = input_.formula;
     const auto min_support = static_cast<double>(input_.params.min_support);
-    const float bound = store.bound(owner);
+    const NeighborKey bound = store.bound_key(owner);
     mine.own.clear();
     for (std::int64_t position = 0; position < kept; ++position) {
       const std::int64_t j = mine.kept[at(position)];
@@ -510,14 +519,13 @@ class PairPass {
       const PairSums sums = sums_of(j, mine);
       if (partner == i || sums.n < min_support) continue;
       const float score = formula.score(sums, i, partner);
-      if (score != 0.0F && score >= bound) mine.own.push_back(neighbor_key(score, partner));
+      if (const NeighborKey key = neighbor_key(score, partner); score != 0.0F && key >= bound) mine.own.push_back(key);
       if (!plan_.both) continue;
       const float reverse = formula.symmetric() ? score : formula.score(sums, partner, i);
-      float asked = store.bound(partner);
-      if (reverse != 0.0F && reverse >= asked) {
-        const NeighborKey key = neighbor_key(reverse, static_cast<std::int32_t>(i));
-        asked = store.offer(partner, {&key, 1});
-      }
+      const NeighborKey key = neighbor_key(reverse, static_cast<std::int32_t>(i));
+      const NeighborKey asked_key = store.bound_key(partner);
+      const bool wanted = reverse != 0.0F && key >= asked_key;
+      const float asked = wanted ? store.offer(partner, {&key, 1}) : score_of(asked_key);
       ask(j, asked, block, mine);
     }
     store.shorten(mine.own);
