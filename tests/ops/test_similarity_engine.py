@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 VALUES: dict[str, Callable[[Any, int], Any]] = {
     "ones": lambda rng, n: np.ones(n),
+    "ones and stored zeros": lambda rng, n: rng.integers(0, 2, n),
     "twos": lambda rng, n: np.full(n, 2.0),
     "ratings": lambda rng, n: rng.integers(1, 6, n),
     "half steps": lambda rng, n: rng.integers(0, 11, n) / 2,
@@ -190,3 +191,32 @@ def test_a_cosine_does_not_depend_on_the_magnitude(magnitude: float) -> None:
     ours, expected = similarity(scaled, k=5), similarity(matrix, k=5)
     np.testing.assert_allclose(ours.data.sum(), expected.data.sum(), rtol=1e-5)
     assert (np.diff(ours.indptr) == np.diff(expected.indptr)).all()
+
+
+def test_duplicates_are_found_where_nearly_everything_cancels() -> None:
+    """With huge weights a Tversky index tells exact duplicates from near ones in the last digits of its terms."""
+    rng = np.random.default_rng(16)
+    base = (rng.random((250, 100)) < 0.3).repeat(8, axis=0)
+    base[rng.random(base.shape) < 0.002] ^= True
+    base[1::8] = base[0::8]
+    rows = len(base)
+    blocks = sp.block_diag([sp.csr_matrix(base[i : i + 8].astype(np.float32)) for i in range(0, rows, 8)], "csr")
+    both = similarity(blocks, "tversky", k=1, alpha=1e9, beta=1e9)
+    one = similarity(blocks, "tversky", k=1, alpha=1e9, beta=1e9, rows=np.arange(rows))
+    assert both[0, 1] == both[1, 0] == 1
+    np.testing.assert_array_equal(one.toarray(), both.toarray())
+
+
+def test_sums_too_small_for_float32_are_still_compared() -> None:
+    rng = np.random.default_rng(17)
+    common = rng.uniform(1e-22, 3e-22, (400, 6))
+    own = np.diag(rng.uniform(1.1e-15, 3e-15, 400))
+    matrix = sp.csr_matrix(np.hstack([common, own]).astype(np.float32))
+    x = matrix.toarray().astype(np.float64)
+    norms = np.sqrt((x * x).sum(1))
+    expected = (x[:, :6] @ x[:, :6].T) / np.outer(norms, norms)
+    np.fill_diagonal(expected, 0)
+    for rows in (None, np.arange(400)):
+        found = similarity(matrix, k=3, rows=rows)
+        best = np.sort(expected, axis=1)[:, -3:]
+        np.testing.assert_allclose(np.sort(found.data.reshape(400, 3), axis=1), best, rtol=1e-5)

@@ -44,7 +44,7 @@ class BigArray {
   const T& operator[](std::int64_t i) const noexcept { return data_.get()[i]; }
 
  private:
-  static constexpr std::size_t kHugePage = std::size_t{2} << 20;
+  static constexpr std::size_t kHugePage = std::size_t{2} * 1024 * 1024;
 
   struct Free {
     void operator()(T* memory) const noexcept { std::free(memory); }

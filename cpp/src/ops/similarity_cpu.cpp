@@ -87,7 +87,7 @@ void offer_pairs(const PairInput& input, const PairPlan& plan, NeighborStore& st
     return count_pairs(input, plan, value * value, store);
   }
   const auto scale = static_cast<float>(integers->scale);
-  const int planes = std::bit_width(static_cast<unsigned>(integers->most));
+  const int planes = static_cast<int>(std::bit_width(static_cast<unsigned>(integers->most)));
   PairPass<IntegerMode>(input, plan, planes, scale, 1.0 / (scale * scale)).run(0, matrix.rows, store);
 }
 

@@ -53,8 +53,10 @@ std::vector<double> of_rows(std::int64_t rows, const Execution& execution, const
 /// A bar is lowered by this share, for it and the sum are rounded to float32 on the way to their comparison.
 constexpr double kBarSlack = 4e-6;
 
-/// Figures beyond this, or below its inverse, would overflow or vanish as float32.
-constexpr double kBarRange = 1e15;
+/// Figures beyond this, or below its inverse, could make products overflow or vanish as float32; so could a figure
+/// times a slope below the other one.
+constexpr double kBarRange = 1e9;
+constexpr double kLeastSlope = 1e-20;
 
 bool in_bar_range(const std::vector<double>& figures) {
   return std::all_of(figures.begin(), figures.end(),
@@ -195,10 +197,14 @@ Formula::Bar Formula::bar(std::int64_t i, float bound) const noexcept {
   if (bound == -std::numeric_limits<float>::infinity() || (bound < 0.0F && params_.shrinkage > 0.0))
     return {0.0F, kNone};
   const double wanted = static_cast<double>(bound) - kBarSlack * std::abs(static_cast<double>(bound));
-  if (form_ == Form::product) return {static_cast<float>(wanted * left_[at(i)] / scale_), 0.0F};
+  if (form_ == Form::product) {
+    const double slope = wanted * left_[at(i)] / scale_;
+    return std::abs(slope) < kLeastSlope ? Bar{0.0F, kNone} : Bar{static_cast<float>(slope), 0.0F};
+  }
   const double share = scale_ - wanted * own_;
   if (!(share > 0.0)) return {0.0F, kNone};
   const double slope = wanted / share * (1.0 - std::copysign(kBarSlack, wanted));
+  if (std::abs(slope) < kLeastSlope) return {0.0F, kNone};
   return {static_cast<float>(slope), static_cast<float>(slope * left_[at(i)])};
 }
 

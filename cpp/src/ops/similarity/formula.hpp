@@ -75,6 +75,9 @@ class Formula {
     return {static_cast<float>(left / shared), static_cast<float>(1.0 / shared), static_cast<float>(own_ / scale_)};
   }
 
+  /// Whether rough scores are off by no more than the rounding of their terms: nothing cancels in their denominator.
+  [[nodiscard]] bool has_sharp_rough_scores() const noexcept { return bars_ && own_ >= -1.0; }
+
   /// Whether a count is certainly too low for a likelihood ratio of `bound`. n is at least 1.
   [[nodiscard]] bool likelihood_below(double n, std::int64_t i, std::int64_t j, float bound) const noexcept;
 
@@ -83,7 +86,7 @@ class Formula {
   enum class Form : std::uint8_t { product, ratio, likelihood, other };
 
   /// Up to so many columns x ln x is looked up: 32 MB.
-  static constexpr std::int64_t kEntropyTable = std::int64_t{1} << 22;
+  static constexpr std::int64_t kEntropyTable = std::int64_t{4} * 1024 * 1024;
 
   static std::size_t at(std::int64_t i) noexcept { return static_cast<std::size_t>(i); }
   [[nodiscard]] double other_score(const PairSums& sums, std::int64_t i, std::int64_t j) const;

@@ -33,14 +33,14 @@ class Holding {
 }  // namespace
 
 float score_of(NeighborKey key) noexcept {
-  const auto ordered = static_cast<std::uint32_t>(key >> 32);
+  const auto ordered = static_cast<std::uint32_t>(key >> 32U);
   return std::bit_cast<float>((ordered & 0x80000000U) != 0 ? ordered ^ 0x80000000U : ~ordered);
 }
 
 NeighborKey neighbor_key(float score, std::int32_t id) noexcept {
   const auto bits = std::bit_cast<std::uint32_t>(score);
   const std::uint32_t ordered = (bits & 0x80000000U) != 0 ? ~bits : bits ^ 0x80000000U;  // rises with the score
-  return (NeighborKey{ordered} << 32) | static_cast<std::uint32_t>(~static_cast<std::uint32_t>(id));
+  return (NeighborKey{ordered} << 32U) | ~static_cast<std::uint32_t>(id);
 }
 
 NeighborStore::NeighborStore(std::int64_t rows, std::optional<std::int64_t> k, float least, MemoryBudget& budget)
@@ -64,11 +64,14 @@ float NeighborStore::offer(std::int64_t r, std::span<const NeighborKey> keys) {
     row.keys.push_back(key);
     if (row.keys.size() == capacity_) keep_best(row);
   }
+  // Many at once are most of what a row will keep: its bound is worth knowing at once, since all that are offered one
+  // by one later are measured by it.
+  if (keys.size() > 1) keep_best(row);
   return score_of(row.bound.load(std::memory_order_relaxed));
 }
 
 void NeighborStore::shorten(std::vector<NeighborKey>& keys) const {
-  if (!k_ || keys.size() <= *k_) return;
+  if (!k_ || keys.size() < *k_) return;
   const auto end = keys.begin() + static_cast<std::ptrdiff_t>(*k_);
   std::nth_element(keys.begin(), end - 1, keys.end(), std::greater<>());
   keys.erase(end, keys.end());
@@ -80,7 +83,7 @@ void NeighborStore::reserve(Row& row, std::size_t size) {
 }
 
 void NeighborStore::keep_best(Row& row) const {
-  if (!k_ || row.keys.size() <= *k_) return;
+  if (!k_ || row.keys.size() < *k_) return;
   shorten(row.keys);
   row.bound.store(row.keys.back(), std::memory_order_relaxed);
 }

@@ -12,7 +12,7 @@ struct CountMode {
     std::uint16_t partner;
   };
   static constexpr bool kBits = true;
-  static constexpr std::int64_t kMostPartners = 1 << 15;
+  static constexpr std::int64_t kMostPartners = 32768;
   static constexpr std::uint32_t kNoPartner = 0xFFFF;
 
   static Entry entry(std::uint32_t partner, double) noexcept { return {static_cast<std::uint16_t>(partner)}; }
@@ -37,7 +37,7 @@ struct IntegerMode {
     std::uint32_t weight : 8;
   };
   static constexpr bool kBits = true;
-  static constexpr std::int64_t kMostPartners = 1 << 15;
+  static constexpr std::int64_t kMostPartners = 32768;
   static constexpr std::uint32_t kNoPartner = 0xFFFFFF;
 
   static Entry entry(std::uint32_t partner, double weight) noexcept {
@@ -56,7 +56,7 @@ struct FloatMode {
     float weight;
   };
   static constexpr bool kBits = false;
-  static constexpr std::int64_t kMostPartners = 1 << 13;
+  static constexpr std::int64_t kMostPartners = 8192;
   static constexpr std::uint32_t kNoPartner = 0xFFFFFFFF;
 
   static Entry entry(std::uint32_t partner, double weight) noexcept { return {partner, static_cast<float>(weight)}; }
@@ -71,7 +71,7 @@ struct DoubleMode {
     std::uint32_t partner;
   };
   static constexpr bool kBits = false;
-  static constexpr std::int64_t kMostPartners = 1 << 13;
+  static constexpr std::int64_t kMostPartners = 8192;
   static constexpr std::uint32_t kNoPartner = 0xFFFFFFFF;
 
   static Entry entry(std::uint32_t partner, double weight) noexcept { return {weight, partner}; }
@@ -85,7 +85,7 @@ struct MomentMode {
   };
   using Entry = DoubleMode::Entry;
   static constexpr bool kBits = false;
-  static constexpr std::int64_t kMostPartners = 1 << 11;
+  static constexpr std::int64_t kMostPartners = 2048;
   static constexpr std::uint32_t kNoPartner = 0xFFFFFFFF;
 
   static Entry entry(std::uint32_t partner, double weight) noexcept { return {weight, partner}; }

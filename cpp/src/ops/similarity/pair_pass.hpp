@@ -39,8 +39,8 @@ struct PairInput {
 };
 
 /// What the bits and the lists of a block may take.
-inline constexpr std::int64_t kBitBytesEachThread = std::int64_t{32} << 20;
-inline constexpr std::int64_t kListBytesEachThread = std::int64_t{24} << 20;
+inline constexpr std::int64_t kBitBytesEachThread = std::int64_t{32} * 1024 * 1024;
+inline constexpr std::int64_t kListBytesEachThread = std::int64_t{24} * 1024 * 1024;
 inline constexpr std::int64_t kBlockBytesEachThread = kBitBytesEachThread + kListBytesEachThread;
 
 /// Which pairs a pass sums up.
@@ -102,7 +102,7 @@ class PairPass {
   }
 
  private:
-  using Sum = typename Mode::Sum;
+  using Sum = Mode::Sum;
   using Block = PartnerBlock<Mode>;
 
   static constexpr bool kCounts = std::is_base_of_v<CountMode, Mode>;
@@ -157,12 +157,13 @@ class PairPass {
     const auto count = [&](std::int64_t r) { return std::ssize(matrix.row(order_.row[at(r)])); };
     const std::int64_t most_entries = kListBytesEachThread * resolve_threads(input_.execution.num_threads) /
                                       static_cast<std::int64_t>(sizeof(typename Mode::Entry));
+    constexpr std::int64_t kNumbered = std::int64_t{1024} * 1024 * 1024;  // places in lists have 31 bits
     std::int64_t end = begin;
     for (std::int64_t entries = 0; end < last && end - begin < Mode::kMostPartners; ++end) {
       if (planes_ > 0 && end - begin == crowded_partners() && entries * kCrowdedShare > matrix.cols * (end - begin))
         break;
       entries += count(end);
-      if (entries > most_entries && end > begin) break;
+      if (entries > std::min(most_entries, kNumbered) && end > begin) break;
     }
     return end;
   }
@@ -259,7 +260,7 @@ class PairPass {
     mine.touched_end = touched - mine.touched.data();
   }
 
-  using Entry = typename Mode::Entry;
+  using Entry = Mode::Entry;
 
   /// Adds the partners before `limit`.
   void add_all(const Entry* entry, std::uint32_t limit, double w, Scratch& mine) const {
@@ -310,7 +311,7 @@ class PairPass {
         const unsigned integer = static_cast<unsigned>(values[e] * scale_) & (0U - has_bits);
         for (int bit = 0; bit < planes_; ++bit) {
           mine.by_bit[at(bit)][by_bit[at(bit)]] = place.slot();
-          by_bit[at(bit)] += integer >> bit & 1U;
+          by_bit[at(bit)] += integer >> static_cast<unsigned>(bit) & 1U;
         }
       }
     }
@@ -345,8 +346,8 @@ class PairPass {
       if (input_.formula.has_bars()) {
         const float* const x = figures_.data() + block.begin();
         const float bound = store.bound(owner);
-        if (plan_.sparse && !plan_.both && raises_bounds() && input_.params.min_support <= 1)
-          return screen_by_scores(i, bound, x, mine);
+        if (plan_.sparse && !plan_.both && raises_bounds() && input_.formula.has_sharp_rough_scores())
+          return screen_by_scores(i, bound, count, x, mine);
         const std::int64_t kept = screen_by_bars(i, bound, count, x, mine);
         return raises_bounds() && kept > 4 * *input_.params.k ? screen_again(i, bound, count, x, kept, mine) : kept;
       }
@@ -435,7 +436,9 @@ class PairPass {
     if (!(guess > bound) || !(guess > 0.0F)) return kept;
 
     const std::int64_t fewer = screen_by_bars(i, guess, count, x, mine);
-    const Formula::Bar own = scaled_bar(i, guess);
+    // Those that count as better than the dropped are held to a bar that is higher by more than both are rounded.
+    constexpr float kAbove = 1.0F + 2e-5F;
+    const Formula::Bar own = scaled_bar(i, guess * kAbove);
     std::int64_t reaching = 0;
     for (std::int64_t n = 0; n < fewer; ++n) {
       const std::int32_t j = mine.kept[at(n)];
@@ -445,12 +448,15 @@ class PairPass {
   }
 
   /// Where few partners are met, all of them scored roughly: those that reach `bound` and may be among the best k.
-  [[nodiscard]] std::int64_t screen_by_scores(std::int64_t i, float bound, const float* x, Scratch& mine) const {
+  [[nodiscard]] std::int64_t screen_by_scores(std::int64_t i, float bound, std::int64_t count, const float* x,
+                                              Scratch& mine) const {
     constexpr std::int64_t kSelf = 1;  // the row's pair with itself may be among the sums
     rough_scores(i, mine.touched.data(), mine.touched_end, x, mine);
     const std::int64_t wanted = *input_.params.k + kSelf;
     const float best = mine.touched_end > wanted ? score_reached_by(wanted, mine.touched_end, mine) : 0.0F;
     const float least = best > 0.0F ? std::max(bound, best) : bound;
+    constexpr float kVanishing = 1e-18F;  // sums of such scores may be too small for float32
+    if (std::abs(least) < kVanishing) return screen_by_bars(i, bound, count, x, mine);
     return kernels::pairs().keep_at_least(mine.scores.data(), mine.touched.data(), mine.touched_end,
                                           least - kRoughSlack * std::abs(least), mine.kept.data());
   }

@@ -19,7 +19,7 @@ namespace recocore {
 template <typename Mode>
 class PartnerBlock {
  public:
-  using Entry = typename Mode::Entry;
+  using Entry = Mode::Entry;
 
   /// Where a column is: its bits if the top bit is set, else its list. One array, read once a visit: two of them left
   /// the cache twice as often and took a third of the pass.
@@ -27,7 +27,7 @@ class PartnerBlock {
     std::uint32_t code;
 
     static constexpr std::uint32_t kBits = 0x80000000U;
-    [[nodiscard]] std::uint32_t has_bits() const noexcept { return code >> 31; }  ///< 1 or 0
+    [[nodiscard]] std::uint32_t has_bits() const noexcept { return code >> 31U; }  ///< 1 or 0
     [[nodiscard]] std::int32_t slot() const noexcept { return static_cast<std::int32_t>(code & ~kBits); }
   };
 
@@ -76,14 +76,10 @@ class PartnerBlock {
         return;
       }
       std::uint64_t* const word = bits_.data() + place.slot() * stride_ + partner / 64;
-      const std::uint64_t bit = std::uint64_t{1} << (partner % 64);
-      if (planes == 1) {
-        *word |= bit;
-      } else {
-        const auto integer = static_cast<unsigned>(w);
-        for (int p = 0; p < planes; ++p)
-          if ((integer >> p & 1U) != 0) word[p * words_] |= bit;
-      }
+      const std::uint64_t bit = std::uint64_t{1} << (static_cast<std::uint64_t>(partner) % 64U);
+      const auto integer = static_cast<unsigned>(w);
+      for (int p = 0; p < planes; ++p)
+        if ((integer >> static_cast<unsigned>(p) & 1U) != 0) word[p * words_] |= bit;
       if (presence) word[planes * words_] |= bit;
     });
   }
@@ -117,12 +113,12 @@ class PartnerBlock {
   /// So few that what a chunk writes at random stays in a 2 MB cache, but enough that rows have entries in most chunks.
   [[nodiscard]] std::int64_t columns_each_chunk(std::int64_t columns, std::int64_t entries,
                                                 int threads) const noexcept {
-    constexpr std::int64_t kCached = 1 << 14;
+    constexpr std::int64_t kCached = 16384;
     constexpr double kEntriesEachRow = 8.0;
     const double enough = static_cast<double>(columns) * kEntriesEachRow * static_cast<double>(size()) /
                           static_cast<double>(std::max<std::int64_t>(1, entries));
     const auto most = std::max(kCached, static_cast<std::int64_t>(enough));
-    return std::clamp<std::int64_t>(columns / (4 * threads), 1, most);
+    return std::clamp<std::int64_t>(columns / (std::int64_t{4} * threads), 1, most);
   }
 
   /// How many columns are crowded enough for bits, and what is crowded so that these fit the memory.

@@ -26,7 +26,7 @@ struct SmallIntegers {
 
   /// Nothing where the values, which are finite, are not of that sort.
   [[nodiscard]] static std::optional<SmallIntegers> find(std::span<const float> values, const Execution& execution) {
-    constexpr std::int64_t kEachChunk = 1 << 16;
+    constexpr std::int64_t kEachChunk = 65536;
     std::atomic<std::uint32_t> all_bits = 0;
     std::atomic<bool> fine = !values.empty();
     std::atomic<bool> alike = true;
