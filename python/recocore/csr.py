@@ -53,8 +53,13 @@ class Csr:
         )
 
     @classmethod
-    def from_scipy(cls, matrix: Any, argument: str = "matrix") -> Csr:
+    def from_scipy(cls, matrix: Any, argument: str = "matrix", check: bool = True) -> Csr:
         """Take a SciPy sparse matrix; canonical float32 CSR is not copied, save for its row pointers.
+
+        Args:
+            matrix: the matrix.
+            argument: its name in errors.
+            check: whether to look at every entry; False where a native operation does so next.
 
         Raises:
             InvalidArgumentError: not a sparse matrix, not numeric, or a value that float32 cannot hold as finite.
@@ -86,7 +91,8 @@ class Csr:
             values,
             (int(csr.shape[0]), int(csr.shape[1])),
         )
-        taken.check(argument)
+        if check:
+            taken.check(argument)
         return taken
 
     @classmethod

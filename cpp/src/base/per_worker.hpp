@@ -23,6 +23,13 @@ class PerWorker {
     return *mine;
   }
 
+  /// Calls body for what each worker made, in an order that does not depend on which chunks they got.
+  template <typename Body>
+  void for_each(const Body& body) const {
+    for (const std::optional<Scratch>& theirs : scratch_)
+      if (theirs) body(*theirs);
+  }
+
  private:
   std::vector<std::optional<Scratch>> scratch_;
 };

@@ -26,22 +26,32 @@ bool sums_fit(const CsrView& matrix, const RowOrder& order, const SmallIntegers&
 }
 
 /// The multiply-adds of comparing all rows with all: Σ df² over the columns.
-double multiply_adds(const CsrView& matrix) {
-  std::vector<std::uint32_t> counts(static_cast<std::size_t>(matrix.cols));
-  for (const std::int32_t column : matrix.indices) ++counts[static_cast<std::size_t>(column)];
+double multiply_adds(const CsrView& matrix, const Execution& execution) {
+  constexpr std::int64_t kEntriesEachChunk = 1048576;
+  const auto columns = static_cast<std::size_t>(matrix.cols);
+  PerWorker<std::vector<std::uint32_t>> workers(execution);
+  parallel_for(execution, matrix.nnz(), kEntriesEachChunk, [&](std::int64_t begin, std::int64_t end, int worker) {
+    auto& counts = workers.get(worker, [columns] { return std::vector<std::uint32_t>(columns); });
+    for (auto e = static_cast<std::size_t>(begin); e < static_cast<std::size_t>(end); ++e)
+      ++counts[static_cast<std::size_t>(matrix.indices[e])];
+  });
+  std::vector<double> totals(columns);
+  workers.for_each([&totals](const std::vector<std::uint32_t>& counts) {
+    for (std::size_t c = 0; c < totals.size(); ++c) totals[c] += counts[c];
+  });
   double products = 0.0;
-  for (const std::uint32_t count : counts) products += static_cast<double>(count) * count;
+  for (const double total : totals) products += total * total;
   return products;
 }
 
 PairPlan plan_for(const CsrView& matrix, const SimilarityParams& params,
-                  const std::optional<std::span<const std::int32_t>>& rows) {
+                  const std::optional<std::span<const std::int32_t>>& rows, const Execution& execution) {
   // Below so many multiply-adds for each neighbour that is wanted, choosing costs more than summing up.
   constexpr double kFewForEachNeighbor = 60.0;
   // Below so many for each row and possible partner, a row meets few of them.
   constexpr double kFewForEachPartner = 1.0 / 8.0;
   const auto all = static_cast<double>(matrix.rows);
-  const double products = multiply_adds(matrix);
+  const double products = multiply_adds(matrix, execution);
   const double wanted = all * (params.k ? std::min(static_cast<double>(*params.k), all) : all);
   return {rows, !rows && products > kFewForEachNeighbor * wanted, products < kFewForEachPartner * all * all};
 }
@@ -132,7 +142,7 @@ CsrMatrix similarity_cpu(const CsrView& matrix, const SimilarityParams& params,
   const Formula formula(matrix, weights, params, preparing.execution());
   const RowOrder order(matrix);
   const PairInput input{matrix, params, weights, formula, order, execution};
-  const PairPlan plan = plan_for(matrix, params, rows);
+  const PairPlan plan = plan_for(matrix, params, rows, preparing.execution());
   const float least = params.threshold.value_or(-std::numeric_limits<float>::infinity());
   NeighborStore store(rows ? std::ssize(*rows) : matrix.rows, params.k, least, budget);
   if (params.include_self) offer_selves(input, plan, store);

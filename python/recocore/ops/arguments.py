@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def sparse(matrix: Any, name: str) -> Csr:
-    """A Csr as it is, or a SciPy sparse matrix as a canonical Csr.
+    """A Csr as it is, or a SciPy sparse matrix as a canonical Csr; the operation that takes it looks at its entries.
 
     Raises:
-        InvalidArgumentError: anything else, or values that float32 cannot hold as finite.
+        InvalidArgumentError: anything else.
     """
-    return matrix if isinstance(matrix, Csr) else Csr.from_scipy(matrix, name)
+    return matrix if isinstance(matrix, Csr) else Csr.from_scipy(matrix, name, check=False)
 
 
 def integer(value: Any, name: str, least: int = -(2**63), most: int = 2**63 - 1) -> int:
