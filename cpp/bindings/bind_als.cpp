@@ -86,8 +86,7 @@ void register_als(py::module_& module) {
   py::class_<AlsParams>(module, "AlsParams", "The parameters of the ALS objective and its solver.")
       .def(py::init([](float regularization, float alpha0, float nu, const std::string& loss, const std::string& solver,
                        int cg_steps, int block_size) {
-             return AlsParams{regularization,       alpha0,   nu,        loss_from(loss),
-                              solver_from(solver), cg_steps, block_size};
+             return AlsParams{regularization, alpha0, nu, loss_from(loss), solver_from(solver), cg_steps, block_size};
            }),
            py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("loss") = "ials",
            py::arg("solver") = "auto", py::arg("cg_steps") = 3, py::arg("block_size") = 64);

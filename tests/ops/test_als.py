@@ -89,7 +89,9 @@ def test_a_singular_system_says_what_to_change() -> None:
     data = weights(300, 200, 0.1)
     flat = np.ones((200, 40), np.float32)
     for solver in ("cholesky", "subspace"):
-        with pytest.raises(InvalidArgumentError, match="singular; raise regularization or alpha0, or use fewer factors"):
+        with pytest.raises(
+            InvalidArgumentError, match="singular; raise regularization or alpha0, or use fewer factors"
+        ):
             als_half_epoch(
                 data, flat, np.zeros((300, 40), np.float32), AlsObjective(0.0, 0.3, 0.0), solver=solver, num_threads=1
             )

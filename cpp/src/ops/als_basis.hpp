@@ -1,5 +1,5 @@
-// The fixed side of a half-epoch as the kernels want it: padded, aligned, and where it pays in the eigenbasis of its Gram
-// matrix, in which that matrix is diagonal.
+// The fixed side of a half-epoch as the kernels want it: padded, aligned, and where it pays in the eigenbasis of its
+// Gram matrix, in which that matrix is diagonal.
 #pragma once
 
 #include <cstdint>

@@ -24,8 +24,8 @@ struct AlsPlan {
 
 [[nodiscard]] AlsPlan plan_half_epoch(const CsrPattern& interactions, std::int64_t factors, const AlsParams& params);
 
-/// Floating-point operations of one row's system, for the report: whole numbers, so that their sum does not depend on its
-/// order.
+/// Floating-point operations of one row's system, for the report: whole numbers, so that their sum does not depend on
+/// its order.
 [[nodiscard]] double primal_flops(std::int64_t entries, std::int64_t factors) noexcept;
 [[nodiscard]] double dual_flops(std::int64_t entries, std::int64_t factors) noexcept;
 [[nodiscard]] double subspace_flops(std::int64_t entries, std::int64_t factors, std::int64_t block) noexcept;

@@ -137,8 +137,8 @@ bool RowSolver::dual_fits(const Row& row) const {
   return *least + row.lambda > (*most + row.lambda) * 1e-6;
 }
 
-// With Z = sqrt(W) Y and b = Z^T s: (D + Z^T Z)^-1 Z^T s = D^-1 Z^T (I + Z D^-1 Z^T)^-1 s, and D is diagonal here. Nothing
-// cancels: the system's eigenvalues are all at least 1.
+// With Z = sqrt(W) Y and b = Z^T s: (D + Z^T Z)^-1 Z^T s = D^-1 Z^T (I + Z D^-1 Z^T)^-1 s, and D is diagonal here.
+// Nothing cancels: the system's eigenvalues are all at least 1.
 Solved RowSolver::solve_dual(const Row& row) {
   const auto& k = kernels::least_squares();
   const auto entries = std::ssize(row.columns);

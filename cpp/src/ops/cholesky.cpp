@@ -20,6 +20,7 @@ Solved solve_positive_definite(float* a, std::int64_t lda, float* b, std::int64_
   const auto& k = kernels::least_squares();
   float largest = 0;
   for (std::int64_t i = 0; i < n; ++i) largest = std::max(largest, a[i * lda + i]);
+  if (!(largest <= std::numeric_limits<float>::max())) return Solved::overflow;
   // A pivot this far below the largest diagonal element is rounding error of float32, not information.
   const float smallest_pivot = largest * static_cast<float>(n) * std::numeric_limits<float>::epsilon() * 0.01F;
   const std::int64_t width = padded(n);

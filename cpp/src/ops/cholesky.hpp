@@ -24,7 +24,8 @@ enum class Solved { yes, singular, overflow };
 
 /// Factors the upper triangle of the n x n row-major matrix in place, a = U^T U, and solves a x = b in place. Both are
 /// aligned and have room for padded(n) rows and columns, whose content beyond n is zero. Unless the result is yes both
-/// are left in an unspecified state: the matrix is not numerically positive definite, or float32 cannot hold it. O(n^3).
+/// are left in an unspecified state: the matrix is not numerically positive definite, or float32 cannot hold it.
+/// O(n^3).
 [[nodiscard]] Solved solve_positive_definite(float* a, std::int64_t lda, float* b, std::int64_t n);
 
 }  // namespace recocore

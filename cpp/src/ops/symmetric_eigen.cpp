@@ -24,8 +24,8 @@ std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-/// The tridiagonal matrix and the reflections that lead to it: reflection k is I - scales[k] v v^T, and v is in row k of
-/// `reflectors` from element k + 1 on.
+/// The tridiagonal matrix and the reflections that lead to it: reflection k is I - scales[k] v v^T, and v is in row k
+/// of `reflectors` from element k + 1 on.
 struct Tridiagonal {
   std::vector<double> diagonal;
   std::vector<double> off;  ///< off[k] couples k and k + 1
@@ -60,8 +60,7 @@ Tridiagonal tridiagonal(MatrixView<const float> matrix, const Execution& executi
       parallel_for(execution, m, 64, body);
     };
     rows([&](std::int64_t begin, std::int64_t end, int) {
-      for (std::int64_t i = begin; i < end; ++i)
-        p[at(i)] = scale * k64.dot(a.data() + (k + 1 + i) * n + k + 1, v, m);
+      for (std::int64_t i = begin; i < end; ++i) p[at(i)] = scale * k64.dot(a.data() + (k + 1 + i) * n + k + 1, v, m);
     });
     const double half = scale / 2 * k64.dot(p.data(), v, m);
     for (std::int64_t i = 0; i < m; ++i) p[at(i)] -= half * v[i];

@@ -16,9 +16,11 @@ double dot(const double* x, const double* y, std::int64_t n) noexcept {
   for (; i + 4 * kWidth <= n; i += 4 * kWidth) {
 #pragma GCC unroll 4
     for (int part = 0; part < 4; ++part)
-      sums[part] = _mm256_fmadd_pd(_mm256_loadu_pd(x + i + part * kWidth), _mm256_loadu_pd(y + i + part * kWidth), sums[part]);
+      sums[part] =
+          _mm256_fmadd_pd(_mm256_loadu_pd(x + i + part * kWidth), _mm256_loadu_pd(y + i + part * kWidth), sums[part]);
   }
-  for (; i + kWidth <= n; i += kWidth) sums[0] = _mm256_fmadd_pd(_mm256_loadu_pd(x + i), _mm256_loadu_pd(y + i), sums[0]);
+  for (; i + kWidth <= n; i += kWidth)
+    sums[0] = _mm256_fmadd_pd(_mm256_loadu_pd(x + i), _mm256_loadu_pd(y + i), sums[0]);
   double lanes[kWidth];
   _mm256_storeu_pd(lanes, _mm256_add_pd(_mm256_add_pd(sums[0], sums[1]), _mm256_add_pd(sums[2], sums[3])));
   double sum = 0;

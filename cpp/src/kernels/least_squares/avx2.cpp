@@ -49,7 +49,8 @@ void product(const float* a, std::int64_t lda, const float* b, std::int64_t ldb,
 
 void add_gram(const float* x, std::int64_t ldx, std::int64_t k, std::int64_t n, float* c, std::int64_t ldc) noexcept {
   for (std::int64_t j = 0; j < n; j += kLane)
-    for (std::int64_t i = 0; i < j + kLane; i += kTileRows) tile<false>(x + i, ldx, x + j, ldx, k, c + i * ldc + j, ldc);
+    for (std::int64_t i = 0; i < j + kLane; i += kTileRows)
+      tile<false>(x + i, ldx, x + j, ldx, k, c + i * ldc + j, ldc);
 }
 
 Pivots factor_rows(float* a, std::int64_t lda, std::int64_t width, float smallest) noexcept {
@@ -191,8 +192,8 @@ void add_rows(const float* source, std::int64_t stride, const std::int32_t* colu
   }
 }
 
-void dot_rows(const float* source, std::int64_t stride, const std::int32_t* columns, std::int64_t count,
-              const float* x, std::int64_t n, float* products) noexcept {
+void dot_rows(const float* source, std::int64_t stride, const std::int32_t* columns, std::int64_t count, const float* x,
+              std::int64_t n, float* products) noexcept {
   for (std::int64_t e = 0; e < count; ++e) {
     const float* row = row_of(source, stride, columns, 0, e);
     __m256 low = _mm256_setzero_ps();

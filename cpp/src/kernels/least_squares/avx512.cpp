@@ -127,8 +127,7 @@ Pivots factor_rows(float* a, std::int64_t lda, std::int64_t width, float smalles
       rows[k] = _mm512_mul_ps(rows[k], _mm512_set1_ps(_mm512_cvtss_f32(scales[k])));
       _mm512_store_ps(a + k * lda + j, rows[k]);
 #pragma GCC unroll 16
-      for (int i = k + 1; i < kLane; ++i)
-        rows[i] = _mm512_fnmadd_ps(_mm512_set1_ps(a[k * lda + i]), rows[k], rows[i]);
+      for (int i = k + 1; i < kLane; ++i) rows[i] = _mm512_fnmadd_ps(_mm512_set1_ps(a[k * lda + i]), rows[k], rows[i]);
     }
   }
   return Pivots::good;
@@ -242,8 +241,8 @@ void gather_columns(const float* source, std::int64_t stride, const std::int32_t
       for (std::int64_t i = 0; i < n; i += kLane) _mm_prefetch(rows[r] + i, _MM_HINT_T0);
     }
     const auto present = static_cast<__mmask16>((1U << height) - 1U);
-    const __m512 scale =
-        scales != nullptr ? _mm512_maskz_loadu_ps(present, scales + e) : _mm512_maskz_mov_ps(present, _mm512_set1_ps(1));
+    const __m512 scale = scales != nullptr ? _mm512_maskz_loadu_ps(present, scales + e)
+                                           : _mm512_maskz_mov_ps(present, _mm512_set1_ps(1));
     for (std::int64_t i = 0; i < n; i += kLane) {
       __m512 block[kLane];
 #pragma GCC unroll 16
@@ -291,8 +290,8 @@ float sum_lanes(__m512 v) noexcept {
   return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
 }
 
-void dot_rows(const float* source, std::int64_t stride, const std::int32_t* columns, std::int64_t count,
-              const float* x, std::int64_t n, float* products) noexcept {
+void dot_rows(const float* source, std::int64_t stride, const std::int32_t* columns, std::int64_t count, const float* x,
+              std::int64_t n, float* products) noexcept {
   std::int64_t e = 0;
   for (; e + 4 <= count; e += 4) {
     const float* rows[4];
@@ -313,7 +312,8 @@ void dot_rows(const float* source, std::int64_t stride, const std::int32_t* colu
   for (; e < count; ++e) {
     const float* row = row_of(source, stride, columns, 0, e);
     __m512 sum = _mm512_setzero_ps();
-    for (std::int64_t i = 0; i < n; i += kLane) sum = _mm512_fmadd_ps(_mm512_load_ps(row + i), _mm512_load_ps(x + i), sum);
+    for (std::int64_t i = 0; i < n; i += kLane)
+      sum = _mm512_fmadd_ps(_mm512_load_ps(row + i), _mm512_load_ps(x + i), sum);
     products[e] = sum_lanes(sum);
   }
 }

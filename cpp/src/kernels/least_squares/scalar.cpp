@@ -88,8 +88,8 @@ void add_rows(const float* source, std::int64_t stride, const std::int32_t* colu
   for (std::int64_t e = 0; e < count; ++e) add_scaled(coefficients[e], row_of(source, stride, columns, 0, e), n, sum);
 }
 
-void dot_rows(const float* source, std::int64_t stride, const std::int32_t* columns, std::int64_t count,
-              const float* x, std::int64_t n, float* products) noexcept {
+void dot_rows(const float* source, std::int64_t stride, const std::int32_t* columns, std::int64_t count, const float* x,
+              std::int64_t n, float* products) noexcept {
   for (std::int64_t e = 0; e < count; ++e) {
     const float* row = row_of(source, stride, columns, 0, e);
     float sum = 0;
