@@ -39,22 +39,15 @@ class HeldInteractions {
   AlsInteractions interactions_;
 };
 
-py::dict als_half_epoch_(const HeldInteractions& interactions, const py::object& fixed, const py::object& solved,
-                         const AlsParams& params, int num_threads, const py::object& progress) {
+py::tuple als_half_epoch_(const HeldInteractions& interactions, const py::object& fixed, const py::object& solved,
+                          const AlsParams& params, int num_threads, const py::object& progress) {
   const auto fixed_factors = checked<float>(fixed, "fixed", 2);
   auto solved_factors = checked<float>(solved, "solved", 2);
   const auto out = mutable_matrix_of(solved_factors);
   const AlsReport report = run_released(num_threads, progress, [&](const Execution& execution) {
     return als_half_epoch(interactions.interactions(), matrix_of(fixed_factors), out, params, execution);
   });
-  py::dict counts;
-  counts["empty"] = report.empty;
-  counts["primal"] = report.primal;
-  counts["dual"] = report.dual;
-  counts["cg"] = report.cg;
-  counts["subspace"] = report.subspace;
-  counts["flops"] = report.flops;
-  return counts;
+  return py::make_tuple(report.empty, report.primal, report.dual, report.cg, report.subspace, report.flops);
 }
 
 double als_objective_(const HeldInteractions& interactions, const py::object& row_factors,
@@ -92,7 +85,8 @@ void register_als(py::module_& module) {
            py::arg("solver") = "auto", py::arg("cg_steps") = 3, py::arg("block_size") = 64);
   module.def("als_half_epoch", &als_half_epoch_, py::arg("interactions"), py::arg("fixed"), py::arg("solved"),
              py::arg("params"), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
-             "Solves every row of `solved` in place with `fixed` held; returns how many rows each way, and the flops.");
+             "Solves every row of `solved` in place with `fixed` held; returns the rows solved each way (empty, "
+             "primal, dual, cg, subspace), and the flops.");
   module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"), py::arg("col_factors"),
              py::arg("params"), py::arg("num_threads") = 0, "The value of the ALS objective, summed in float64.");
   module.def("gram", &gram_, py::arg("factors"), py::arg("num_threads") = 0, "factors.T @ factors, float32 [f, f].");

@@ -56,7 +56,7 @@ def als_half_epoch(
     params: AlsParams,
     num_threads: int = 0,
     progress: Progress | None = None,
-) -> dict[str, Any]: ...
+) -> tuple[int, int, int, int, int, float]: ...
 def als_objective(
     interactions: AlsInteractions,
     row_factors: Float32Array,

@@ -132,7 +132,7 @@ def test_what_float32_cannot_hold_is_refused_and_not_returned_as_nan(data: Inter
 
 @pytest.mark.parametrize("loss", ["ials", "original"])
 def test_a_dislike_lowers_the_score_of_its_pair(loss: str) -> None:
-    liked = sp.random(40, 30, 0.4, format="csr", random_state=2, dtype=np.float32)
+    liked: Any = sp.random(40, 30, 0.4, format="csr", random_state=2, dtype=np.float32)
     liked.data[:] = 1
     pair = (7, int(liked[7].indices[0]))
     disliked = liked.copy()

@@ -148,6 +148,8 @@ AlsBasis::AlsBasis(MatrixView<const float> fixed, float alpha0, bool rotated, co
       from_basis_.data()[k * distance + i] = v;
     }
   }
+  least_ = *std::min_element(diagonal_.begin(), diagonal_.end());
+  most_ = *std::max_element(diagonal_.begin(), diagonal_.end());
   PerWorker<TurnScratch> scratch(execution);
   parallel_for(execution, rows_, kTurnedRows, [&](std::int64_t begin, std::int64_t end, int worker) {
     checkpoint();

@@ -48,6 +48,10 @@ class AlsBasis {
   /// alpha0 times the diagonal of the Gram matrix in this basis, f elements.
   [[nodiscard]] const std::vector<double>& diagonal() const noexcept { return diagonal_; }
 
+  /// The least and the largest element of that diagonal; only where it is rotated.
+  [[nodiscard]] double least() const noexcept { return least_; }
+  [[nodiscard]] double most() const noexcept { return most_; }
+
   /// Turns rows of factors, in place, into this basis and back; nothing where it is not rotated. O(rows f^2).
   void enter(MatrixView<float> factors, const Execution& execution) const;
   void leave(MatrixView<float> factors, const Execution& execution) const;
@@ -62,6 +66,8 @@ class AlsBasis {
   AlignedFloats to_basis_;    ///< column k is the k-th eigenvector
   AlignedFloats from_basis_;  ///< row k is
   std::vector<double> diagonal_;
+  double least_ = 0;
+  double most_ = 0;
 };
 
 }  // namespace recocore

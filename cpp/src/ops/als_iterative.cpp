@@ -9,6 +9,8 @@
 namespace recocore {
 namespace {
 
+using kernels::kLane;
+
 // A row's factors are kept next to each other up to this many floats: half of a 2 MiB second-level cache.
 constexpr std::int64_t kTileFloats = 262'144;
 
@@ -22,7 +24,7 @@ template <typename Body>
 void RowSolver::for_tiles(const Row& row, std::int64_t begin, std::int64_t width, const Body& body) {
   const auto& k = kernels::least_squares();
   const auto entries = std::ssize(row.columns);
-  const std::int64_t room = std::max<std::int64_t>(kernels::kLane, kTileFloats / distance_);
+  const std::int64_t room = std::max<std::int64_t>(kLane, kTileFloats / distance_);
   if (entries <= room) {
     if (!tiled_) {
       tile_.resize(entries * distance_);
@@ -69,8 +71,11 @@ void RowSolver::solve_cg(const Row& row) {
   const auto multiply = [&](const float* v) {  // product = (D + sum w y y^T) v
     multiply_dense(v, row.lambda, 0, width_, product);
     for_tiles(row, 0, width_, [&](const float* tile, std::int64_t distance, std::int64_t, std::int64_t count) {
-      k.dot_rows(tile, distance, nullptr, count, v, width_, predictions_.data());
-      k.add_rows(tile, distance, nullptr, predictions_.data(), count, width_, product);
+      for (std::int64_t e = 0; e < count; e += kLane) {  // twice over the same rows while they are in the nearest cache
+        const std::int64_t some = std::min<std::int64_t>(kLane, count - e);
+        k.dot_rows(tile + e * distance, distance, nullptr, some, v, width_, predictions_.data());
+        k.add_rows(tile + e * distance, distance, nullptr, predictions_.data(), some, width_, product);
+      }
     });
   };
   const auto precondition = [&] {

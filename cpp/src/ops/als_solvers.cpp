@@ -133,8 +133,7 @@ bool RowSolver::dual_fits(const Row& row) const {
   if (params_.loss == AlsLoss::original && std::find(row.values.begin(), row.values.end(), 0.0F) != row.values.end())
     return false;
   // The dual divides by D; where that is rounding error, the primal says whether the system is singular.
-  const auto [least, most] = std::minmax_element(basis_.diagonal().begin(), basis_.diagonal().end());
-  return *least + row.lambda > (*most + row.lambda) * 1e-6;
+  return basis_.least() + row.lambda > (basis_.most() + row.lambda) * 1e-6;
 }
 
 // With Z = sqrt(W) Y and b = Z^T s: (D + Z^T Z)^-1 Z^T s = D^-1 Z^T (I + Z D^-1 Z^T)^-1 s, and D is diagonal here.

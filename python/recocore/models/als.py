@@ -14,10 +14,9 @@ from recocore.ops.arguments import choice, integer, not_negative, threads
 from recocore.scoring import FactorScorer
 
 if TYPE_CHECKING:
-    from recocore import _native
     from recocore.csr import Csr
     from recocore.data import Interactions
-    from recocore.ops.als import AlsReport
+    from recocore.ops.als import AlsInteractions, AlsReport
     from recocore.types import Float32Array, Progress
 
 _SOLVERS = ("auto", "cholesky", "cg", "subspace")
@@ -196,7 +195,7 @@ class ALS(BaseModel):
 
     def _half_epoch(
         self,
-        interactions: _native.AlsInteractions,
+        interactions: AlsInteractions,
         fixed: Float32Array,
         solved: Float32Array,
         progress: Progress | None,

@@ -17,10 +17,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recocore import _native
+from recocore._native import AlsInteractions
 from recocore.csr import Csr
 
 if TYPE_CHECKING:
     from recocore.types import Float32Array, Progress
+
+
+__all__ = [
+    "AlsInteractions",
+    "AlsObjective",
+    "AlsReport",
+    "als_half_epoch",
+    "als_objective",
+    "checked_interactions",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +72,17 @@ class AlsReport:
     flops: float
 
 
-def checked_interactions(interactions: Csr) -> _native.AlsInteractions:
+def checked_interactions(interactions: Csr) -> AlsInteractions:
     """Check interactions once for many half-epochs; the arrays must not be changed afterwards. O(nnz).
 
     Raises:
         InvalidArgumentError: an entry out of range or not finite, naming its row.
     """
-    return _native.AlsInteractions(interactions.native)
+    return AlsInteractions(interactions.native)
 
 
 def als_half_epoch(
-    interactions: Csr | _native.AlsInteractions,
+    interactions: Csr | AlsInteractions,
     fixed: Float32Array,
     solved: Float32Array,
     objective: AlsObjective,
@@ -117,11 +128,11 @@ def als_half_epoch(
     params = _native.AlsParams(
         objective.regularization, objective.alpha0, objective.nu, objective.loss, solver, cg_steps, block_size
     )
-    return AlsReport(**_native.als_half_epoch(_held(interactions), fixed, solved, params, num_threads, progress))
+    return AlsReport(*_native.als_half_epoch(_held(interactions), fixed, solved, params, num_threads, progress))
 
 
 def als_objective(
-    interactions: Csr | _native.AlsInteractions,
+    interactions: Csr | AlsInteractions,
     row_factors: Float32Array,
     col_factors: Float32Array,
     objective: AlsObjective,
@@ -133,5 +144,5 @@ def als_objective(
     return _native.als_objective(_held(interactions), row_factors, col_factors, params, num_threads)
 
 
-def _held(interactions: Csr | _native.AlsInteractions) -> _native.AlsInteractions:
+def _held(interactions: Csr | AlsInteractions) -> AlsInteractions:
     return checked_interactions(interactions) if isinstance(interactions, Csr) else interactions

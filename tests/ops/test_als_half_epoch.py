@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ ORIGINAL = AlsObjective(regularization=0.05, alpha0=0.2, nu=0.5, loss="original"
 
 def weights(rows: int, cols: int, density: float, seed: int = 1) -> Csr:
     rng = np.random.default_rng(seed)
-    matrix = sp.random(rows, cols, density, format="csr", random_state=seed, dtype=np.float32)
+    matrix: Any = sp.random(rows, cols, density, format="csr", random_state=seed, dtype=np.float32)
     matrix.data[:] = rng.uniform(0.2, 3, matrix.nnz)
     return Csr.from_scipy(matrix)
 
@@ -114,7 +115,7 @@ def test_one_row_of_a_hundred_thousand_entries(solver: str) -> None:
     [("cg", {"cg_steps": 50}, 1), ("subspace", {"block_size": 64}, 1), ("subspace", {"block_size": 16}, 60)],
 )
 def test_enough_steps_of_the_others_reach_the_dense_solution(
-    solver: str, options: dict[str, int], repeats: int, rows: int
+    solver: str, options: dict[str, Any], repeats: int, rows: int
 ) -> None:
     data = weights(rows, 240, 0.05)
     fixed, solved = factors(240, 50, 7), factors(rows, 50, 8)
@@ -152,7 +153,7 @@ def test_the_same_bytes_at_every_thread_count_and_an_objective_that_never_rises(
             values.append(als_objective(by_row, users, items, objective, num_threads=num_threads))
             als_half_epoch(by_row, items, users, objective, solver=solver, num_threads=num_threads)
             values.append(als_objective(by_row, users, items, objective, num_threads=num_threads))
-        assert all(after <= before * (1 + 1e-6) for before, after in zip(values, values[1:], strict=False))
+        assert all(after <= before * (1 + 1e-6) for before, after in pairwise(values))
         found.append((users.tobytes() + items.tobytes(), values))
     assert found[0] == found[1] == found[2]
 
@@ -216,5 +217,5 @@ def test_interactions_are_checked_by_row() -> None:
     data = weights(5, 6, 0.5)
     values = data.values.copy()
     values[data.indptr[3]] = np.inf
-    with pytest.raises(InvalidArgumentError, match="interactions: .*row 3"):
+    with pytest.raises(InvalidArgumentError, match=r"interactions: .*row 3"):
         checked_interactions(Csr(data.indptr, data.indices, values, data.shape))
