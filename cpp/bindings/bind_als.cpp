@@ -16,37 +16,46 @@ AlsSolver solver_from(const std::string& name) {
   throw Error(ErrorCode::invalid_argument, "solver: expected auto, cholesky, cg or subspace, got \"" + name + "\"");
 }
 
-AlsParams params_from(float regularization, float alpha0, float nu, const std::string& solver) {
-  AlsParams params;
-  params.regularization = regularization;
-  params.alpha0 = alpha0;
-  params.nu = nu;
-  params.solver = solver_from(solver);
-  return params;
+AlsLoss loss_from(const std::string& name) {
+  if (name == "ials") return AlsLoss::ials;
+  if (name == "original") return AlsLoss::original;
+  throw Error(ErrorCode::invalid_argument, "loss: expected ials or original, got \"" + name + "\"");
 }
 
-void als_half_epoch_(const py::tuple& interactions, const py::object& fixed, const py::object& solved,
-                     float regularization, float alpha0, float nu, const std::string& solver, int num_threads,
-                     const py::object& progress) {
-  const CsrArgument argument(interactions, "interactions");
+/// Checked interactions, and the arrays that they lie in.
+class HeldInteractions {
+ public:
+  explicit HeldInteractions(const py::tuple& arrays)
+      : argument_(arrays, "interactions"), interactions_([this] {
+          const CsrView view = argument_.view();
+          const py::gil_scoped_release released;
+          return AlsInteractions(view);
+        }()) {}
+
+  [[nodiscard]] const AlsInteractions& interactions() const noexcept { return interactions_; }
+
+ private:
+  CsrArgument argument_;
+  AlsInteractions interactions_;
+};
+
+py::tuple als_half_epoch_(const HeldInteractions& interactions, const py::object& fixed, const py::object& solved,
+                          const AlsParams& params, int num_threads, const py::object& progress) {
   const auto fixed_factors = checked<float>(fixed, "fixed", 2);
   auto solved_factors = checked<float>(solved, "solved", 2);
-  const AlsParams params = params_from(regularization, alpha0, nu, solver);
   const auto out = mutable_matrix_of(solved_factors);
-  run_released(num_threads, progress, [&](const Execution& execution) {
-    als_half_epoch(argument.view(), matrix_of(fixed_factors), out, params, execution);
-    return 0;
+  const AlsReport report = run_released(num_threads, progress, [&](const Execution& execution) {
+    return als_half_epoch(interactions.interactions(), matrix_of(fixed_factors), out, params, execution);
   });
+  return py::make_tuple(report.empty, report.primal, report.dual, report.cg, report.subspace, report.flops);
 }
 
-double als_objective_(const py::tuple& interactions, const py::object& row_factors, const py::object& col_factors,
-                      float regularization, float alpha0, float nu, int num_threads) {
-  const CsrArgument argument(interactions, "interactions");
+double als_objective_(const HeldInteractions& interactions, const py::object& row_factors,
+                      const py::object& col_factors, const AlsParams& params, int num_threads) {
   const auto rows = checked<float>(row_factors, "row_factors", 2);
   const auto cols = checked<float>(col_factors, "col_factors", 2);
-  const AlsParams params = params_from(regularization, alpha0, nu, "auto");
   return run_released(num_threads, py::none(), [&](const Execution& execution) {
-    return als_objective(argument.view(), matrix_of(rows), matrix_of(cols), params, execution);
+    return als_objective(interactions.interactions(), matrix_of(rows), matrix_of(cols), params, execution);
   });
 }
 
@@ -64,12 +73,22 @@ py::array_t<float> gram_(const py::object& factors, int num_threads) {
 }  // namespace
 
 void register_als(py::module_& module) {
+  py::class_<HeldInteractions>(module, "AlsInteractions",
+                               "Interactions checked once for many steps; the arrays must not be changed.")
+      .def(py::init<const py::tuple&>(), py::arg("interactions"));
+  py::class_<AlsParams>(module, "AlsParams", "The parameters of the ALS objective and its solver.")
+      .def(py::init([](float regularization, float alpha0, float nu, const std::string& loss, const std::string& solver,
+                       int cg_steps, int block_size) {
+             return AlsParams{regularization, alpha0, nu, loss_from(loss), solver_from(solver), cg_steps, block_size};
+           }),
+           py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("loss") = "ials",
+           py::arg("solver") = "auto", py::arg("cg_steps") = 3, py::arg("block_size") = 64);
   module.def("als_half_epoch", &als_half_epoch_, py::arg("interactions"), py::arg("fixed"), py::arg("solved"),
-             py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("solver"), py::arg("num_threads") = 0,
-             py::arg("progress") = py::none(), "Solves every row of `solved` in place with `fixed` held.");
+             py::arg("params"), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
+             "Solves every row of `solved` in place with `fixed` held; returns the rows solved each way (empty, "
+             "primal, dual, cg, subspace), and the flops.");
   module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"), py::arg("col_factors"),
-             py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("num_threads") = 0,
-             "The value of the ALS objective, summed in float64.");
+             py::arg("params"), py::arg("num_threads") = 0, "The value of the ALS objective, summed in float64.");
   module.def("gram", &gram_, py::arg("factors"), py::arg("num_threads") = 0, "factors.T @ factors, float32 [f, f].");
 }
 

@@ -34,24 +34,34 @@ def built_with_cuda() -> bool: ...
 def cuda_device_count() -> int: ...
 
 # bind_als.cpp
+class AlsInteractions:
+    def __init__(self, interactions: NativeCsr) -> None: ...
+
+class AlsParams:
+    def __init__(
+        self,
+        regularization: float,
+        alpha0: float,
+        nu: float,
+        loss: str = "ials",
+        solver: str = "auto",
+        cg_steps: int = 3,
+        block_size: int = 64,
+    ) -> None: ...
+
 def als_half_epoch(
-    interactions: NativeCsr,
+    interactions: AlsInteractions,
     fixed: Float32Array,
     solved: Float32Array,
-    regularization: float,
-    alpha0: float,
-    nu: float,
-    solver: str,
+    params: AlsParams,
     num_threads: int = 0,
     progress: Progress | None = None,
-) -> None: ...
+) -> tuple[int, int, int, int, int, float]: ...
 def als_objective(
-    interactions: NativeCsr,
+    interactions: AlsInteractions,
     row_factors: Float32Array,
     col_factors: Float32Array,
-    regularization: float,
-    alpha0: float,
-    nu: float,
+    params: AlsParams,
     num_threads: int = 0,
 ) -> float: ...
 def gram(factors: Float32Array, num_threads: int = 0) -> Float32Array: ...

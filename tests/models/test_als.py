@@ -11,7 +11,6 @@ import scipy.sparse as sp
 from recocore.data import Interactions
 from recocore.errors import InvalidArgumentError, OutOfMemoryError, UnsupportedError
 from recocore.models import ALS
-from recocore.ops.als import als_objective
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +37,8 @@ def dense_objective(data: Interactions, x: Any, y: Any, model: ALS) -> float:
 @pytest.mark.parametrize("nu", [0.0, 0.5, 1.0])
 def test_the_objective_is_the_documented_one(data: Interactions, nu: float) -> None:
     model = ALS(factors=5, iterations=2, regularization=0.05, alpha0=0.2, nu=nu).fit(data)
-    found = als_objective(data.matrix, model.user_factors, model.item_factors, regularization=0.05, alpha0=0.2, nu=nu)
-    assert found == pytest.approx(dense_objective(data, model.user_factors, model.item_factors, model), rel=1e-5)
+    expected = dense_objective(data, model.user_factors, model.item_factors, model)
+    assert model.objective(data) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("factors", [1, 3, 16, 130])
@@ -105,6 +104,7 @@ def test_users_and_items_without_interactions_are_zero() -> None:
         ({"nu": float("inf")}, InvalidArgumentError, "nu: expected a finite number >= 0, got inf"),
         ({"iterations": 0}, InvalidArgumentError, "iterations: expected an integer of at least 1, got 0"),
         ({"solver": "lu"}, InvalidArgumentError, "solver: expected one of auto, cholesky, cg, subspace, got 'lu'"),
+        ({"loss": "bpr"}, InvalidArgumentError, "loss: expected one of ials, original, got 'bpr'"),
         ({"factors": 2.5}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got 2.5"),
         ({"factors": True}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got True"),
         ({"regularization": None}, InvalidArgumentError, "regularization: expected a real number, got None"),
@@ -130,11 +130,40 @@ def test_what_float32_cannot_hold_is_refused_and_not_returned_as_nan(data: Inter
         ALS(factors=8, iterations=3, solver=solver, nu=50).fit(data)
 
 
-def test_negative_weights_are_refused_by_row(data: Interactions) -> None:
-    rng = np.random.default_rng(1)
-    negative = Interactions.from_coo(rng.integers(0, 9, 50), rng.integers(0, 9, 50), np.full(50, -1.0))
-    with pytest.raises(InvalidArgumentError, match=r"expected weights >= 0, got -.* in row 0"):
-        ALS(factors=2).fit(negative)
+@pytest.mark.parametrize("loss", ["ials", "original"])
+def test_a_dislike_lowers_the_score_of_its_pair(loss: str) -> None:
+    liked: Any = sp.random(40, 30, 0.4, format="csr", random_state=2, dtype=np.float32)
+    liked.data[:] = 1
+    pair = (7, int(liked[7].indices[0]))
+    disliked = liked.copy()
+    disliked[pair] = -5
+    scores = [
+        ALS(factors=8, alpha0=0.1, loss=loss).fit(Interactions.from_csr(m)).score([pair[0]], [pair[1]])[0, 0]
+        for m in (liked, disliked)
+    ]
+    assert scores[1] < 0.2 < scores[0]
+
+
+@pytest.mark.parametrize("loss", ["ials", "original"])
+def test_folding_in_gives_the_fitted_factors_again(data: Interactions, loss: str) -> None:
+    model = ALS(factors=8, iterations=5, solver="cholesky", loss=loss).fit(data)
+    np.testing.assert_allclose(model.fold_in_users(data.matrix), model.user_factors, atol=2e-5)
+    items = ALS(factors=8, iterations=60, solver="cholesky", loss=loss, regularization=0.05).fit(data)
+    np.testing.assert_allclose(items.fold_in_items(data.by_item), items.item_factors, atol=5e-3)
+
+
+def test_folding_in_needs_the_columns_of_the_fit(data: Interactions) -> None:
+    model = ALS(factors=8, iterations=1).fit(data)
+    with pytest.raises(InvalidArgumentError, match=r"factors: expected \[30, f\] and \[40, f\]"):
+        model.fold_in_users(data.by_item)
+
+
+def test_reports_say_how_rows_were_solved(data: Interactions) -> None:
+    model = ALS(factors=8, iterations=3)
+    assert model.reports == ()
+    reports = model.fit(data).reports
+    assert len(reports) == 6
+    assert [r.primal + r.dual + r.empty for r in reports[:2]] == [30, 40]
 
 
 def test_memory_is_estimated_before_it_is_taken() -> None:

@@ -10,40 +10,69 @@ namespace recocore {
 
 /// How the least-squares problem of one row is solved.
 enum class AlsSolver {
-  automatic,  ///< cholesky up to 128 factors, subspace above
-  cholesky,   ///< exact
+  automatic,  ///< cholesky up to 256 factors; above it the same where the dual is cheap, and subspace elsewhere
+  cholesky,   ///< exact: the f x f system, or its dual with one unknown for each entry where that costs less
   cg,         ///< a few steps of conjugate gradient from the row's present factors
   subspace,   ///< exact in one block of factors after the other, with cached predictions (iALS++)
 };
 
-/// The objective, after Rendle et al., "Revisiting the Performance of iALS" (2022), eq. 1-3:
-///
-///   sum over stored (u, i) of w_ui (1 - x_u.y_i)^2  +  alpha0 * sum over all (u, i) of (x_u.y_i)^2
-///   + sum over u of lambda_u |x_u|^2  +  sum over i of lambda_i |y_i|^2,
-///   lambda_row = regularization * (stored entries of the row + alpha0 * length of the other side)^nu
+/// Which errors are weighed, with v the stored value of an entry, w = |v|, and p = 1 where v >= 0, else 0 (a dislike).
+enum class AlsLoss {
+  ials,      ///< Rendle et al. 2022: sum over stored of w (p - x.y)^2 + alpha0 * sum over all of (x.y)^2
+  original,  ///< Hu, Koren, Volinsky 2008: sum over all of c (p - x.y)^2; c = alpha0 + w, and not stored w = 0, p = 0
+};
+
+/// The objective: the loss + sum over rows of lambda_row |x_row|^2, the same for columns, and
+/// lambda_row = regularization * (stored entries of the row + alpha0 * length of the other side)^nu
+/// (Rendle et al., "Revisiting the Performance of iALS", 2022, eq. 1-3).
 struct AlsParams {
   float regularization = 0.002F;
   float alpha0 = 0.05F;
   float nu = 1.0F;
+  AlsLoss loss = AlsLoss::ials;
   AlsSolver solver = AlsSolver::automatic;
   int cg_steps = 3;     ///< implicit's default; more steps come closer to the exact solution
   int block_size = 64;  ///< iALS++ reports its best times with blocks of 64 to 128
+};
+
+/// What a half-epoch did: how many rows each way, and the floating-point operations that its systems took.
+struct AlsReport {
+  std::int64_t empty = 0;   ///< rows without entries, set to zero
+  std::int64_t primal = 0;  ///< exact, f x f
+  std::int64_t dual = 0;    ///< exact, one unknown for each entry
+  std::int64_t cg = 0;
+  std::int64_t subspace = 0;
+  double flops = 0;
+};
+
+/// Interactions that were checked once, so that a half-epoch need not: they fit together, and every value is finite.
+class AlsInteractions {
+ public:
+  /// Throws Error{invalid_argument} naming the first bad row. The arrays must outlive this and not change. O(nnz).
+  explicit AlsInteractions(const CsrView& interactions);
+
+  [[nodiscard]] const CsrView& view() const noexcept { return view_; }
+
+ private:
+  CsrView view_;
 };
 
 /// The Gram matrix factors^T * factors, `[f, f]`, both triangles. O(rows * f^2). The same bytes at every thread count.
 void gram(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution);
 
 /// One half of an epoch: sets each row of `solved` `[rows, f]` to the minimiser (exact solvers) or a better point (the
-/// others) of the objective, with `fixed` `[cols, f]` held. Row r has the stored entries of row r of `interactions` as
-/// its weights; a row without entries becomes zero. O(nnz * f^2 + rows * f^3) for cholesky.
+/// others) of the objective, with `fixed` `[cols, f]` held. Row r has the entries of row r of `interactions`; a row
+/// without entries becomes zero. The same bytes at every thread count. O(nnz * f^2 + rows * f^3) for cholesky, of which
+/// rows with n << f entries take n^2 f only.
 ///
-/// Throws Error{invalid_argument} for shapes that do not fit, negative weights or parameters out of range, and where a
-/// row's system is singular (regularization 0 and too little data), saying what to change.
-void als_half_epoch(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
-                    const AlsParams& params, const Execution& execution);
+/// Throws Error{invalid_argument} for shapes that do not fit, parameters out of range, and where a row's system is
+/// singular (regularization 0 and too little data), saying what to change; `solved` is then in an unspecified state.
+/// Throws Error{out_of_memory} before it would allocate too much.
+AlsReport als_half_epoch(const AlsInteractions& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
+                         const AlsParams& params, const Execution& execution);
 
-/// The value of the objective, summed in float64. O(nnz * f + (rows + cols) * f^2).
-[[nodiscard]] double als_objective(const CsrView& interactions, MatrixView<const float> row_factors,
+/// The value of the objective: predictions in float32, summed in float64. O(nnz * f + (rows + cols) * f^2).
+[[nodiscard]] double als_objective(const AlsInteractions& interactions, MatrixView<const float> row_factors,
                                    MatrixView<const float> col_factors, const AlsParams& params,
                                    const Execution& execution);
 

@@ -33,19 +33,11 @@ void check_shapes(const CsrView& interactions, std::int64_t rows, std::int64_t c
   });
 }
 
-void check_weights(const CsrView& interactions) {
-  validate(interactions, "interactions");
-  for (std::int64_t r = 0; r < interactions.rows; ++r) {
-    for (const float w : interactions.row_values(r)) {
-      require(w >= 0, [&] {
-        return "interactions: expected weights >= 0, got " + std::to_string(w) + " in row " + std::to_string(r) +
-               "; drop negative feedback or give it a small positive weight";
-      });
-    }
-  }
-}
-
 }  // namespace
+
+AlsInteractions::AlsInteractions(const CsrView& interactions) : view_(interactions) {
+  validate(interactions, "interactions");
+}
 
 void gram(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution) {
   require(out.rows == factors.cols && out.cols == factors.cols, [&] {
@@ -55,20 +47,18 @@ void gram(MatrixView<const float> factors, MatrixView<float> out, const Executio
   gram_cpu(factors, out, execution);
 }
 
-void als_half_epoch(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
-                    const AlsParams& params, const Execution& execution) {
+AlsReport als_half_epoch(const AlsInteractions& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
+                         const AlsParams& params, const Execution& execution) {
   check_params(params);
-  check_shapes(interactions, solved.rows, fixed.rows, solved.cols, fixed.cols);
-  check_weights(interactions);
-  als_half_epoch_cpu(interactions, fixed, solved, params, execution);
+  check_shapes(interactions.view(), solved.rows, fixed.rows, solved.cols, fixed.cols);
+  return als_half_epoch_cpu(interactions.view(), fixed, solved, params, execution);
 }
 
-double als_objective(const CsrView& interactions, MatrixView<const float> row_factors,
+double als_objective(const AlsInteractions& interactions, MatrixView<const float> row_factors,
                      MatrixView<const float> col_factors, const AlsParams& params, const Execution& execution) {
   check_params(params);
-  check_shapes(interactions, row_factors.rows, col_factors.rows, row_factors.cols, col_factors.cols);
-  check_weights(interactions);
-  return als_objective_cpu(interactions, row_factors, col_factors, params, execution);
+  check_shapes(interactions.view(), row_factors.rows, col_factors.rows, row_factors.cols, col_factors.cols);
+  return als_objective_cpu(interactions.view(), row_factors, col_factors, params, execution);
 }
 
 }  // namespace recocore

@@ -1,40 +1,24 @@
 #include "ops/als_cpu.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
-#include "kernels/dense/kernel.hpp"
+#include "ops/als_basis.hpp"
+#include "ops/als_plan.hpp"
 #include "ops/als_solvers.hpp"
 #include "recocore/error.hpp"
+#include "recocore/memory.hpp"
 
 namespace recocore {
 namespace {
 
-// Rows handed to a thread at a time: few enough to balance rows of very different length.
+// Rows handed to a thread at a time.
 constexpr std::int64_t kRowGrain = 4;
-// Up to this many factors a row's exact system is solved whole; above it, block by block.
-constexpr std::int64_t kLargestCholesky = 128;
-// Rows of a Gram matrix added up between two checkpoints: with 2048 factors they took 14 ms.
-constexpr std::int64_t kGramRows = 64;
-// The partial sums of a Gram matrix take at most this many floats (64 MiB).
-constexpr std::int64_t kPartialFloats = 16'777'216;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
-}
-
-AlsSolver chosen(AlsSolver solver, std::int64_t factors) {
-  if (solver != AlsSolver::automatic) return solver;
-  return factors <= kLargestCholesky ? AlsSolver::cholesky : AlsSolver::subspace;
-}
-
-double row_lambda(const AlsParams& params, std::int64_t entries, std::int64_t others) {
-  const double mass = static_cast<double>(entries) + double{params.alpha0} * static_cast<double>(others);
-  return double{params.regularization} * std::pow(mass, double{params.nu});
 }
 
 std::string refusal(Solved solved, std::int64_t row, const AlsParams& params) {
@@ -46,104 +30,92 @@ std::string refusal(Solved solved, std::int64_t row, const AlsParams& params) {
   return "regularization: " + where + " is beyond float32; lower these or the weights of the interactions";
 }
 
-double regularisation_loss(std::span<const std::int64_t> entries, MatrixView<const float> factors,
-                           const AlsParams& params, std::int64_t others) {
-  double loss = 0;
-  for (std::int64_t r = 0; r < factors.rows; ++r) {
-    double squared = 0;
-    for (const float v : factors.row(r)) squared += double{v} * double{v};
-    loss += row_lambda(params, entries[at(r)], others) * squared;
+/// Tells the monitor of one phase of several: a part [from, from + size) of the whole.
+class Phase final : public Monitor {
+ public:
+  Phase(const Execution& whole, double from, double size) : whole_(whole.monitor), from_(from), size_(size) {}
+
+  void poll(double fraction_done) override {
+    if (whole_ != nullptr) whole_->poll(from_ + size_ * fraction_done);
   }
-  return loss;
+
+ private:
+  Monitor* whole_;
+  double from_;
+  double size_;
+};
+
+void check_memory(const CsrView& interactions, std::int64_t factors, int threads) {
+  MemoryBudget budget("an ALS epoch with " + std::to_string(factors) + " factors");
+  const std::string next_step = "use fewer factors or threads, or a larger machine";
+  const std::int64_t width = padded(factors);
+  budget.take(padded(interactions.cols), width * std::int64_t{sizeof(float)}, next_step);  // the fixed side
+  // A thread's matrix, its factors of entries and, where the basis is rotated, two matrices and float64 ones.
+  budget.take((threads * 2 + 8) * width, row_distance(factors) * std::int64_t{sizeof(float)}, next_step);
 }
 
 }  // namespace
 
 void gram_cpu(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution) {
-  const std::int64_t f = factors.cols;
-  // The chunks depend on the shape alone, and are added in order: the same bytes at every thread count.
-  const std::int64_t chunks = std::clamp<std::int64_t>(kPartialFloats / (f * f), 1, 64);
-  const std::int64_t length = std::max<std::int64_t>(1, (factors.rows + chunks - 1) / chunks);
-  std::vector<float> partial(at(chunks * f * f), 0.0F);
-  const std::vector<float> ones(at(kGramRows), 1.0F);
-  parallel_for(execution, chunks, 1, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t c = begin; c < end; ++c) {
-      const std::int64_t last = std::min((c + 1) * length, factors.rows);
-      for (std::int64_t first = c * length; first < last; first += kGramRows) {
-        checkpoint();
-        kernels::dense().syrk_lower_f32(factors.row(first).data(), factors.stride, ones.data(),
-                                        std::min(kGramRows, last - first), f, partial.data() + c * f * f, f);
-      }
-    }
-  });
-  for (std::int64_t i = 0; i < f; ++i) {
-    for (std::int64_t j = 0; j <= i; ++j) {
-      double sum = 0;
-      for (std::int64_t c = 0; c < chunks; ++c) sum += double{partial[at(c * f * f + i * f + j)]};
-      out.row(i)[at(j)] = out.row(j)[at(i)] = static_cast<float>(sum);
-    }
+  const AlsBasis basis(factors, 1, false, execution);
+  for (std::int64_t i = 0; i < out.rows; ++i)
+    std::copy_n(basis.dense() + i * row_distance(out.rows), out.cols, out.row(i).data());
+}
+
+AlsReport als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
+                             const AlsParams& params, const Execution& execution) {
+  const int threads = resolve_threads(execution.num_threads);
+  check_memory(interactions, fixed.cols, threads);
+  const AlsPlan plan = plan_half_epoch(interactions, fixed.cols, params);
+  const bool needs_start = plan.others != AlsSolver::cholesky;
+  Phase preparing(execution, 0, 0.1);
+  const Execution prepare{execution.num_threads, &preparing};
+  const AlsBasis basis(fixed, params.alpha0, plan.rotated, prepare);
+  if (needs_start) basis.enter(solved, prepare);
+
+  std::vector<std::unique_ptr<RowSolver>> solvers(at(threads));
+  const auto solve = [&](std::int64_t r, int worker, const Execution* shared) {
+    auto& mine = solvers[at(worker)];
+    if (!mine) mine = std::make_unique<RowSolver>(basis, plan, params);
+    const auto columns = interactions.row(r);
+    const double lambda = row_lambda(params, std::ssize(columns), fixed.rows);
+    const Row row{columns, interactions.row_values(r), lambda, solved.row(r)};
+    Solved result = Solved::overflow;
+    if (lambda <= double{std::numeric_limits<float>::max()})
+      result = shared != nullptr ? mine->solve_shared(row, *shared) : mine->solve(row);
+    require(result == Solved::yes, [&] { return refusal(result, r, params); });
+  };
+
+  // The longest rows first, by all threads together; then each row by one thread.
+  std::int64_t done = 0;
+  for (; done < interactions.rows; ++done) {
+    const std::int32_t r = plan.order[at(done)];
+    if (std::ssize(interactions.row(r)) <= plan.shared_above) break;
+    solve(r, 0, &prepare);
   }
-}
+  Phase rows(execution, 0.1, 0.85);
+  parallel_for({execution.num_threads, &rows}, interactions.rows - done, kRowGrain,
+               [&](std::int64_t begin, std::int64_t end, int worker) {
+                 for (std::int64_t i = begin; i < end; ++i) solve(plan.order[at(done + i)], worker, nullptr);
+               });
+  Phase finishing(execution, 0.95, 0.05);
+  basis.leave(solved, {execution.num_threads, &finishing});
 
-void als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved_factors,
-                        const AlsParams& params, const Execution& execution) {
-  const std::int64_t f = fixed.cols;
-  std::vector<float> gram_storage(at(f * f));
-  gram_cpu(fixed, {gram_storage.data(), f, f}, execution);
-  const HalfEpoch half{fixed, {gram_storage.data(), f, f}, params};
-  const AlsSolver solver = chosen(params.solver, f);
-
-  std::vector<std::unique_ptr<RowSolver>> solvers(at(resolve_threads(execution.num_threads)));
-  parallel_for(execution, interactions.rows, kRowGrain, [&](std::int64_t begin, std::int64_t end, int worker) {
-    auto& row_solver = solvers[at(worker)];
-    if (!row_solver) row_solver = std::make_unique<RowSolver>(half, solver);
-    for (std::int64_t r = begin; r < end; ++r) {
-      const auto columns = interactions.row(r);
-      const auto lambda = static_cast<float>(row_lambda(params, std::ssize(columns), fixed.rows));
-      const Solved solved =
-          std::isfinite(lambda)
-              ? row_solver->solve({columns, interactions.row_values(r), lambda, solved_factors.row(r)})
-              : Solved::overflow;
-      require(solved == Solved::yes, [&] { return refusal(solved, r, params); });
-    }
-  });
-}
-
-double als_objective_cpu(const CsrView& interactions, MatrixView<const float> row_factors,
-                         MatrixView<const float> col_factors, const AlsParams& params, const Execution& execution) {
-  const std::int64_t f = row_factors.cols;
-  std::vector<double> row_loss(at(interactions.rows), 0.0);
-  parallel_for(execution, interactions.rows, 256, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t r = begin; r < end; ++r) {
-      const auto columns = interactions.row(r);
-      const auto weights = interactions.row_values(r);
-      const auto x = row_factors.row(r);
-      for (std::size_t e = 0; e < columns.size(); ++e) {
-        const auto y = col_factors.row(columns[e]);
-        double prediction = 0;
-        for (std::size_t i = 0; i < x.size(); ++i) prediction += double{x[i]} * double{y[i]};
-        row_loss[at(r)] += double{weights[e]} * (1 - prediction) * (1 - prediction);
-      }
-    }
-  });
-  double loss = 0;
-  for (const double l : row_loss) loss += l;
-
-  // The sum over all pairs of (x.y)^2 is the inner product of the two Gram matrices.
-  std::vector<float> row_gram(at(f * f));
-  std::vector<float> col_gram(at(f * f));
-  gram_cpu(row_factors, {row_gram.data(), f, f}, execution);
-  gram_cpu(col_factors, {col_gram.data(), f, f}, execution);
-  double all_pairs = 0;
-  for (std::size_t i = 0; i < row_gram.size(); ++i) all_pairs += double{row_gram[i]} * double{col_gram[i]};
-
-  std::vector<std::int64_t> row_entries(at(interactions.rows));
-  for (std::int64_t r = 0; r < interactions.rows; ++r) row_entries[at(r)] = std::ssize(interactions.row(r));
-  std::vector<std::int64_t> column_entries(at(interactions.cols), 0);
-  for (const std::int32_t c : interactions.indices) ++column_entries[at(c)];
-  return loss + double{params.alpha0} * all_pairs +
-         regularisation_loss(row_entries, row_factors, params, interactions.cols) +
-         regularisation_loss(column_entries, col_factors, params, interactions.rows);
+  AlsReport report;
+  for (const auto& mine : solvers) {
+    if (!mine) continue;
+    const AlsReport& part = mine->report();
+    report.empty += part.empty;
+    report.primal += part.primal;
+    report.dual += part.dual;
+    report.cg += part.cg;
+    report.subspace += part.subspace;
+    report.flops += part.flops;
+  }
+  const double f = static_cast<double>(fixed.cols);
+  const double turned = static_cast<double>(fixed.rows + (needs_start ? 2 : 1) * solved.rows);
+  report.flops += static_cast<double>(fixed.rows) * f * (f + 1) + (basis.rotated() ? turned * 2 * f * f : 0);
+  return report;
 }
 
 }  // namespace recocore

@@ -1,3 +1,4 @@
+// The exact solvers, and what all solvers share.
 #include "ops/als_solvers.hpp"
 
 #include <algorithm>
@@ -5,14 +6,11 @@
 #include <limits>
 
 #include "base/finite.hpp"
-#include "kernels/dense/kernel.hpp"
-#include "ops/cholesky.hpp"
+#include "kernels/least_squares/kernel.hpp"
+#include "ops/als_cpu.hpp"
 
 namespace recocore {
 namespace {
-
-// Entries whose factors are copied next to each other before they are added up: 64 rows of 128 floats fill a 32 KiB L1.
-constexpr std::int64_t kGather = 64;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
@@ -20,132 +18,152 @@ std::size_t at(std::int64_t i) {
 
 }  // namespace
 
-RowSolver::RowSolver(const HalfEpoch& half, AlsSolver solver) : half_(half), solver_(solver) {
-  const std::int64_t f = half.factors();
-  const std::int64_t width = solver == AlsSolver::subspace ? std::min<std::int64_t>(f, half.params.block_size) : f;
-  right_.resize(at(f));
-  gathered_.resize(at(kGather * width));
-  if (solver == AlsSolver::cg) {
-    residual_.resize(at(f));
-    direction_.resize(at(f));
-    product_.resize(at(f));
-  } else {
-    matrix_.resize(at(width * width));
+RowSolver::RowSolver(const AlsBasis& basis, const AlsPlan& plan, const AlsParams& params)
+    : basis_(basis),
+      plan_(plan),
+      params_(params),
+      factors_(basis.factors()),
+      width_(padded(basis.factors())),
+      distance_(row_distance(basis.factors())),
+      right_(width_),
+      diagonal_(width_) {}
+
+void RowSolver::weigh(const Row& row) {
+  const auto entries = std::ssize(row.columns);
+  scales_.resize(padded(entries));
+  pulls_.resize(padded(entries));
+  for (std::int64_t e = 0; e < entries; ++e) {
+    const float value = row.values[at(e)];
+    scales_.data()[e] = std::sqrt(std::abs(value));
+    pulls_.data()[e] = pull(params_, value);
   }
+  std::fill_n(right_.data(), width_, 0.0F);
+  tiled_ = false;
 }
 
 Solved RowSolver::solve(const Row& row) {
   if (row.columns.empty()) {
     std::fill(row.x.begin(), row.x.end(), 0.0F);
+    ++report_.empty;
     return Solved::yes;
   }
+  weigh(row);
+  const auto entries = std::ssize(row.columns);
   Solved solved = Solved::yes;
-  switch (solver_) {
-    case AlsSolver::cg: solve_cg(row); break;
-    case AlsSolver::subspace: solved = solve_subspace(row); break;
-    case AlsSolver::automatic:
-    case AlsSolver::cholesky: solved = solve_cholesky(row); break;
+  if (entries <= plan_.dual_limit && dual_fits(row)) {
+    solved = solve_dual(row);
+    ++report_.dual;
+    report_.flops += dual_flops(entries, factors_);
+  } else if (plan_.others == AlsSolver::cg) {
+    solve_cg(row);
+    ++report_.cg;
+    report_.flops += cg_flops(entries, factors_, params_.cg_steps);
+  } else if (plan_.others == AlsSolver::subspace) {
+    solved = solve_subspace(row);
+    ++report_.subspace;
+    report_.flops += subspace_flops(entries, factors_, params_.block_size);
+  } else {
+    solved = solve_primal(row);
+    ++report_.primal;
+    report_.flops += primal_flops(entries, factors_);
   }
   return solved == Solved::yes && !all_finite(row.x) ? Solved::overflow : solved;
 }
 
-std::int64_t RowSolver::gather(const Row& row, std::int64_t first, std::int64_t begin, std::int64_t width) {
-  checkpoint();  // a row may have any number of entries
-  const std::int64_t count = std::min<std::int64_t>(kGather, std::ssize(row.columns) - first);
-  for (std::int64_t e = 0; e < count; ++e) {
-    const auto source = half_.fixed.row(row.columns[at(first + e)]).subspan(at(begin), at(width));
-    std::copy(source.begin(), source.end(), gathered_.begin() + e * width);
-  }
-  return count;
+Solved RowSolver::solve_shared(const Row& row, const Execution& execution) {
+  weigh(row);
+  const auto entries = std::ssize(row.columns);
+  start_matrix(row.lambda);
+  add_gram(basis_.fixed(), basis_.stride(), row.columns.data(), scales_.data(), entries, factors_, matrix_.data(),
+           execution);
+  const std::int64_t step = entries_at_a_time(factors_);
+  for (std::int64_t first = 0; first < entries; first += step)
+    add_right_side(row, first, std::min(step, entries - first));
+  ++report_.primal;
+  report_.flops += primal_flops(entries, factors_);
+  return finish_primal(row);
 }
 
-Solved RowSolver::solve_cholesky(const Row& row) {
-  const auto& k = kernels::dense();
-  const std::int64_t f = half_.factors();
-  for (std::int64_t i = 0; i < f; ++i) {
-    const auto gram_row = half_.gram.row(i);
-    for (std::int64_t j = 0; j <= i; ++j) matrix_[at(i * f + j)] = half_.params.alpha0 * gram_row[at(j)];
-    matrix_[at(i * f + i)] += row.lambda;
+void RowSolver::start_matrix(double lambda) {
+  matrix_.resize(width_ * distance_);
+  float* matrix = matrix_.data();
+  for (std::int64_t i = 0; i < width_; ++i) {
+    const std::int64_t from = i / kernels::kLane * kernels::kLane;
+    if (basis_.rotated()) {
+      std::fill_n(matrix + i * distance_ + from, width_ - from, 0.0F);
+    } else {
+      std::copy_n(basis_.dense() + i * distance_ + from, width_ - from, matrix + i * distance_ + from);
+    }
   }
-  std::fill(right_.begin(), right_.end(), 0.0F);
-  for (std::int64_t first = 0; first < std::ssize(row.columns); first += kGather) {
-    const std::int64_t count = gather(row, first, 0, f);
-    const float* weights = row.weights.data() + first;
-    k.syrk_lower_f32(gathered_.data(), f, weights, count, f, matrix_.data(), f);
-    for (std::int64_t e = 0; e < count; ++e) k.axpy_f32(weights[e], gathered_.data() + e * f, right_.data(), f);
-  }
-  const Solved solved = cholesky_.solve(matrix_.data(), right_.data(), f);
-  if (solved == Solved::yes) std::copy(right_.begin(), right_.end(), row.x.begin());
+  for (std::int64_t i = 0; i < factors_; ++i)
+    matrix[i * distance_ + i] = static_cast<float>(basis_.diagonal()[at(i)] + lambda);
+}
+
+void RowSolver::add_right_side(const Row& row, std::int64_t first, std::int64_t count) {
+  kernels::least_squares().add_rows(basis_.fixed(), basis_.stride(), row.columns.data() + first, pulls_.data() + first,
+                                    count, width_, right_.data());
+}
+
+Solved RowSolver::finish_primal(const Row& row) {
+  const Solved solved = solve_positive_definite(matrix_.data(), distance_, right_.data(), factors_);
+  if (solved == Solved::yes) std::copy_n(right_.data(), factors_, row.x.begin());
   return solved;
 }
 
-void RowSolver::solve_cg(const Row& row) {
-  const auto& k = kernels::dense();
-  const std::int64_t f = half_.factors();
-  // out = (alpha0 G + lambda I) v, then the row's entries are added by the callers below.
-  const auto regularised_gram = [&](const float* v, float* out) {
-    for (std::int64_t i = 0; i < f; ++i)
-      out[i] = half_.params.alpha0 * k.dot_f32(half_.gram.row(i).data(), v, f) + row.lambda * v[i];
-  };
-  regularised_gram(row.x.data(), residual_.data());
-  for (float& r : residual_) r = -r;
-  for (std::size_t e = 0; e < row.columns.size(); ++e) {
-    const float* y = half_.fixed.row(row.columns[e]).data();
-    k.axpy_f32(row.weights[e] * (1 - k.dot_f32(y, row.x.data(), f)), y, residual_.data(), f);
+Solved RowSolver::solve_primal(const Row& row) {
+  const auto& k = kernels::least_squares();
+  const auto entries = std::ssize(row.columns);
+  const std::int64_t step = entries_at_a_time(factors_);
+  tile_.resize(step * distance_);
+  start_matrix(row.lambda);
+  for (std::int64_t first = 0; first < entries; first += step) {
+    checkpoint();  // a row may have any number of entries
+    const std::int64_t count = std::min(step, entries - first);
+    k.gather_rows(basis_.fixed(), basis_.stride(), row.columns.data() + first, 0, scales_.data() + first, count, width_,
+                  tile_.data(), distance_);
+    k.add_gram(tile_.data(), distance_, count, width_, matrix_.data(), distance_);
+    add_right_side(row, first, count);
   }
-  direction_ = residual_;
-  float squared = k.dot_f32(residual_.data(), residual_.data(), f);
-  for (int step = 0; step < half_.params.cg_steps; ++step) {
-    if (squared <= std::numeric_limits<float>::min()) return;
-    checkpoint();
-    regularised_gram(direction_.data(), product_.data());
-    for (std::size_t e = 0; e < row.columns.size(); ++e) {
-      const float* y = half_.fixed.row(row.columns[e]).data();
-      k.axpy_f32(row.weights[e] * k.dot_f32(y, direction_.data(), f), y, product_.data(), f);
-    }
-    const float curvature = k.dot_f32(direction_.data(), product_.data(), f);
-    if (!(curvature > 0)) return;
-    const float length = squared / curvature;
-    k.axpy_f32(length, direction_.data(), row.x.data(), f);
-    k.axpy_f32(-length, product_.data(), residual_.data(), f);
-    const float next = k.dot_f32(residual_.data(), residual_.data(), f);
-    for (std::int64_t i = 0; i < f; ++i) direction_[at(i)] = residual_[at(i)] + next / squared * direction_[at(i)];
-    squared = next;
-  }
+  checkpoint();
+  return finish_primal(row);
 }
 
-Solved RowSolver::solve_subspace(const Row& row) {
-  // Rendle et al., "iALS++: Speeding up Matrix Factorization with Subspace Optimization" (2021), section 4.
-  const auto& k = kernels::dense();
-  const std::int64_t f = half_.factors();
-  const std::int64_t entries = std::ssize(row.columns);
-  predictions_.resize(at(entries));
-  for (std::int64_t e = 0; e < entries; ++e)
-    predictions_[at(e)] = k.dot_f32(half_.fixed.row(row.columns[at(e)]).data(), row.x.data(), f);
+bool RowSolver::dual_fits(const Row& row) const {
+  // An entry without weight has no unknown of its own; where it pulls all the same, only the primal has a place for it.
+  if (params_.loss == AlsLoss::original && std::find(row.values.begin(), row.values.end(), 0.0F) != row.values.end())
+    return false;
+  // The dual divides by D; where that is rounding error, the primal says whether the system is singular.
+  return basis_.least() + row.lambda > (basis_.most() + row.lambda) * 1e-6;
+}
 
-  const std::int64_t block = std::min<std::int64_t>(f, half_.params.block_size);
-  for (std::int64_t begin = 0; begin < f; begin += block) {
-    const std::int64_t width = std::min(block, f - begin);
-    for (std::int64_t i = 0; i < width; ++i) {
-      const auto gram_row = half_.gram.row(begin + i);
-      for (std::int64_t j = 0; j <= i; ++j) matrix_[at(i * width + j)] = half_.params.alpha0 * gram_row[at(begin + j)];
-      matrix_[at(i * width + i)] += row.lambda;
-      right_[at(i)] =
-          half_.params.alpha0 * k.dot_f32(gram_row.data(), row.x.data(), f) + row.lambda * row.x[at(begin + i)];
-    }
-    for (std::int64_t first = 0; first < entries; first += kGather) {
-      const std::int64_t count = gather(row, first, begin, width);
-      k.syrk_lower_f32(gathered_.data(), width, row.weights.data() + first, count, width, matrix_.data(), width);
-      for (std::int64_t e = 0; e < count; ++e)
-        k.axpy_f32(row.weights[at(first + e)] * (predictions_[at(first + e)] - 1), gathered_.data() + e * width,
-                   right_.data(), width);
-    }
-    const Solved solved = cholesky_.solve(matrix_.data(), right_.data(), width);
-    if (solved != Solved::yes) return solved;
-    k.axpy_f32(-1, right_.data(), row.x.data() + begin, width);
-    for (std::int64_t e = 0; e < entries; ++e)
-      predictions_[at(e)] -= k.dot_f32(half_.fixed.row(row.columns[at(e)]).data() + begin, right_.data(), width);
+// With Z = sqrt(W) Y and b = Z^T s: (D + Z^T Z)^-1 Z^T s = D^-1 Z^T (I + Z D^-1 Z^T)^-1 s, and D is diagonal here.
+// Nothing cancels: the system's eigenvalues are all at least 1.
+Solved RowSolver::solve_dual(const Row& row) {
+  const auto& k = kernels::least_squares();
+  const auto entries = std::ssize(row.columns);
+  const std::int64_t unknowns = padded(entries);
+  const std::int64_t distance = row_distance(entries);
+  tile_.resize(width_ * distance);
+  matrix_.resize(unknowns * distance);
+  steps_.resize(unknowns);
+  float* roots = diagonal_.data();  // 1 / sqrt(D), zero in the padding
+  for (std::int64_t i = 0; i < factors_; ++i)
+    roots[i] = 1 / std::sqrt(static_cast<float>(basis_.diagonal()[at(i)] + row.lambda));
+  k.gather_columns(basis_.fixed(), basis_.stride(), row.columns.data(), 0, scales_.data(), roots, entries, width_,
+                   tile_.data(), distance);
+  for (std::int64_t i = 0; i < unknowns; ++i) {
+    std::fill_n(matrix_.data() + i * distance, unknowns, 0.0F);
+    matrix_.data()[i * distance + i] = i < entries ? 1.0F : 0.0F;
   }
+  k.add_gram(tile_.data(), distance, factors_, unknowns, matrix_.data(), distance);
+  float* u = steps_.data();
+  for (std::int64_t e = 0; e < unknowns; ++e)
+    u[e] = e < entries && pulls_.data()[e] > 0 ? pulls_.data()[e] / scales_.data()[e] : 0.0F;
+  const Solved solved = solve_positive_definite(matrix_.data(), distance, u, entries);
+  if (solved != Solved::yes) return solved;
+  for (std::int64_t e = 0; e < entries; ++e) u[e] *= scales_.data()[e];
+  k.add_rows(basis_.fixed(), basis_.stride(), row.columns.data(), u, entries, width_, right_.data());
+  for (std::int64_t i = 0; i < factors_; ++i) row.x[at(i)] = right_.data()[i] * roots[i] * roots[i];
   return Solved::yes;
 }
 

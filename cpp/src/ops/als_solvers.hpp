@@ -1,59 +1,80 @@
-// Solvers for one row of an ALS half-epoch: minimise x^T (alpha0 G + sum w y y^T + lambda I) x - 2 sum w y^T x.
+// Solvers for one row of an ALS half-epoch: minimise x^T (D + sum w y y^T) x - 2 b^T x, where D = alpha0 G + lambda I.
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "base/aligned.hpp"
+#include "ops/als_basis.hpp"
+#include "ops/als_plan.hpp"
 #include "ops/cholesky.hpp"
 #include "recocore/als.hpp"
 
 namespace recocore {
 
-/// What the rows of one half-epoch share.
-struct HalfEpoch {
-  MatrixView<const float> fixed;
-  MatrixView<const float> gram;  ///< of fixed, both triangles
-  const AlsParams& params;
-
-  [[nodiscard]] std::int64_t factors() const noexcept { return fixed.cols; }
-};
-
-/// One row: its entries, its regularisation and the factors to improve.
+/// One row: its entries, its regularisation and the factors to improve, in the basis of the half-epoch.
 struct Row {
   std::span<const std::int32_t> columns;
-  std::span<const float> weights;
-  float lambda;
+  std::span<const float> values;
+  double lambda;
   std::span<float> x;
 };
 
-/// Working memory of one thread, allocated once for a half-epoch.
+/// Solves rows with the working memory of one thread, which grows to what the longest needs.
 class RowSolver {
  public:
-  RowSolver(const HalfEpoch& half, AlsSolver solver);
+  RowSolver(const AlsBasis& basis, const AlsPlan& plan, const AlsParams& params);
 
   /// Unless the result is yes, the row's x is not to be used.
   [[nodiscard]] Solved solve(const Row& row);
 
+  /// The same by the f x f system, whose sum over entries all threads build together.
+  [[nodiscard]] Solved solve_shared(const Row& row, const Execution& execution);
+
+  /// What was solved so far.
+  [[nodiscard]] const AlsReport& report() const noexcept { return report_; }
+
  private:
-  [[nodiscard]] Solved solve_cholesky(const Row& row);
+  void weigh(const Row& row);
+  void start_matrix(double lambda);
+  void add_right_side(const Row& row, std::int64_t first, std::int64_t count);
+  [[nodiscard]] bool dual_fits(const Row& row) const;
+  [[nodiscard]] Solved finish_primal(const Row& row);
+
+  [[nodiscard]] Solved solve_primal(const Row& row);
+  [[nodiscard]] Solved solve_dual(const Row& row);
   void solve_cg(const Row& row);
   [[nodiscard]] Solved solve_subspace(const Row& row);
 
-  /// Copies columns [begin, begin + width) of the fixed factors of up to kGather entries, from `first` on; returns how
-  /// many.
-  std::int64_t gather(const Row& row, std::int64_t first, std::int64_t begin, std::int64_t width);
+  /// Calls body(tile, distance, first, count): columns [begin, begin + width) of the scaled factors of entries [first,
+  /// first + count), in rows that are `distance` apart. Factors are copied once for the row where all of them fit.
+  template <typename Body>
+  void for_tiles(const Row& row, std::int64_t begin, std::int64_t width, const Body& body);
+  /// product = (D x)[begin, begin + count)
+  void multiply_dense(const float* x, double lambda, std::int64_t begin, std::int64_t count, float* product) const;
 
-  const HalfEpoch& half_;
-  AlsSolver solver_;
-  Cholesky cholesky_;
-  std::vector<float> matrix_;
-  std::vector<float> gathered_;
-  std::vector<float> right_;
-  std::vector<float> residual_;
-  std::vector<float> direction_;
-  std::vector<float> product_;
-  std::vector<float> predictions_;
+  const AlsBasis& basis_;
+  const AlsPlan& plan_;
+  const AlsParams& params_;
+  std::int64_t factors_;
+  std::int64_t width_;     ///< padded
+  std::int64_t distance_;  ///< between the rows of a matrix
+  AlsReport report_;
+
+  AlignedFloats scales_;  ///< sqrt(w) of each entry
+  AlignedFloats pulls_;   ///< of each entry; b = sum of pull y
+  AlignedFloats matrix_;
+  AlignedFloats tile_;
+  bool tiled_ = false;  ///< tile_ holds all entries of the row
+  AlignedFloats right_;
+  AlignedFloats diagonal_;
+  AlignedFloats x_;
+  AlignedFloats residual_;
+  AlignedFloats direction_;
+  AlignedFloats product_;
+  AlignedFloats predictions_;
+  AlignedFloats steps_;
 };
 
 }  // namespace recocore

@@ -48,30 +48,3 @@ TEST_CASE("axpy_f32 equals a float64 sum and writes nothing past the end") {
     CHECK(y.back() == before.back());
   }
 }
-
-TEST_CASE("syrk_lower_f32 equals a float64 sum and leaves the upper triangle alone") {
-  for (const std::int64_t n : {1, 2, 8, 15, 16, 17, 33}) {
-    for (const std::int64_t count : {0, 1, 3, 4, 5, 9}) {
-      const auto x = random_vector(n * count, 5);
-      const auto weights = random_vector(count, 6);
-      auto a = random_vector(n * n, 7);
-      const auto before = a;
-      recocore::kernels::dense().syrk_lower_f32(x.data(), n, weights.data(), count, n, a.data(), n);
-      for (std::int64_t i = 0; i < n; ++i) {
-        for (std::int64_t j = 0; j < n; ++j) {
-          const auto at = static_cast<std::size_t>(i * n + j);
-          double expected = double(before[at]);
-          double magnitude = 1;
-          for (std::int64_t r = 0; r < count && j <= i; ++r) {
-            const double term = double(weights[static_cast<std::size_t>(r)]) *
-                                double(x[static_cast<std::size_t>(r * n + i)]) *
-                                double(x[static_cast<std::size_t>(r * n + j)]);
-            expected += term;
-            magnitude += std::abs(term);
-          }
-          CHECK(std::abs(double(a[at]) - expected) <= 1e-6 * magnitude);
-        }
-      }
-    }
-  }
-}

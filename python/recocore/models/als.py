@@ -9,16 +9,18 @@ import numpy as np
 
 from recocore.memory import require_memory
 from recocore.models.base import BaseModel, check_device
-from recocore.ops.als import als_half_epoch
+from recocore.ops.als import AlsObjective, als_half_epoch, als_objective, checked_interactions
 from recocore.ops.arguments import choice, integer, not_negative, threads
 from recocore.scoring import FactorScorer
 
 if TYPE_CHECKING:
     from recocore.csr import Csr
     from recocore.data import Interactions
+    from recocore.ops.als import AlsInteractions, AlsReport
     from recocore.types import Float32Array, Progress
 
 _SOLVERS = ("auto", "cholesky", "cg", "subspace")
+_LOSSES = ("ials", "original")
 _LARGEST_FACTORS = 2048
 
 
@@ -30,6 +32,9 @@ class ALS(BaseModel):
         sum over seen of w (1 - x.y)^2 + alpha0 * sum over all of (x.y)^2 + sum over rows of lambda_row * |row|^2
         lambda_row = regularization * (entries of the row + alpha0 * length of the other side) ** nu
 
+    An interaction of negative weight is a dislike: its weight is |w| and (0 - x.y)^2 stands for (1 - x.y)^2. With
+    loss="original" (Hu, Koren, Volinsky 2008) a seen pair weighs alpha0 + w and pulls towards 1 with all of it.
+
     Args:
         factors: length of a factor, 1 to 2048.
         regularization: larger pulls factors to zero; see lambda_row. Dense data likes more (0.01), sparse less (0.001).
@@ -37,10 +42,12 @@ class ALS(BaseModel):
             sparse less (0.03).
         nu: 0 regularises every row alike, 1 in proportion to its entries.
         iterations: epochs; each solves all items, then all users.
-        solver: cholesky (exact), cg, subspace (iALS++), or auto: cholesky up to 128 factors, else subspace.
+        solver: cholesky (exact), cg, subspace (iALS++), or auto: cholesky up to 256 factors; above it the same for rows
+            short enough, and subspace for the others. `reports` says how many rows were solved which way.
         num_threads: 0 is one for each core; the result does not depend on it.
         seed: of the first factors, normal with standard deviation 0.1 / sqrt(factors).
         device: cpu.
+        loss: ials or original.
 
     An epoch costs O(nnz f^2 + (n_users + n_items) f^3) with cholesky.
 
@@ -65,6 +72,7 @@ class ALS(BaseModel):
         num_threads: int = 0,
         seed: int = 0,
         device: str = "cpu",
+        loss: str = "ials",
     ) -> None:
         super().__init__()
         self.factors = integer(factors, "factors", 1, _LARGEST_FACTORS)
@@ -76,6 +84,8 @@ class ALS(BaseModel):
         self.num_threads = threads(num_threads)
         self.seed = integer(seed, "seed", 0)
         self.device = check_device(device)
+        self.loss = choice(loss, "loss", _LOSSES)
+        self._reports: tuple[AlsReport, ...] = ()
 
     def params(self) -> dict[str, Any]:
         """The constructor's keywords with their values."""
@@ -89,7 +99,65 @@ class ALS(BaseModel):
             "num_threads": self.num_threads,
             "seed": self.seed,
             "device": self.device,
+            "loss": self.loss,
         }
+
+    @property
+    def reports(self) -> tuple[AlsReport, ...]:
+        """How the last fit solved its rows: for each epoch the items' half, then the users'; empty before `fit`."""
+        return self._reports
+
+    def objective(self, interactions: Interactions) -> float:
+        """The value of the objective on the interactions that the model was fitted to. O(nnz f + (users + items) f^2).
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidArgumentError: the shape is not that of the factors.
+        """
+        return als_objective(
+            interactions.matrix, self.user_factors, self.item_factors, self._objective, num_threads=self.num_threads
+        )
+
+    def fold_in_users(self, interactions: Csr) -> Float32Array:
+        """Factors for users `[n, n_items]` that the model was not fitted to, float32 `[n, factors]`, by the exact solver.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidArgumentError: the columns are not the model's items.
+
+        Example:
+            >>> import recocore
+            >>> data = recocore.Interactions.from_coo([0, 0, 1, 1], [0, 1, 0, 2])
+            >>> model = recocore.models.ALS(factors=2, iterations=2).fit(data)
+            >>> model.fold_in_users(data.matrix.rows([1, 0])).shape
+            (2, 2)
+        """
+        return self._fold_in(interactions, self.item_factors)
+
+    def fold_in_items(self, interactions: Csr) -> Float32Array:
+        """Factors for items `[n, n_users]` that the model was not fitted to, float32 `[n, factors]`, by the exact solver.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidArgumentError: the columns are not the model's users.
+        """
+        return self._fold_in(interactions, self.user_factors)
+
+    def _fold_in(self, interactions: Csr, fixed: Float32Array) -> Float32Array:
+        solved = np.zeros((interactions.shape[0], self.factors), np.float32)
+        als_half_epoch(
+            interactions,
+            np.ascontiguousarray(fixed),
+            solved,
+            self._objective,
+            solver="cholesky",
+            num_threads=self.num_threads,
+        )
+        return solved
+
+    @property
+    def _objective(self) -> AlsObjective:
+        return AlsObjective(self.regularization, self.alpha0, self.nu, self.loss)
 
     @property
     def user_factors(self) -> Float32Array:
@@ -108,30 +176,35 @@ class ALS(BaseModel):
         return scorer
 
     def _learn(self, interactions: Interactions, progress: Progress | None) -> FactorScorer:
-        by_user, by_item = interactions.matrix, interactions.by_item
-        n_users, n_items = by_user.shape
+        by_user, by_item = (checked_interactions(side) for side in (interactions.matrix, interactions.by_item))
+        n_users, n_items = interactions.matrix.shape
         require_memory((n_users + n_items) * self.factors * 8, f"ALS with {self.factors} factors")
         rng = np.random.default_rng(self.seed)
         scale = 0.1 / math.sqrt(self.factors)
         users = rng.normal(0, scale, (n_users, self.factors)).astype(np.float32)
         items = rng.normal(0, scale, (n_items, self.factors)).astype(np.float32)
         # Users last: their factors then solve the final items' equations, as folding a user in later would.
+        reports: list[AlsReport] = []
         for epoch in range(self.iterations):
-            self._half_epoch(by_item, users, items, _part(progress, 2 * epoch, 2 * self.iterations))
-            self._half_epoch(by_user, items, users, _part(progress, 2 * epoch + 1, 2 * self.iterations))
-        objective = np.array([self.regularization, self.alpha0, self.nu])
-        return FactorScorer(by_user, users, items, objective)
+            for half, (side, fixed, solved) in enumerate(((by_item, users, items), (by_user, items, users))):
+                part = _part(progress, 2 * epoch + half, 2 * self.iterations)
+                reports.append(self._half_epoch(side, fixed, solved, part))
+        self._reports = tuple(reports)
+        objective = np.array([self.regularization, self.alpha0, self.nu, _LOSSES.index(self.loss)])
+        return FactorScorer(interactions.matrix, users, items, objective)
 
     def _half_epoch(
-        self, interactions: Csr, fixed: Float32Array, solved: Float32Array, progress: Progress | None
-    ) -> None:
-        als_half_epoch(
+        self,
+        interactions: AlsInteractions,
+        fixed: Float32Array,
+        solved: Float32Array,
+        progress: Progress | None,
+    ) -> AlsReport:
+        return als_half_epoch(
             interactions,
             fixed,
             solved,
-            regularization=self.regularization,
-            alpha0=self.alpha0,
-            nu=self.nu,
+            self._objective,
             solver=self.solver,
             num_threads=self.num_threads,
             progress=progress,

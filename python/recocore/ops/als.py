@@ -1,65 +1,148 @@
 """The steps of alternating least squares on implicit feedback.
 
-The objective, after Rendle et al., "Revisiting the Performance of iALS" (2022), eq. 1-3, over stored entries S with weights w:
+An entry's value v has the weight w = |v| and the preference p = 1, or 0 where v < 0 (a dislike). Over stored entries S:
 
-    sum_S w_ui (1 - x_u.y_i)^2  +  alpha0 sum_all (x_u.y_i)^2  +  sum_u lambda_u |x_u|^2  +  sum_i lambda_i |y_i|^2
+    loss "ials":      sum_S w (p - x_u.y_i)^2  +  alpha0 sum_all (x_u.y_i)^2
+    loss "original":  sum_S (alpha0 + w) (p - x_u.y_i)^2  +  alpha0 sum_not_S (x_u.y_i)^2
+    objective:        loss  +  sum_u lambda_u |x_u|^2  +  sum_i lambda_i |y_i|^2
     lambda_row = regularization * (entries of the row + alpha0 * length of the other side) ** nu
+
+after Rendle et al., "Revisiting the Performance of iALS" (2022), eq. 1-3, and Hu, Koren, Volinsky, "Collaborative Filtering for
+Implicit Feedback Datasets" (2008), eq. 3.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recocore import _native
+from recocore._native import AlsInteractions
+from recocore.csr import Csr
 
 if TYPE_CHECKING:
-    from recocore.csr import Csr
     from recocore.types import Float32Array, Progress
 
 
+__all__ = [
+    "AlsInteractions",
+    "AlsObjective",
+    "AlsReport",
+    "als_half_epoch",
+    "als_objective",
+    "checked_interactions",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class AlsObjective:
+    """What ALS minimises.
+
+    Attributes:
+        regularization: see the module's formula.
+        alpha0: weight of every pair, seen or not.
+        nu: how far the regularisation grows with a row's entries; 0 is plain, 1 is frequency-scaled.
+        loss: ials or original.
+    """
+
+    regularization: float
+    alpha0: float
+    nu: float
+    loss: str = "ials"
+
+
+@dataclass(frozen=True, slots=True)
+class AlsReport:
+    """How a half-epoch solved its rows.
+
+    Attributes:
+        empty: rows without entries, set to zero.
+        primal: rows solved exactly by a system of the size of a factor.
+        dual: rows solved exactly by a system of the size of their entries.
+        cg: rows improved by conjugate gradient.
+        subspace: rows improved block by block.
+        flops: floating-point operations that this took.
+    """
+
+    empty: int
+    primal: int
+    dual: int
+    cg: int
+    subspace: int
+    flops: float
+
+
+def checked_interactions(interactions: Csr) -> AlsInteractions:
+    """Check interactions once for many half-epochs; the arrays must not be changed afterwards. O(nnz).
+
+    Raises:
+        InvalidArgumentError: an entry out of range or not finite, naming its row.
+    """
+    return AlsInteractions(interactions.native)
+
+
 def als_half_epoch(
-    interactions: Csr,
+    interactions: Csr | AlsInteractions,
     fixed: Float32Array,
     solved: Float32Array,
+    objective: AlsObjective,
     *,
-    regularization: float,
-    alpha0: float,
-    nu: float,
     solver: str = "auto",
+    cg_steps: int = 3,
+    block_size: int = 64,
     num_threads: int = 0,
     progress: Progress | None = None,
-) -> None:
+) -> AlsReport:
     """Set each row of `solved` to the best (exact solvers) or a better point with `fixed` held.
 
     Args:
-        interactions: `[rows, cols]` weights >= 0.
+        interactions: `[rows, cols]` values, or what `checked_interactions` made of them.
         fixed: float32 `[cols, f]`.
-        solved: float32 `[rows, f]`, changed in place; a row without entries becomes zero.
-        regularization: see the objective.
-        alpha0: weight of every pair, seen or not.
-        nu: how far the regularisation grows with a row's entries; 0 is plain, 1 is frequency-scaled.
-        solver: cholesky (exact), cg (3 steps), subspace (iALS++ blocks of 64), or auto: cholesky up to 128 factors, else
-            subspace.
+        solved: float32 `[rows, f]`, changed in place; a row without entries becomes zero. After an error its content is
+            not to be used.
+        objective: what to minimise.
+        solver: cholesky (exact: for each row whichever is cheaper of a system of the size of a factor and one of the size
+            of its entries, "Revisiting" section 3 and its dual), cg, subspace (iALS++), or auto: cholesky up to 256
+            factors, above it the same for short rows and subspace for long ones.
+        cg_steps: steps of conjugate gradient.
+        block_size: factors that subspace solves at a time, rounded up to a multiple of 16.
         num_threads: 0 is one for each core. The result does not depend on it.
         progress: told the part done; an exception that it raises stops the step.
 
+    Returns:
+        How many rows were solved which way.
+
     Raises:
-        InvalidArgumentError: shapes, weights or parameters out of range, or a singular system; says what to change.
+        InvalidArgumentError: shapes or parameters out of range, or a singular system; says what to change.
+        OutOfMemoryError: before more is allocated than there is.
+
+    Example:
+        >>> import numpy as np
+        >>> likes = Csr.from_coo([0, 0, 1], [0, 1, 1], [1.0, 1.0, 1.0], (2, 2))
+        >>> users, items = np.zeros((2, 1), np.float32), np.ones((2, 1), np.float32)
+        >>> als_half_epoch(likes, items, users, AlsObjective(0.0, 0.0, 0.0)).primal
+        2
+        >>> users.round(3).tolist()
+        [[1.0], [1.0]]
     """
-    _native.als_half_epoch(
-        interactions.native, fixed, solved, regularization, alpha0, nu, solver, num_threads, progress
+    params = _native.AlsParams(
+        objective.regularization, objective.alpha0, objective.nu, objective.loss, solver, cg_steps, block_size
     )
+    return AlsReport(*_native.als_half_epoch(_held(interactions), fixed, solved, params, num_threads, progress))
 
 
 def als_objective(
-    interactions: Csr,
+    interactions: Csr | AlsInteractions,
     row_factors: Float32Array,
     col_factors: Float32Array,
+    objective: AlsObjective,
     *,
-    regularization: float,
-    alpha0: float,
-    nu: float,
     num_threads: int = 0,
 ) -> float:
-    """The value of the objective, summed in float64. O(nnz f + (rows + cols) f^2)."""
-    return _native.als_objective(interactions.native, row_factors, col_factors, regularization, alpha0, nu, num_threads)
+    """The value of the objective: predictions in float32, summed in float64. O(nnz f + (rows + cols) f^2)."""
+    params = _native.AlsParams(objective.regularization, objective.alpha0, objective.nu, objective.loss)
+    return _native.als_objective(_held(interactions), row_factors, col_factors, params, num_threads)
+
+
+def _held(interactions: Csr | AlsInteractions) -> AlsInteractions:
+    return checked_interactions(interactions) if isinstance(interactions, Csr) else interactions

@@ -28,8 +28,9 @@ class FactorScorer:
         interactions: `[n_users, n_items]` weights that the factors were fitted on.
         user_factors: float32 `[n_users, f]`.
         item_factors: float32 `[n_items, f]`.
-        objective: float64 (regularization, alpha0, nu) of the ALS objective that the user factors minimise, or an empty
-            array for factors from elsewhere, which cannot be explained.
+        objective: float64 (regularization, alpha0, nu, 0 for the ials loss or 1 for original) of the ALS objective that the
+            user factors minimise, the last 0 where it is missing; or an empty array for factors from elsewhere, which
+            cannot be explained.
     """
 
     kind: ClassVar[str] = "factors"
@@ -74,20 +75,22 @@ class FactorScorer:
     def explain(self, user: int, items: Int32Array, limit: int) -> list[list[Contribution]]:
         """Split each score over the user's items.
 
-        The user's factors solve A x = sum_j w_j y_j over their items j, so the score of item i is
-        sum_j w_j y_i^T A^-1 y_j: one term for each own item (Hu, Koren, Volinsky 2008, section 5). The terms sum to the
+        The user's factors solve A x = sum_j p_j y_j over their items j, so the score of item i is
+        sum_j p_j y_i^T A^-1 y_j: one term for each own item (Hu, Koren, Volinsky 2008, section 5). The terms sum to the
         score where the factors were solved exactly. O(f^3 + len(items) f entries).
         """
-        own, weights = self.interactions.row(user)
+        own, values = self.interactions.row(user)
         if len(self.objective) == 0 or len(own) == 0:
             return [[] for _ in items]
-        regularization, alpha0, nu = self.objective
+        regularization, alpha0, nu = self.objective[:3]
+        original = bool(self.objective[3:].any())
+        pulls = np.where(values < 0, 0.0, values + (alpha0 if original else 0.0))
         y = self.item_factors[own].astype(np.float64)
         mass = len(own) + alpha0 * self.interactions.shape[1]
-        system = alpha0 * self._item_gram + (y.T * weights) @ y
+        system = alpha0 * self._item_gram + (y.T * np.abs(values)) @ y
         system[np.diag_indices_from(system)] += regularization * mass**nu
         projected = np.linalg.solve(system, self.item_factors[items].T.astype(np.float64))
-        return [heaviest(own, weights * (y @ column), limit) for column in projected.T]
+        return [heaviest(own, pulls * (y @ column), limit) for column in projected.T]
 
     def arrays(self) -> dict[str, AnyArray]:
         """user_factors, item_factors, objective."""

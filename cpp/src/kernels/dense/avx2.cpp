@@ -35,46 +35,9 @@ void axpy_f32(float a, const float* x, float* y, std::int64_t n) noexcept {
   for (; i < n; ++i) y[i] += a * x[i];
 }
 
-void syrk_lower_f32(const float* x, std::int64_t ldx, const float* weights, std::int64_t count, std::int64_t n,
-                    float* a, std::int64_t lda) noexcept {
-  std::int64_t r = 0;
-  // Four rank-one updates at a time: each element of `a` is read and written a quarter as often.
-  for (; r + 4 <= count; r += 4) {
-    const float* x0 = x + r * ldx;
-    const float* x1 = x0 + ldx;
-    const float* x2 = x1 + ldx;
-    const float* x3 = x2 + ldx;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const float c0 = weights[r] * x0[i];
-      const float c1 = weights[r + 1] * x1[i];
-      const float c2 = weights[r + 2] * x2[i];
-      const float c3 = weights[r + 3] * x3[i];
-      const __m256 f0 = _mm256_set1_ps(c0);
-      const __m256 f1 = _mm256_set1_ps(c1);
-      const __m256 f2 = _mm256_set1_ps(c2);
-      const __m256 f3 = _mm256_set1_ps(c3);
-      float* row = a + i * lda;
-      std::int64_t j = 0;
-      for (; j + 8 <= i + 1; j += 8) {
-        __m256 sum = _mm256_loadu_ps(row + j);
-        sum = _mm256_fmadd_ps(f0, _mm256_loadu_ps(x0 + j), sum);
-        sum = _mm256_fmadd_ps(f1, _mm256_loadu_ps(x1 + j), sum);
-        sum = _mm256_fmadd_ps(f2, _mm256_loadu_ps(x2 + j), sum);
-        sum = _mm256_fmadd_ps(f3, _mm256_loadu_ps(x3 + j), sum);
-        _mm256_storeu_ps(row + j, sum);
-      }
-      for (; j <= i; ++j) row[j] += c0 * x0[j] + c1 * x1[j] + c2 * x2[j] + c3 * x3[j];
-    }
-  }
-  for (; r < count; ++r) {
-    const float* row = x + r * ldx;
-    for (std::int64_t i = 0; i < n; ++i) axpy_f32(weights[r] * row[i], row, a + i * lda, i + 1);
-  }
-}
-
 }  // namespace
 }  // namespace avx2
 
-const DenseKernels dense_avx2{"avx2", avx2::dot_f32, avx2::axpy_f32, avx2::syrk_lower_f32};
+const DenseKernels dense_avx2{"avx2", avx2::dot_f32, avx2::axpy_f32};
 
 }  // namespace recocore::kernels

@@ -46,41 +46,9 @@ void axpy_f32(float a, const float* x, float* y, std::int64_t n) noexcept {
   }
 }
 
-void syrk_lower_f32(const float* x, std::int64_t ldx, const float* weights, std::int64_t count, std::int64_t n,
-                    float* a, std::int64_t lda) noexcept {
-  std::int64_t r = 0;
-  // Four rank-one updates at a time: each element of `a` is read and written a quarter as often.
-  for (; r + 4 <= count; r += 4) {
-    const float* x0 = x + r * ldx;
-    const float* x1 = x0 + ldx;
-    const float* x2 = x1 + ldx;
-    const float* x3 = x2 + ldx;
-    for (std::int64_t i = 0; i < n; ++i) {
-      const __m512 f0 = _mm512_set1_ps(weights[r] * x0[i]);
-      const __m512 f1 = _mm512_set1_ps(weights[r + 1] * x1[i]);
-      const __m512 f2 = _mm512_set1_ps(weights[r + 2] * x2[i]);
-      const __m512 f3 = _mm512_set1_ps(weights[r + 3] * x3[i]);
-      float* row = a + i * lda;
-      for (std::int64_t j = 0; j <= i; j += 16) {
-        const __mmask16 lanes = i + 1 - j >= 16 ? static_cast<__mmask16>(0xFFFF) : first(i + 1 - j);
-        __m512 sum = _mm512_maskz_loadu_ps(lanes, row + j);
-        sum = _mm512_fmadd_ps(f0, _mm512_maskz_loadu_ps(lanes, x0 + j), sum);
-        sum = _mm512_fmadd_ps(f1, _mm512_maskz_loadu_ps(lanes, x1 + j), sum);
-        sum = _mm512_fmadd_ps(f2, _mm512_maskz_loadu_ps(lanes, x2 + j), sum);
-        sum = _mm512_fmadd_ps(f3, _mm512_maskz_loadu_ps(lanes, x3 + j), sum);
-        _mm512_mask_storeu_ps(row + j, lanes, sum);
-      }
-    }
-  }
-  for (; r < count; ++r) {
-    const float* row = x + r * ldx;
-    for (std::int64_t i = 0; i < n; ++i) axpy_f32(weights[r] * row[i], row, a + i * lda, i + 1);
-  }
-}
-
 }  // namespace
 }  // namespace avx512
 
-const DenseKernels dense_avx512{"avx512", avx512::dot_f32, avx512::axpy_f32, avx512::syrk_lower_f32};
+const DenseKernels dense_avx512{"avx512", avx512::dot_f32, avx512::axpy_f32};
 
 }  // namespace recocore::kernels

@@ -17,11 +17,6 @@ struct DenseKernels {
 
   /// y[i] += a * x[i] over n elements.
   void (*axpy_f32)(float a, const float* x, float* y, std::int64_t n) noexcept;
-
-  /// Lower triangle of the n x n row-major matrix a, whose rows are lda apart: a += sum over r of
-  /// weights[r] * x_r * x_r^T, where x_r is the first n elements of row r of x, whose count rows are ldx apart.
-  void (*syrk_lower_f32)(const float* x, std::int64_t ldx, const float* weights, std::int64_t count, std::int64_t n,
-                         float* a, std::int64_t lda) noexcept;
 };
 
 extern const DenseKernels dense_scalar;

@@ -15,17 +15,9 @@ void axpy_f32(float a, const float* x, float* y, std::int64_t n) noexcept {
   for (std::int64_t i = 0; i < n; ++i) y[i] += a * x[i];
 }
 
-void syrk_lower_f32(const float* x, std::int64_t ldx, const float* weights, std::int64_t count, std::int64_t n,
-                    float* a, std::int64_t lda) noexcept {
-  for (std::int64_t r = 0; r < count; ++r) {
-    const float* row = x + r * ldx;
-    for (std::int64_t i = 0; i < n; ++i) axpy_f32(weights[r] * row[i], row, a + i * lda, i + 1);
-  }
-}
-
 }  // namespace
 }  // namespace scalar
 
-const DenseKernels dense_scalar{"scalar", scalar::dot_f32, scalar::axpy_f32, scalar::syrk_lower_f32};
+const DenseKernels dense_scalar{"scalar", scalar::dot_f32, scalar::axpy_f32};
 
 }  // namespace recocore::kernels

@@ -1,0 +1,136 @@
+#include "ops/als_plan.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "ops/cholesky.hpp"
+
+namespace recocore {
+namespace {
+
+// Up to this many factors automatic solves every row exactly; above it long rows block by block.
+constexpr std::int64_t kLargestExact = 256;
+// Rows longer than this are cut into chunks for all threads.
+constexpr std::int64_t kSharedRow = 16'384;
+// Rows are ordered by length up to this, and by row beyond it.
+constexpr std::int64_t kOrderedLength = 65'536;
+
+// The costs are in multiplications at the kernels' full speed. What a block of kLane unknowns costs besides, in its
+// triangle and two substitutions, took as long as this many.
+constexpr double kBlockCost = 22'000;
+// Copying a factor of an entry, and copying it transposed.
+constexpr double kCopyCost = 5;
+constexpr double kTransposeCost = 12;
+
+double real(std::int64_t n) {
+  return static_cast<double>(n);
+}
+
+/// Cholesky of n unknowns and the solution.
+double system_cost(double n) {
+  return n * n * n / 6 + n * n * 4 + n / real(kernels::kLane) * kBlockCost;
+}
+
+double primal_cost(std::int64_t entries, std::int64_t factors) {
+  const double f = real(padded(factors));
+  return real(entries) * f * ((f + 24) / 2 + kCopyCost) + system_cost(f);
+}
+
+double dual_cost(std::int64_t entries, std::int64_t factors) {
+  const double f = real(padded(factors));
+  const double n = real(padded(entries));
+  return n * f * ((n + 24) / 2 + kTransposeCost) + system_cost(n);
+}
+
+double subspace_cost(std::int64_t entries, std::int64_t factors, std::int64_t block) {
+  const double f = real(padded(factors));
+  const double b = std::min(real(padded(block)), f);
+  return real(entries) * f * ((b + 24) / 2 + 2 * kCopyCost) + f / b * system_cost(b);
+}
+
+AlsSolver others_of(AlsSolver solver, std::int64_t factors) {
+  if (solver != AlsSolver::automatic) return solver;
+  return factors <= kLargestExact ? AlsSolver::cholesky : AlsSolver::subspace;
+}
+
+/// rows_of[n] rows have n entries, the last element counting those with at least as many.
+std::vector<std::int64_t> count_lengths(const CsrPattern& interactions) {
+  std::vector<std::int64_t> rows_of(static_cast<std::size_t>(kOrderedLength) + 1, 0);
+  for (std::int64_t r = 0; r < interactions.rows; ++r)
+    ++rows_of[static_cast<std::size_t>(std::min<std::int64_t>(std::ssize(interactions.row(r)), kOrderedLength))];
+  return rows_of;
+}
+
+void choose_basis(AlsPlan& plan, const std::vector<std::int64_t>& rows_of, const CsrPattern& interactions,
+                  std::int64_t factors, const AlsParams& params) {
+  const auto other_cost = [&](std::int64_t n) {
+    return plan.others == AlsSolver::subspace ? subspace_cost(n, factors, params.block_size) : primal_cost(n, factors);
+  };
+  const double f = real(padded(factors));
+  double saved = 0;
+  if (params.solver == AlsSolver::automatic || params.solver == AlsSolver::cholesky) {
+    const std::int64_t longest = std::min<std::int64_t>(4 * padded(factors), kOrderedLength - 1);
+    for (std::int64_t n = 1; n <= longest; ++n) {
+      const double gain = other_cost(n) - dual_cost(n, factors);
+      if (gain <= 0) break;
+      plan.dual_limit = n;
+      saved += gain * real(rows_of[static_cast<std::size_t>(n)]);
+    }
+  }
+  // Conjugate gradient and subspaces multiply every row by the Gram matrix, unless that is diagonal.
+  if (plan.others == AlsSolver::cg) saved += real(interactions.rows) * f * f * (params.cg_steps + 1) * 4;
+  if (plan.others == AlsSolver::subspace) saved += real(interactions.rows) * f * f * 4;
+  // The basis is found on few threads and by slower arithmetic: at 256 factors it took 20 ms, as 2e9 multiplications.
+  const double eigen = 100 * f * f * f;
+  const double turned = real(interactions.rows + interactions.cols);
+  const double sides = plan.others == AlsSolver::cholesky ? turned : turned + real(interactions.rows);
+  plan.rotated = saved > eigen + sides * f * (f * 1.2 + kTransposeCost);
+  if (!plan.rotated) plan.dual_limit = 0;
+}
+
+}  // namespace
+
+AlsPlan plan_half_epoch(const CsrPattern& interactions, std::int64_t factors, const AlsParams& params) {
+  AlsPlan plan;
+  plan.others = others_of(params.solver, factors);
+  std::vector<std::int64_t> rows_of = count_lengths(interactions);
+  choose_basis(plan, rows_of, interactions, factors, params);
+  if (plan.others == AlsSolver::cholesky) plan.shared_above = kSharedRow;
+
+  // Counting sort: the first place of each length, longest first.
+  std::int64_t place = 0;
+  for (auto count = rows_of.rbegin(); count != rows_of.rend(); ++count) {
+    const std::int64_t next = place + *count;
+    *count = place;
+    place = next;
+  }
+  plan.order.resize(static_cast<std::size_t>(interactions.rows));
+  for (std::int64_t r = 0; r < interactions.rows; ++r) {
+    const auto length = std::min<std::int64_t>(std::ssize(interactions.row(r)), kOrderedLength);
+    plan.order[static_cast<std::size_t>(rows_of[static_cast<std::size_t>(length)]++)] = static_cast<std::int32_t>(r);
+  }
+  return plan;
+}
+
+double primal_flops(std::int64_t entries, std::int64_t factors) noexcept {
+  const double f = real(factors);
+  return std::floor(real(entries) * f * (f + 3) + f * f * f / 3 + 2 * f * f);
+}
+
+double dual_flops(std::int64_t entries, std::int64_t factors) noexcept {
+  const double n = real(entries);
+  return std::floor(n * (n + 1) * real(factors) + 4 * n * real(factors) + n * n * n / 3 + 2 * n * n);
+}
+
+double subspace_flops(std::int64_t entries, std::int64_t factors, std::int64_t block) noexcept {
+  const double f = real(factors);
+  const double b = real(std::min(block, factors));
+  return std::floor(real(entries) * f * (b + 9) + f / b * (b * b * b / 3 + 2 * b * b));
+}
+
+double cg_flops(std::int64_t entries, std::int64_t factors, int steps) noexcept {
+  return std::floor((real(entries) * 4 + 10) * real(factors) * (steps + 1));
+}
+
+}  // namespace recocore
