@@ -173,7 +173,9 @@ def test_rows_with_more_entries_than_16_bits_count() -> None:
     matrix = sp.csr_matrix(np.stack([long, long * short, long]))
     found = similarity(matrix, "cooccurrence", k=None).toarray()
     np.testing.assert_array_equal(found, [[0, 66_000, 70_000], [66_000, 0, 66_000], [70_000, 66_000, 0]])
-    np.testing.assert_array_equal(similarity(4 * matrix, "bm25", k=None, rows=[1]).nnz, 0)  # in every row: no information
+    np.testing.assert_array_equal(
+        similarity(4 * matrix, "bm25", k=None, rows=[1]).nnz, 0
+    )  # in every row: no information
 
 
 def test_more_rows_than_16_bits_number() -> None:
