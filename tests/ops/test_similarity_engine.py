@@ -56,13 +56,13 @@ def scores_of(matrix: Any, kind: str, rows: Any) -> Float64Array:
     squares = np.asarray(x.multiply(x).sum(1)).ravel()
     xy, n = (x[rows] @ x.T).toarray(), (b[rows] @ b.T).toarray()
     with np.errstate(divide="ignore", invalid="ignore"):
-        scores = {
+        found: Any = {
             "cosine": lambda: xy / np.sqrt(np.outer(squares[rows], squares)),
             "tanimoto": lambda: xy / (squares[rows][:, None] + squares[None, :] - xy),
             "jaccard": lambda: n / (counts[rows][:, None] + counts[None, :] - n),
             "conditional_probability": lambda: n / counts[rows][:, None],
         }[kind]()
-    scores = np.nan_to_num(scores)
+    scores: Float64Array = np.nan_to_num(found)
     scores[np.arange(len(rows)), rows] = 0
     return scores
 
