@@ -1,8 +1,6 @@
 // Memory for the kernels' matrices.
 #pragma once
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -16,13 +14,7 @@ class AlignedFloats {
   explicit AlignedFloats(std::int64_t count) { resize(count); }
 
   /// Room for at least `count` floats. Where there was too little the old ones are lost and all are zero.
-  void resize(std::int64_t count) {
-    if (count <= count_) return;
-    const auto wanted = static_cast<std::size_t>(count);
-    data_.reset(static_cast<float*>(::operator new(wanted * sizeof(float), kAlignment)));
-    std::fill_n(data_.get(), wanted, 0.0F);
-    count_ = count;
-  }
+  void resize(std::int64_t count);
 
   [[nodiscard]] float* data() noexcept { return data_.get(); }
   [[nodiscard]] const float* data() const noexcept { return data_.get(); }

@@ -147,7 +147,7 @@ void ql_sweep(std::vector<double>& d, std::vector<double>& e, std::int64_t low, 
   double p = 0;
   rotations.start(high);
   for (std::int64_t i = high - 1; i >= low; --i) {
-    double f = s * e[at(i)];
+    const double f = s * e[at(i)];
     const double b = c * e[at(i)];
     r = std::sqrt(f * f + g * g);
     e[at(i + 1)] = r;
