@@ -58,7 +58,7 @@ PairPlan plan_for(const CsrView& matrix, const SimilarityParams& params,
   return {rows, !rows && products > kFewForEachNeighbor * wanted, products < kFewForEachPartner * all * all};
 }
 
-/// Kinds that count. Rows that fill half the columns' bits come first, the thin rest has sums of half the size.
+/// Kinds that count. Crowded rows, whose columns become bits, come first; the thin rest has sums of half the size.
 void count_pairs(const PairInput& input, const PairPlan& plan, double unit, NeighborStore& store) {
   constexpr std::int64_t kThin = std::numeric_limits<std::uint16_t>::max();
   // Bits pay for blocks of ranks in which columns have so many entries on average.

@@ -150,8 +150,8 @@ class PairPass {
     return input_.weights(row, column, value);
   }
 
-  /// Where the block that starts at rank `begin` ends. Crowded rows come in blocks of 1024, whose bits for 138,000
-  /// columns take 18 MB; thin ones in blocks as large as their sums fit the cache and their lists the memory.
+  /// Where the block that starts at rank `begin` ends. Crowded rows come in blocks of crowded_partners(); thin ones
+  /// in blocks as large as their sums fit the cache and their lists the memory.
   [[nodiscard]] std::int64_t block_end(std::int64_t begin, std::int64_t last) const {
     const CsrView& matrix = input_.matrix;
     const auto count = [&](std::int64_t r) { return std::ssize(matrix.row(order_.row[at(r)])); };
