@@ -117,6 +117,9 @@ for values in ("ones", "half steps", "reals"):
             found = similarity(matrix, kind, k=9, **options)
             for array in (found.indptr, found.indices, found.data):
                 digest.update(array.tobytes())
+for kind in ("cosine", "jaccard"):
+    found = similarity(skewed("thin, several blocks", "ones"), kind, k=9)
+    digest.update(found.indices.tobytes() + found.data.tobytes())
 print(digest.hexdigest())
 """
 
@@ -184,6 +187,24 @@ def test_more_rows_than_16_bits_number() -> None:
     found = similarity(matrix, "jaccard", k=4)
     assert (np.diff(found.indptr) == 1).all()
     np.testing.assert_array_equal(found.indices, np.arange(rows) ^ 1)
+
+
+@pytest.mark.parametrize("kind", ["cosine", "jaccard", "lift"])
+def test_the_best_of_more_partners_than_a_block_holds(kind: str) -> None:
+    rng = np.random.default_rng(15)
+    rows, entries = 70_000, 300_000
+    r, c = (rows * rng.random(entries) ** 2).astype(int), rng.integers(0, 2000, entries)
+    matrix = sp.csr_matrix((np.ones(entries), (rng.permutation(rows)[r], c)), shape=(rows, 2000), dtype=np.float32)
+    matrix.sum_duplicates()
+    matrix.data[:] = 1
+    some = rng.integers(0, rows, 200)
+    everything = similarity(matrix, kind, k=None, rows=some)
+    for k in (5, 40):
+        found = similarity(matrix, kind, k=k)[some]
+        for i in range(len(some)):
+            row = everything[[i]]
+            order = np.lexsort((row.indices, -row.data))[:k]
+            assert found[[i]].indices.tolist() == sorted(row.indices[order].tolist())
 
 
 @pytest.mark.parametrize("magnitude", [1e-30, 1e-15, 1e15, 1e30])

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <random>
 #include <string>
 #include <vector>
@@ -140,4 +141,42 @@ TEST_CASE("rough scores, their number and positions above a bound") {
         static_cast<std::size_t>(pairs().keep_at_least(scores.data(), positions.data(), count, kBound, kept.data())));
     CHECK(kept == expected);
   }
+}
+
+namespace {
+
+template <typename Count, typename Screen>
+void check_steps(const Screen& screen) {
+  std::mt19937 random(12);
+  constexpr std::int64_t kCounts = 12 * kPairPadding;
+  std::vector<Count> counts;
+  constexpr unsigned kMost = std::numeric_limits<Count>::max();
+  for (std::int64_t j = 0; j < kCounts; ++j)
+    counts.push_back(
+        static_cast<Count>(random() % 40 == 0 ? (random() % 5 == 0 ? kMost - random() % 3 : random() % 9) : 0));
+  // Rising and falling, with a gap, and one that only the largest counts reach.
+  const std::vector<CountStep> steps{{0, 128, 4}, {128, 192, 1}, {256, 448, 2}, {448, 512, kMost}, {512, kCounts, 1}};
+  std::vector<std::int32_t> expected;
+  for (const CountStep& step : steps)
+    for (std::int64_t j = step.begin; j < step.end; ++j)
+      if (counts[static_cast<std::size_t>(j)] >= step.least) expected.push_back(static_cast<std::int32_t>(j));
+  std::vector<std::uint64_t> words(kCounts / 64 + 1);
+  std::vector<std::int32_t> places(words.size());
+  const std::int64_t found = screen(counts.data(), steps.data(), std::ssize(steps), words.data(), places.data());
+  std::vector<std::int32_t> reached;
+  for (std::size_t n = 0; n < static_cast<std::size_t>(found); ++n) {
+    CHECK(words[n] != 0);
+    for (std::int32_t bit = 0; bit < 64; ++bit)
+      if ((words[n] >> static_cast<unsigned>(bit) & 1U) != 0) reached.push_back(64 * places[n] + bit);
+  }
+  CHECK(!expected.empty());
+  CHECK(reached == expected);
+  CHECK(screen(counts.data(), steps.data(), 0, words.data(), places.data()) == 0);
+}
+
+}  // namespace
+
+TEST_CASE("screens by steps find what reaches its step, as words with any") {
+  check_steps<std::uint8_t>(pairs().screen_steps_u8);
+  check_steps<std::uint16_t>(pairs().screen_steps_u16);
 }

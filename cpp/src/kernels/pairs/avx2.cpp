@@ -117,6 +117,39 @@ std::int64_t screen_f64(const double* sums, std::int64_t count, const ScreenTerm
   return n;
 }
 
+#include "kernels/pairs/steps.inl"
+
+inline __m256i load(const void* counts) noexcept {
+  return _mm256_loadu_si256(static_cast<const __m256i*>(counts));
+}
+
+std::int64_t screen_steps_u8(const std::uint8_t* counts, const CountStep* steps, std::int64_t count,
+                             std::uint64_t* words, std::int32_t* places) noexcept {
+  return screen_steps(counts, steps, count, words, places, [](const std::uint8_t* some, std::uint32_t least) {
+    const __m256i floor = _mm256_set1_epi8(static_cast<char>(least));
+    const auto reach = [floor](__m256i c) {
+      return static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_max_epu8(c, floor), c)));
+    };
+    return std::uint64_t{reach(load(some))} | std::uint64_t{reach(load(some + 32))} << 32;
+  });
+}
+
+std::int64_t screen_steps_u16(const std::uint16_t* counts, const CountStep* steps, std::int64_t count,
+                              std::uint64_t* words, std::int32_t* places) noexcept {
+  return screen_steps(counts, steps, count, words, places, [](const std::uint16_t* some, std::uint32_t least) {
+    const __m256i floor = _mm256_set1_epi16(static_cast<short>(least));
+    const auto reach = [floor](const std::uint16_t* from) {
+      const __m256i a = load(from);
+      const __m256i b = load(from + 16);
+      const __m256i both = _mm256_packs_epi16(_mm256_cmpeq_epi16(_mm256_max_epu16(a, floor), a),
+                                              _mm256_cmpeq_epi16(_mm256_max_epu16(b, floor), b));
+      constexpr int kInOrder = 0b11011000;  // packing works on halves of vectors
+      return static_cast<std::uint32_t>(_mm256_movemask_epi8(_mm256_permute4x64_epi64(both, kInOrder)));
+    };
+    return std::uint64_t{reach(some)} | std::uint64_t{reach(some + 32)} << 32;
+  });
+}
+
 void rough_scores_u16(const std::uint16_t* sums, const std::int32_t* positions, std::int64_t count, const float* x,
                       const RoughTerms& terms, float* scores) noexcept {
   const __m256 base = _mm256_set1_ps(terms.base);
@@ -165,6 +198,8 @@ const PairKernels pairs_avx2{"avx2",
                              avx2::screen_u16,
                              avx2::screen_u32,
                              avx2::screen_f64,
+                             avx2::screen_steps_u8,
+                             avx2::screen_steps_u16,
                              avx2::rough_scores_u16,
                              avx2::count_at_least,
                              avx2::keep_at_least};

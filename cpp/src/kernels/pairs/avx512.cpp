@@ -119,6 +119,25 @@ std::int64_t screen_f64(const double* sums, std::int64_t count, const ScreenTerm
   return n;
 }
 
+#include "kernels/pairs/steps.inl"
+
+std::int64_t screen_steps_u8(const std::uint8_t* counts, const CountStep* steps, std::int64_t count,
+                             std::uint64_t* words, std::int32_t* places) noexcept {
+  return screen_steps(counts, steps, count, words, places, [](const std::uint8_t* some, std::uint32_t least) {
+    return std::uint64_t{_mm512_cmpge_epu8_mask(_mm512_loadu_si512(some), _mm512_set1_epi8(static_cast<char>(least)))};
+  });
+}
+
+std::int64_t screen_steps_u16(const std::uint16_t* counts, const CountStep* steps, std::int64_t count,
+                              std::uint64_t* words, std::int32_t* places) noexcept {
+  return screen_steps(counts, steps, count, words, places, [](const std::uint16_t* some, std::uint32_t least) {
+    const __m512i floor = _mm512_set1_epi16(static_cast<short>(least));
+    const std::uint64_t low = _mm512_cmpge_epu16_mask(_mm512_loadu_si512(some), floor);
+    const std::uint64_t high = _mm512_cmpge_epu16_mask(_mm512_loadu_si512(some + 32), floor);
+    return low | high << 32;
+  });
+}
+
 /// Lanes of the last, partial vector.
 inline __mmask16 lanes_left(std::int64_t count) noexcept {
   return count >= 16 ? static_cast<__mmask16>(0xFFFF) : static_cast<__mmask16>((1U << count) - 1U);
@@ -173,6 +192,8 @@ const PairKernels pairs_avx512{"avx512",
                                avx512::screen_u16,
                                avx512::screen_u32,
                                avx512::screen_f64,
+                               avx512::screen_steps_u8,
+                               avx512::screen_steps_u16,
                                avx512::rough_scores_u16,
                                avx512::count_at_least,
                                avx512::keep_at_least};

@@ -37,6 +37,13 @@ struct ScreenTerms {
   float g;
 };
 
+/// Of the partners [begin, end), multiples of kPairPadding, those that are counted `least` times or more, at least 1.
+struct CountStep {
+  std::int64_t begin;
+  std::int64_t end;
+  std::uint32_t least;
+};
+
 /// The denominator of a rough score.
 struct RoughTerms {
   float base;
@@ -63,13 +70,21 @@ struct PairKernels {
   std::int64_t (*screen_f64)(const double* sums, std::int64_t count, const ScreenTerms& terms,
                              std::int32_t* kept) noexcept;
 
+  /// Partners that reach their step, 64 a word: writes the words that have any, with the places that they have among
+  /// all words, and returns their number. A word is written before it is known to have any, so there is room for one
+  /// more.
+  std::int64_t (*screen_steps_u8)(const std::uint8_t* counts, const CountStep* steps, std::int64_t count,
+                                  std::uint64_t* words, std::int32_t* places) noexcept;
+  std::int64_t (*screen_steps_u16)(const std::uint16_t* counts, const CountStep* steps, std::int64_t count,
+                                   std::uint64_t* words, std::int32_t* places) noexcept;
+
   /// scores[n] = sums[positions[n]] / (base + slope * x[positions[n]] + own * sum): float32, so a rough order. One
   /// element after the last sum may be read.
   void (*rough_scores_u16)(const std::uint16_t* sums, const std::int32_t* positions, std::int64_t count, const float* x,
                            const RoughTerms& terms, float* scores) noexcept;
   /// How many scores are at least `bound`.
   std::int64_t (*count_at_least)(const float* scores, std::int64_t count, float bound) noexcept;
-  /// Writes the positions whose scores are at least `bound` and returns their number.
+  /// Writes the positions whose scores are at least `bound` and returns their number. `kept` may be `positions`.
   std::int64_t (*keep_at_least)(const float* scores, const std::int32_t* positions, std::int64_t count, float bound,
                                 std::int32_t* kept) noexcept;
 };

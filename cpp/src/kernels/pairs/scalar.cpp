@@ -28,6 +28,17 @@ inline void add(Bits64 a, Bits64 b, Bits64 c, Bits64& high, Bits64& low) noexcep
 
 #include "kernels/pairs/count_bits.inl"
 #include "kernels/pairs/screens.inl"
+#include "kernels/pairs/steps.inl"
+
+template <typename Count>
+std::int64_t screen_steps_of(const Count* counts, const CountStep* steps, std::int64_t count, std::uint64_t* words,
+                             std::int32_t* places) noexcept {
+  return screen_steps(counts, steps, count, words, places, [](const Count* some, std::uint32_t least) {
+    std::uint64_t word = 0;
+    for (int bit = 0; bit < 64; ++bit) word |= std::uint64_t{some[bit] >= least} << bit;
+    return word;
+  });
+}
 
 }  // namespace
 }  // namespace scalar
@@ -37,6 +48,8 @@ const PairKernels pairs_scalar{"scalar",
                                scalar::screen_counts<std::uint16_t>,
                                scalar::screen_counts<std::uint32_t>,
                                scalar::screen_f64,
+                               scalar::screen_steps_of<std::uint8_t>,
+                               scalar::screen_steps_of<std::uint16_t>,
                                scalar::rough_scores_u16,
                                scalar::count_at_least,
                                scalar::keep_at_least};

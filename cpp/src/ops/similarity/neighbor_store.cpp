@@ -1,20 +1,18 @@
 #include "ops/similarity/neighbor_store.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 #include <limits>
 #include <thread>
 #include <utility>
 
+#include "base/per_worker.hpp"
+#include "ops/similarity/id_order.hpp"
+
 namespace recocore {
 namespace {
 
 constexpr std::string_view kNextStep = "lower k, raise threshold or min_support, or compare fewer rows";
-
-std::int32_t id_of(NeighborKey key) noexcept {
-  return static_cast<std::int32_t>(~static_cast<std::uint32_t>(key));
-}
 
 /// Holds a row while it changes. Two threads seldom want the same row, and never for long.
 class Holding {
@@ -31,17 +29,6 @@ class Holding {
 };
 
 }  // namespace
-
-float score_of(NeighborKey key) noexcept {
-  const auto ordered = static_cast<std::uint32_t>(key >> 32U);
-  return std::bit_cast<float>((ordered & 0x80000000U) != 0 ? ordered ^ 0x80000000U : ~ordered);
-}
-
-NeighborKey neighbor_key(float score, std::int32_t id) noexcept {
-  const auto bits = std::bit_cast<std::uint32_t>(score);
-  const std::uint32_t ordered = (bits & 0x80000000U) != 0 ? ~bits : bits ^ 0x80000000U;  // rises with the score
-  return (NeighborKey{ordered} << 32U) | ~static_cast<std::uint32_t>(id);
-}
 
 NeighborStore::NeighborStore(std::int64_t rows, std::optional<std::int64_t> k, float least, MemoryBudget& budget)
     : budget_(budget) {
@@ -71,7 +58,7 @@ float NeighborStore::offer(std::int64_t r, std::span<const NeighborKey> keys) {
 }
 
 void NeighborStore::shorten(std::vector<NeighborKey>& keys) const {
-  if (!k_ || keys.size() < *k_) return;
+  if (!k_ || keys.size() <= *k_) return;
   const auto end = keys.begin() + static_cast<std::ptrdiff_t>(*k_);
   std::nth_element(keys.begin(), end - 1, keys.end(), std::greater<>());
   keys.erase(end, keys.end());
@@ -85,35 +72,27 @@ void NeighborStore::reserve(Row& row, std::size_t size) {
 void NeighborStore::keep_best(Row& row) const {
   if (!k_ || row.keys.size() < *k_) return;
   shorten(row.keys);
-  row.bound.store(row.keys.back(), std::memory_order_relaxed);
+  row.bound.store(*std::min_element(row.keys.begin(), row.keys.end()), std::memory_order_relaxed);
 }
 
 CsrMatrix NeighborStore::finish(std::int64_t columns, const Execution& execution) {
   constexpr std::int64_t kRowsEachChunk = 256;
   const auto rows = std::ssize(rows_);
   parallel_for(execution, rows, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int) {
-    for (auto r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) {
-      keep_best(rows_[r]);
-      // Halves swapped, ids come first and rise as the numbers fall: plain numbers sort twice as fast as by a
-      // projection.
-      std::vector<NeighborKey>& keys = rows_[r].keys;
-      for (NeighborKey& key : keys) key = std::rotl(key, 32);
-      std::sort(keys.begin(), keys.end(), std::greater<>());
-    }
+    for (auto r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) shorten(rows_[r].keys);
   });
   CsrMatrix result{rows, columns, std::vector<std::int64_t>(static_cast<std::size_t>(rows) + 1), {}, {}};
   for (std::size_t r = 0; r < rows_.size(); ++r) result.indptr[r + 1] = result.indptr[r] + std::ssize(rows_[r].keys);
   budget_.take(result.indptr.back(), sizeof(std::int32_t) + sizeof(float), kNextStep);
   result.indices.resize(static_cast<std::size_t>(result.indptr.back()));
   result.values.resize(static_cast<std::size_t>(result.indptr.back()));
-  parallel_for(execution, rows, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int) {
+  PerWorker<IdOrder> orders(execution);
+  parallel_for(execution, rows, kRowsEachChunk, [&](std::int64_t begin, std::int64_t end, int worker) {
+    IdOrder& order = orders.get(worker, [columns] { return IdOrder(columns); });
     for (auto r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) {
-      auto position = static_cast<std::size_t>(result.indptr[r]);
-      for (const NeighborKey swapped : std::exchange(rows_[r].keys, {})) {
-        const NeighborKey key = std::rotl(swapped, 32);
-        result.indices[position] = id_of(key);
-        result.values[position++] = score_of(key);
-      }
+      std::vector<NeighborKey> keys = std::exchange(rows_[r].keys, {});
+      const auto position = static_cast<std::size_t>(result.indptr[r]);
+      order.write(keys, result.indices.data() + position, result.values.data() + position);
     }
   });
   return result;

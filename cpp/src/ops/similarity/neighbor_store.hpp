@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -15,8 +16,22 @@ namespace recocore {
 /// A neighbour as one number: a larger key is a higher score, or the same score and a lower id. So sorting keys sorts
 /// neighbours in the order of every top-k result.
 using NeighborKey = std::uint64_t;
-[[nodiscard]] NeighborKey neighbor_key(float score, std::int32_t id) noexcept;  ///< score is no NaN and no zero
-[[nodiscard]] float score_of(NeighborKey key) noexcept;
+
+/// The key of a score that is no NaN and no zero.
+[[nodiscard]] inline NeighborKey neighbor_key(float score, std::int32_t id) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(score);
+  const std::uint32_t ordered = (bits & 0x80000000U) != 0 ? ~bits : bits ^ 0x80000000U;  // rises with the score
+  return (NeighborKey{ordered} << 32U) | ~static_cast<std::uint32_t>(id);
+}
+
+[[nodiscard]] inline float score_of(NeighborKey key) noexcept {
+  const auto ordered = static_cast<std::uint32_t>(key >> 32U);
+  return std::bit_cast<float>((ordered & 0x80000000U) != 0 ? ordered ^ 0x80000000U : ~ordered);
+}
+
+[[nodiscard]] inline std::int32_t id_of(NeighborKey key) noexcept {
+  return static_cast<std::int32_t>(~static_cast<std::uint32_t>(key));
+}
 
 /// The best neighbours of every row, gathered in any order and from any thread.
 ///

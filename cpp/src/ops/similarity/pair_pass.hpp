@@ -21,27 +21,14 @@
 #include "ops/similarity/entry_weights.hpp"
 #include "ops/similarity/formula.hpp"
 #include "ops/similarity/neighbor_store.hpp"
+#include "ops/similarity/pair_input.hpp"
 #include "ops/similarity/pair_modes.hpp"
 #include "ops/similarity/partner_block.hpp"
+#include "ops/similarity/rough_selection.hpp"
 #include "ops/similarity/row_order.hpp"
 #include "recocore/similarity.hpp"
 
 namespace recocore {
-
-/// What a pass works on; all of it must outlive the pass.
-struct PairInput {
-  const CsrView& matrix;
-  const SimilarityParams& params;
-  const EntryWeights& weights;
-  const Formula& formula;
-  const RowOrder& order;
-  const Execution& execution;
-};
-
-/// What the bits and the lists of a block may take.
-inline constexpr std::int64_t kBitBytesEachThread = std::int64_t{32} * 1024 * 1024;
-inline constexpr std::int64_t kListBytesEachThread = std::int64_t{24} * 1024 * 1024;
-inline constexpr std::int64_t kBlockBytesEachThread = kBitBytesEachThread + kListBytesEachThread;
 
 /// Which pairs a pass sums up.
 struct PairPlan {
@@ -53,6 +40,8 @@ struct PairPlan {
   /// Whether rows meet so few of a block's partners that these are noted as they are met, instead of looked for in all
   /// sums afterwards.
   bool sparse = false;
+  /// Whether rows meet enough of them that StepPass, where it serves and pairs are offered to one row, is faster.
+  bool by_steps = false;
 };
 
 /// Sums are float64 or exact integers, in the order of the columns, so neither plan nor blocks nor threads nor
@@ -432,12 +421,10 @@ class PairPass {
     const std::int64_t size = std::min(kSample, kept);
     for (std::int64_t s = 0; s < size; ++s) mine.positions[at(s)] = mine.kept[at(s * kept / size)];
     rough_scores(i, mine.positions.data(), size, x, mine);
-    const float guess = score_reached_by(3 * wanted * size / (2 * kept), size, mine);
+    const float guess = score_reached_by(3 * wanted * size / (2 * kept), {mine.scores.data(), at(size)});
     if (!(guess > bound) || !(guess > 0.0F)) return kept;
 
     const std::int64_t fewer = screen_by_bars(i, guess, count, x, mine);
-    // Those that count as better than the dropped are held to a bar that is higher by more than both are rounded.
-    constexpr float kAbove = 1.0F + 2e-5F;
     const Formula::Bar own = scaled_bar(i, guess * kAbove);
     std::int64_t reaching = 0;
     for (std::int64_t n = 0; n < fewer; ++n) {
@@ -453,31 +440,12 @@ class PairPass {
     constexpr std::int64_t kSelf = 1;  // the row's pair with itself may be among the sums
     rough_scores(i, mine.touched.data(), mine.touched_end, x, mine);
     const std::int64_t wanted = *input_.params.k + kSelf;
-    const float best = mine.touched_end > wanted ? score_reached_by(wanted, mine.touched_end, mine) : 0.0F;
+    const float best =
+        mine.touched_end > wanted ? score_reached_by(wanted, {mine.scores.data(), at(mine.touched_end)}) : 0.0F;
     const float least = best > 0.0F ? std::max(bound, best) : bound;
-    constexpr float kVanishing = 1e-18F;  // sums of such scores may be too small for float32
     if (std::abs(least) < kVanishing) return screen_by_bars(i, bound, count, x, mine);
     return kernels::pairs().keep_at_least(mine.scores.data(), mine.touched.data(), mine.touched_end,
                                           least - kRoughSlack * std::abs(least), mine.kept.data());
-  }
-
-  /// Twice what rounding to float32 can make of a score, several times over.
-  static constexpr float kRoughSlack = 4e-6F;
-
-  /// A score that at least `wanted` of the first `count` rough scores reach, and not many more: found by halving the
-  /// range of positive float32 numbers.
-  [[nodiscard]] float score_reached_by(std::int64_t wanted, std::int64_t count, const Scratch& mine) const {
-    const kernels::PairKernels& kernel = kernels::pairs();
-    auto low = std::bit_cast<std::uint32_t>(std::numeric_limits<float>::min());
-    auto high = std::bit_cast<std::uint32_t>(std::numeric_limits<float>::max());
-    if (kernel.count_at_least(mine.scores.data(), count, std::bit_cast<float>(low)) < wanted) return 0.0F;
-    while (high - low > 1) {
-      const std::uint32_t middle = low + (high - low) / 2;
-      const std::int64_t found = kernel.count_at_least(mine.scores.data(), count, std::bit_cast<float>(middle));
-      (found < wanted ? high : low) = middle;
-      if (found >= wanted && found <= wanted + wanted / 16) break;
-    }
-    return std::bit_cast<float>(low);
   }
 
   void rough_scores(std::int64_t i, const std::int32_t* positions, std::int64_t count, const float* x,

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <numeric>
 #include <vector>
 
 #include "recocore/csr.hpp"
@@ -14,12 +13,14 @@ namespace recocore {
 struct RowOrder {
   explicit RowOrder(const CsrPattern& matrix)
       : row(static_cast<std::size_t>(matrix.rows)), rank(static_cast<std::size_t>(matrix.rows)) {
-    std::iota(row.begin(), row.end(), 0);
-    std::sort(row.begin(), row.end(), [&](std::int32_t a, std::int32_t b) {
-      const std::size_t count_a = matrix.row(a).size();
-      const std::size_t count_b = matrix.row(b).size();
-      return count_a > count_b || (count_a == count_b && a < b);
-    });
+    const auto entries = [&](std::size_t r) { return matrix.row(static_cast<std::int64_t>(r)).size(); };
+    std::size_t most = 0;
+    for (std::size_t r = 0; r < row.size(); ++r) most = std::max(most, entries(r));
+    std::vector<std::int64_t> places(most + 2, 0);  // counting sort: where the rows of each length start
+    for (std::size_t r = 0; r < row.size(); ++r) ++places[most - entries(r) + 1];
+    for (std::size_t n = 1; n < places.size(); ++n) places[n] += places[n - 1];
+    for (std::size_t r = 0; r < row.size(); ++r)
+      row[static_cast<std::size_t>(places[most - entries(r)]++)] = static_cast<std::int32_t>(r);
     for (std::size_t r = 0; r < row.size(); ++r) rank[static_cast<std::size_t>(row[r])] = static_cast<std::int32_t>(r);
   }
 
