@@ -37,8 +37,7 @@ def random_baskets(seed: int, baskets: int = 200, items: int = 12) -> Any:
 
 def theirs(baskets: Any, min_count: int, min_confidence: float) -> dict[tuple[int, int], dict[str, float]]:
     """mlxtend's rules of pairs, by (antecedent, consequent)."""
-    table = pd.DataFrame.sparse.from_spmatrix(baskets.astype(bool))
-    table.columns = [str(column) for column in table.columns]
+    table = pd.DataFrame(baskets.astype(bool).toarray(), columns=[str(column) for column in range(baskets.shape[1])])
     frequent = mlxtend.fpgrowth(table, min_support=(min_count - 0.5) / baskets.shape[0], use_colnames=True, max_len=2)
     rules = mlxtend.association_rules(frequent, metric="confidence", min_threshold=min_confidence)
     return {(int(*rule["antecedents"]), int(*rule["consequents"])): rule for rule in rules.to_dict("records")}
