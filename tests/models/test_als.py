@@ -64,6 +64,16 @@ def test_more_epochs_lower_the_objective_to_the_same_value(data: Interactions, s
     assert values[2] == pytest.approx(dense_objective(data, exact.user_factors, exact.item_factors, exact), rel=0.01)
 
 
+@pytest.mark.parametrize(("solver", "setting"), [("cg", {"cg_steps": 12}), ("subspace", {"block_size": 8})])
+def test_settings_of_a_solver_reach_it(data: Interactions, solver: str, setting: dict[str, Any]) -> None:
+    plain = ALS(factors=40, iterations=1, solver=solver, regularization=0.05).fit(data)
+    other = ALS(factors=40, iterations=1, solver=solver, regularization=0.05, **setting).fit(data)
+    assert (plain.user_factors != other.user_factors).any()
+    if solver == "cg":  # more steps come closer to the exact solution
+        exact = ALS(factors=40, iterations=1, solver="cholesky", regularization=0.05).fit(data)
+        assert abs(other.objective(data) - exact.objective(data)) < abs(plain.objective(data) - exact.objective(data))
+
+
 def test_explanations_sum_to_the_score(data: Interactions) -> None:
     model = ALS(factors=8, iterations=5, solver="cholesky").fit(data)
     for user in (0, 7, 39):
@@ -105,6 +115,8 @@ def test_users_and_items_without_interactions_are_zero() -> None:
         ({"iterations": 0}, InvalidArgumentError, "iterations: expected an integer of at least 1, got 0"),
         ({"solver": "lu"}, InvalidArgumentError, "solver: expected one of auto, cholesky, cg, subspace, got 'lu'"),
         ({"loss": "bpr"}, InvalidArgumentError, "loss: expected one of ials, original, got 'bpr'"),
+        ({"cg_steps": 0}, InvalidArgumentError, "cg_steps: expected an integer from 1 to 2048, got 0"),
+        ({"block_size": 2049}, InvalidArgumentError, "block_size: expected an integer from 1 to 2048, got 2049"),
         ({"factors": 2.5}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got 2.5"),
         ({"factors": True}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got True"),
         ({"regularization": None}, InvalidArgumentError, "regularization: expected a real number, got None"),

@@ -34,6 +34,8 @@ _OPTIONS: tuple[tuple[str, Any, tuple[str, ...], str], ...] = (
         ("als",),
         "how factors are solved: auto, cholesky, cg, subspace",
     ),
+    ("cg_steps", int, ("als",), "steps of cg for each row and epoch"),
+    ("block_size", int, ("als",), "factors that subspace solves at a time"),
     ("neighbors", int, _NEIGHBORHOOD, "neighbours kept of each row"),
     (
         "similarity",

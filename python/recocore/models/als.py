@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from recocore.memory import require_memory
+from recocore.models.als_problem import AlsProblem, SolverSettings
+from recocore.models.als_training import train
 from recocore.models.base import BaseModel, check_device
 from recocore.ops.als import AlsObjective, als_half_epoch, als_objective, checked_interactions
 from recocore.ops.arguments import choice, integer, not_negative, threads
@@ -16,7 +18,7 @@ from recocore.scoring import FactorScorer
 if TYPE_CHECKING:
     from recocore.csr import Csr
     from recocore.data import Interactions
-    from recocore.ops.als import AlsInteractions, AlsReport
+    from recocore.ops.als import AlsReport
     from recocore.types import Float32Array, Progress
 
 _SOLVERS = ("auto", "cholesky", "cg", "subspace")
@@ -48,6 +50,8 @@ class ALS(BaseModel):
         seed: of the first factors, normal with standard deviation 0.1 / sqrt(factors).
         device: cpu.
         loss: ials or original.
+        cg_steps: steps of conjugate gradient for each row and half-epoch, 1 to 2048.
+        block_size: factors that subspace solves at a time, 1 to 2048, rounded up to a multiple of 16.
 
     An epoch costs O(nnz f^2 + (n_users + n_items) f^3) with cholesky.
 
@@ -73,6 +77,8 @@ class ALS(BaseModel):
         seed: int = 0,
         device: str = "cpu",
         loss: str = "ials",
+        cg_steps: int = 3,
+        block_size: int = 64,
     ) -> None:
         super().__init__()
         self.factors = integer(factors, "factors", 1, _LARGEST_FACTORS)
@@ -85,6 +91,8 @@ class ALS(BaseModel):
         self.seed = integer(seed, "seed", 0)
         self.device = check_device(device)
         self.loss = choice(loss, "loss", _LOSSES)
+        self.cg_steps = integer(cg_steps, "cg_steps", 1, _LARGEST_FACTORS)
+        self.block_size = integer(block_size, "block_size", 1, _LARGEST_FACTORS)
         self._reports: tuple[AlsReport, ...] = ()
 
     def params(self) -> dict[str, Any]:
@@ -100,6 +108,8 @@ class ALS(BaseModel):
             "seed": self.seed,
             "device": self.device,
             "loss": self.loss,
+            "cg_steps": self.cg_steps,
+            "block_size": self.block_size,
         }
 
     @property
@@ -179,41 +189,16 @@ class ALS(BaseModel):
         by_user, by_item = (checked_interactions(side) for side in (interactions.matrix, interactions.by_item))
         n_users, n_items = interactions.matrix.shape
         require_memory((n_users + n_items) * self.factors * 8, f"ALS with {self.factors} factors")
+        users, items = self._first_factors(n_users, n_items)
+        settings = SolverSettings(self.solver, self.cg_steps, self.block_size, self.num_threads)
+        problem = AlsProblem(by_user, by_item, users, items, self._objective, settings)
+        self._reports = train(problem, self.iterations, progress)
+        objective = np.array([self.regularization, self.alpha0, self.nu, _LOSSES.index(self.loss)])
+        return FactorScorer(interactions.matrix, users, items, objective)
+
+    def _first_factors(self, n_users: int, n_items: int) -> tuple[Float32Array, Float32Array]:
         rng = np.random.default_rng(self.seed)
         scale = 0.1 / math.sqrt(self.factors)
         users = rng.normal(0, scale, (n_users, self.factors)).astype(np.float32)
         items = rng.normal(0, scale, (n_items, self.factors)).astype(np.float32)
-        # Users last: their factors then solve the final items' equations, as folding a user in later would.
-        reports: list[AlsReport] = []
-        for epoch in range(self.iterations):
-            for half, (side, fixed, solved) in enumerate(((by_item, users, items), (by_user, items, users))):
-                part = _part(progress, 2 * epoch + half, 2 * self.iterations)
-                reports.append(self._half_epoch(side, fixed, solved, part))
-        self._reports = tuple(reports)
-        objective = np.array([self.regularization, self.alpha0, self.nu, _LOSSES.index(self.loss)])
-        return FactorScorer(interactions.matrix, users, items, objective)
-
-    def _half_epoch(
-        self,
-        interactions: AlsInteractions,
-        fixed: Float32Array,
-        solved: Float32Array,
-        progress: Progress | None,
-    ) -> AlsReport:
-        return als_half_epoch(
-            interactions,
-            fixed,
-            solved,
-            self._objective,
-            solver=self.solver,
-            num_threads=self.num_threads,
-            progress=progress,
-        )
-
-
-def _part(progress: Progress | None, step: int, steps: int) -> Progress | None:
-    """Progress within one of several equal steps, told as progress of the whole; also once at the step's start."""
-    if progress is None:
-        return None
-    progress(step / steps)
-    return lambda fraction: progress((step + fraction) / steps)
+        return users, items
