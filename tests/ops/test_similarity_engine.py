@@ -194,7 +194,7 @@ def test_the_best_of_more_partners_than_a_block_holds(kind: str) -> None:
     rng = np.random.default_rng(15)
     rows, entries = 70_000, 300_000
     r, c = (rows * rng.random(entries) ** 2).astype(int), rng.integers(0, 2000, entries)
-    matrix = sp.csr_matrix((np.ones(entries), (rng.permutation(rows)[r], c)), shape=(rows, 2000), dtype=np.float32)
+    matrix = sp.csr_matrix((np.ones(entries, np.float32), (rng.permutation(rows)[r], c)), shape=(rows, 2000))
     matrix.sum_duplicates()
     matrix.data[:] = 1
     some = rng.integers(0, rows, 200)
