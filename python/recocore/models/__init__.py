@@ -1,10 +1,30 @@
 """Models that learn from interactions."""
 
 from recocore.models.als import ALS
+from recocore.models.als_parameters import (
+    ConvertedParameters,
+    ImplicitParameters,
+    IrspackParameters,
+    convert_parameters,
+)
 from recocore.models.base import BaseModel, Recommender
 from recocore.models.knn import ItemKNN, UserKNN
 from recocore.models.popularity import Popularity
+from recocore.ops.als import AlsObjective
 
 MODELS: dict[str, type[BaseModel]] = {model.name: model for model in (ALS, ItemKNN, UserKNN, Popularity)}
 
-__all__ = ["ALS", "MODELS", "BaseModel", "ItemKNN", "Popularity", "Recommender", "UserKNN"]
+__all__ = [
+    "ALS",
+    "MODELS",
+    "AlsObjective",
+    "BaseModel",
+    "ConvertedParameters",
+    "ImplicitParameters",
+    "IrspackParameters",
+    "ItemKNN",
+    "Popularity",
+    "Recommender",
+    "UserKNN",
+    "convert_parameters",
+]
