@@ -113,15 +113,16 @@ def convert_parameters(
         >>> found.parameters.alpha0, round(found.parameters.regularization, 4), found.values.tolist()
         (0.025, 0.0976, [1.0, 1.0])
     """
-    if to not in _WRITERS:
+    target: Any = to
+    if target not in _WRITERS:
         raise InvalidArgumentError(
-            f"to: expected AlsObjective, ImplicitParameters or IrspackParameters, got {to!r}", field="to"
+            f"to: expected AlsObjective, ImplicitParameters or IrspackParameters, got {target!r}", field="to"
         )
     objective, weights = _read(parameters, _checked(values))
     if loss is None:
-        loss = "original" if to is ImplicitParameters else objective.loss
+        loss = "original" if target is ImplicitParameters else objective.loss
     objective, scale = _in_loss(objective, weights, choice(loss, "loss", ("ials", "original")))
-    written, stored = _WRITERS[to](objective, weights)
+    written, stored = _WRITERS[target](objective, weights)
     return ConvertedParameters(written, stored.astype(np.float32), scale)
 
 
