@@ -51,10 +51,11 @@ py::tuple als_half_epoch_(const HeldInteractions& interactions, const py::object
 }
 
 double als_objective_(const HeldInteractions& interactions, const py::object& row_factors,
-                      const py::object& col_factors, const AlsParams& params, int num_threads) {
+                      const py::object& col_factors, const AlsParams& params, int num_threads,
+                      const py::object& progress) {
   const auto rows = checked<float>(row_factors, "row_factors", 2);
   const auto cols = checked<float>(col_factors, "col_factors", 2);
-  return run_released(num_threads, py::none(), [&](const Execution& execution) {
+  return run_released(num_threads, progress, [&](const Execution& execution) {
     return als_objective(interactions.interactions(), matrix_of(rows), matrix_of(cols), params, execution);
   });
 }
@@ -88,7 +89,8 @@ void register_als(py::module_& module) {
              "Solves every row of `solved` in place with `fixed` held; returns the rows solved each way (empty, "
              "primal, dual, cg, subspace), and the flops.");
   module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"), py::arg("col_factors"),
-             py::arg("params"), py::arg("num_threads") = 0, "The value of the ALS objective, summed in float64.");
+             py::arg("params"), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
+             "The value of the ALS objective, summed in float64.");
   module.def("gram", &gram_, py::arg("factors"), py::arg("num_threads") = 0, "factors.T @ factors, float32 [f, f].");
 }
 

@@ -63,6 +63,7 @@ def als_objective(
     col_factors: Float32Array,
     params: AlsParams,
     num_threads: int = 0,
+    progress: Progress | None = None,
 ) -> float: ...
 def gram(factors: Float32Array, num_threads: int = 0) -> Float32Array: ...
 

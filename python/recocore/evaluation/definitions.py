@@ -42,6 +42,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar, get_args
 import numpy as np
 
 from recocore.errors import InvalidArgumentError
+from recocore.ops.ranking import RANKING_METRICS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -51,7 +52,7 @@ _T = TypeVar("_T")
 Gain: TypeAlias = Literal["linear", "exponential"]
 Ties: TypeAlias = Literal["list", "average"]
 
-ACCURACY = ("recall", "capped_recall", "precision", "hit_rate", "map", "map_capped", "mrr", "ndcg", "ndcg_graded")
+ACCURACY = RANKING_METRICS
 AUC = "auc"
 NOVELTY = "novelty"
 DIVERSITY = "intra_list_diversity"

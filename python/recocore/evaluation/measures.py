@@ -13,6 +13,7 @@ from recocore.errors import InvalidArgumentError
 from recocore.evaluation.definitions import AUC, COVERAGE, DIVERSITY, GINI, NOVELTY, Plan
 from recocore.evaluation.evaluation import Evaluation
 from recocore.evaluation.inputs import item_vectors_of
+from recocore.ops.ranking import list_metrics
 
 if TYPE_CHECKING:
     from recocore.csr import Csr
@@ -109,16 +110,16 @@ class Measures:
         users = np.ascontiguousarray(self._users[batch], np.int32)
         averages = plan.ties == "average"
         # Called even without such a metric: this is what checks the lists.
-        values = _native.ranking_metrics(
+        values = list_metrics(
             users,
             lists.ids,
-            self._relevant.native,
+            self._relevant,
             plan.accuracy,
-            list(plan.cutoffs),
-            lists.scores if averages else None,
-            plan.gain,
-            averages,
-            self._num_threads,
+            plan.cutoffs,
+            scores=lists.scores if averages else None,
+            gain=plan.gain,
+            average_ties=averages,
+            num_threads=self._num_threads,
         )
         for metric, of_metric in zip(plan.accuracy, values, strict=True):
             self._keep(metric, batch, of_metric)

@@ -8,8 +8,10 @@ from recocore.models.als_parameters import (
     convert_parameters,
 )
 from recocore.models.base import BaseModel, Recommender
+from recocore.models.epoch_report import EpochReport
 from recocore.models.knn import ItemKNN, UserKNN
 from recocore.models.popularity import Popularity
+from recocore.models.validation import Validation
 from recocore.ops.als import AlsObjective
 
 MODELS: dict[str, type[BaseModel]] = {model.name: model for model in (ALS, ItemKNN, UserKNN, Popularity)}
@@ -20,11 +22,13 @@ __all__ = [
     "AlsObjective",
     "BaseModel",
     "ConvertedParameters",
+    "EpochReport",
     "ImplicitParameters",
     "IrspackParameters",
     "ItemKNN",
     "Popularity",
     "Recommender",
     "UserKNN",
+    "Validation",
     "convert_parameters",
 ]

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from recocore.memory import require_memory
 from recocore.models.als_problem import AlsProblem, SolverSettings
-from recocore.models.als_training import train
-from recocore.models.base import BaseModel, check_device
+from recocore.models.als_training import Run, train
+from recocore.models.base import BaseModel, check_device, check_learnable
+from recocore.models.epoch_store import MemoryStore
+from recocore.models.validation import Validation
 from recocore.ops.als import AlsObjective, als_half_epoch, als_objective, checked_interactions
 from recocore.ops.arguments import choice, integer, not_negative, threads
 from recocore.scoring import FactorScorer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recocore.csr import Csr
     from recocore.data import Interactions
+    from recocore.models.als_training import Judge
+    from recocore.models.epoch_report import EpochReport
     from recocore.ops.als import AlsReport
     from recocore.types import Float32Array, Progress
 
@@ -93,7 +99,8 @@ class ALS(BaseModel):
         self.loss = choice(loss, "loss", _LOSSES)
         self.cg_steps = integer(cg_steps, "cg_steps", 1, _LARGEST_FACTORS)
         self.block_size = integer(block_size, "block_size", 1, _LARGEST_FACTORS)
-        self._reports: tuple[AlsReport, ...] = ()
+        self._history: tuple[EpochReport, ...] = ()
+        self._best_epoch = 0
 
     def params(self) -> dict[str, Any]:
         """The constructor's keywords with their values."""
@@ -115,7 +122,17 @@ class ALS(BaseModel):
     @property
     def reports(self) -> tuple[AlsReport, ...]:
         """How the last fit solved its rows: for each epoch the items' half, then the users'; empty before `fit`."""
-        return self._reports
+        return tuple(half for report in self._history for half in (report.items, report.users))
+
+    @property
+    def history(self) -> tuple[EpochReport, ...]:
+        """What each epoch of the last fit did, those after the best one included; empty before `fit`."""
+        return self._history
+
+    @property
+    def best_epoch(self) -> int:
+        """The number of the epoch whose factors the model has: the last, or with a validation the best; 0 before `fit`."""
+        return self._best_epoch
 
     def objective(self, interactions: Interactions) -> float:
         """The value of the objective on the interactions that the model was fitted to. O(nnz f + (users + items) f^2).
@@ -127,6 +144,74 @@ class ALS(BaseModel):
         return als_objective(
             interactions.matrix, self.user_factors, self.item_factors, self._objective, num_threads=self.num_threads
         )
+
+    def fit(
+        self,
+        interactions: Interactions,
+        progress: Progress | None = None,
+        *,
+        on_epoch: Callable[[EpochReport], object] | None = None,
+        track_objective: bool = False,
+        validation: Validation | Interactions | None = None,
+        cancel: Callable[[], bool] | None = None,
+    ) -> Self:
+        """Learn from interactions.
+
+        Ctrl-C stops a fit within a second, and so does `cancel`. Where `validation` or `cancel` is given, whole epochs are
+        kept, which takes the memory of the factors once more; the model then has the best, or the last, of them. In any
+        other case a fit that did not end leaves the model as it was.
+
+        Args:
+            interactions: weights by user and item.
+            progress: told the part done in [0, 1]; an exception that it raises stops the fit and leaves the model as it was.
+            on_epoch: told what each epoch did, as `history` has it; an exception that it raises does the same.
+            track_objective: give the reports the objective's value, for O(nnz f) more an epoch.
+            validation: held-out interactions under the same id maps, or a `Validation` that also says by which metric they are
+                judged and when to stop. The model has the factors of the best epoch, and `best_epoch` its number.
+            cancel: asked every 50 ms or less often; stops the fit where it returns true.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            InvalidArgumentError: there is nothing to learn from, or a parameter does not fit the data.
+            CancelledError: `cancel` returned true.
+            OutOfMemoryError: before more is allocated than there is.
+
+        Example:
+            >>> import recocore
+            >>> data = recocore.Interactions.from_coo([0, 0, 1, 1], [0, 1, 0, 2])
+            >>> model = recocore.models.ALS(factors=2, iterations=2)
+            >>> model = model.fit(data, on_epoch=lambda report: print(report.epoch), track_objective=True)
+            1
+            2
+            >>> model.history[1].objective < model.history[0].objective
+            True
+        """
+        check_learnable(interactions)
+        if validation is not None and not isinstance(validation, Validation):
+            validation = Validation(validation)
+        if validation is not None:
+            validation.check_shape(interactions.matrix.shape)
+        problem = self._problem(interactions)
+        run = Run(
+            epochs=self.iterations,
+            progress=progress,
+            on_epoch=on_epoch,
+            track_objective=track_objective,
+            validation=validation,
+            judge=None if validation is None else self._judge(problem, interactions, validation),
+            cancel=cancel,
+            store=None if validation is None and cancel is None else MemoryStore(),
+        )
+        trained = train(problem, run)
+        if trained.stopped is None and progress is not None:
+            progress(1.0)
+        self._scorer = self._scorer_of(problem, interactions)
+        self._history, self._best_epoch = trained.history, trained.epoch
+        if trained.stopped is not None:
+            raise trained.stopped
+        return self
 
     def fold_in_users(self, interactions: Csr) -> Float32Array:
         """Factors for users `[n, n_items]` that the model was not fitted to, float32 `[n, factors]`, by the exact solver.
@@ -185,16 +270,27 @@ class ALS(BaseModel):
         assert isinstance(scorer, FactorScorer)  # _learn returns no other
         return scorer
 
-    def _learn(self, interactions: Interactions, progress: Progress | None) -> FactorScorer:
+    def _problem(self, interactions: Interactions) -> AlsProblem:
         by_user, by_item = (checked_interactions(side) for side in (interactions.matrix, interactions.by_item))
         n_users, n_items = interactions.matrix.shape
         require_memory((n_users + n_items) * self.factors * 8, f"ALS with {self.factors} factors")
         users, items = self._first_factors(n_users, n_items)
         settings = SolverSettings(self.solver, self.cg_steps, self.block_size, self.num_threads)
-        problem = AlsProblem(by_user, by_item, users, items, self._objective, settings)
-        self._reports = train(problem, self.iterations, progress)
+        return AlsProblem(by_user, by_item, users, items, self._objective, settings)
+
+    def _scorer_of(self, problem: AlsProblem, interactions: Interactions) -> FactorScorer:
         objective = np.array([self.regularization, self.alpha0, self.nu, _LOSSES.index(self.loss)])
-        return FactorScorer(interactions.matrix, users, items, objective)
+        return FactorScorer(interactions.matrix, problem.user_factors, problem.item_factors, objective)
+
+    def _judge(self, problem: AlsProblem, interactions: Interactions, validation: Validation) -> Judge:
+        """The metric of the factors as they are when it is called."""
+
+        def judge(progress: Progress | None) -> float:
+            present = ALS(**self.params())
+            present._scorer = self._scorer_of(problem, interactions)
+            return validation.value(present, progress)
+
+        return judge
 
     def _first_factors(self, n_users: int, n_items: int) -> tuple[Float32Array, Float32Array]:
         rng = np.random.default_rng(self.seed)

@@ -50,7 +50,7 @@ class AlsProblem:
         """Half an epoch: the users' factors, with the items' held."""
         return self._solve(self.by_user, self.item_factors, self.user_factors, progress)
 
-    def value(self) -> float:
+    def value(self, progress: Progress | None = None) -> float:
         """The objective at the present factors. O(nnz f + (users + items) f^2)."""
         return als_objective(
             self.by_user,
@@ -58,7 +58,12 @@ class AlsProblem:
             self.item_factors,
             self.objective,
             num_threads=self.settings.num_threads,
+            progress=progress,
         )
+
+    def arrays(self) -> dict[str, Float32Array]:
+        """All that epochs change, by name."""
+        return {"user_factors": self.user_factors, "item_factors": self.item_factors}
 
     def _solve(
         self, interactions: AlsInteractions, fixed: Float32Array, solved: Float32Array, progress: Progress | None

@@ -52,9 +52,6 @@ class BaseModel(ABC):
         """The constructor's keywords with their values, JSON-ready: the same model again is `type(model)(**params)`."""
 
     @abstractmethod
-    def _learn(self, interactions: Interactions, progress: Progress | None) -> Scorer:
-        """The scorer that fits these interactions."""
-
     def fit(self, interactions: Interactions, progress: Progress | None = None) -> Self:
         """Learn from interactions.
 
@@ -68,12 +65,6 @@ class BaseModel(ABC):
         Raises:
             InvalidArgumentError: there is nothing to learn from, or a parameter does not fit the data.
         """
-        check_learnable(interactions)
-        scorer = self._learn(interactions, progress)
-        if progress is not None:
-            progress(1.0)
-        self._scorer = scorer
-        return self
 
     @property
     def scorer(self) -> Scorer:
@@ -161,6 +152,23 @@ class BaseModel(ABC):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.params().items())
         return f"{type(self).__name__}({arguments})"
+
+
+class OneStepModel(BaseModel):
+    """A model that learns in one call, without epochs."""
+
+    @abstractmethod
+    def _learn(self, interactions: Interactions, progress: Progress | None) -> Scorer:
+        """The scorer that fits these interactions."""
+
+    def fit(self, interactions: Interactions, progress: Progress | None = None) -> Self:
+        """Learn from interactions; see `BaseModel.fit`."""
+        check_learnable(interactions)
+        scorer = self._learn(interactions, progress)
+        if progress is not None:
+            progress(1.0)
+        self._scorer = scorer
+        return self
 
 
 def check_learnable(interactions: object) -> None:

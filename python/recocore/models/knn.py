@@ -10,7 +10,7 @@ import numpy as np
 
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
-from recocore.models.base import BaseModel, check_device, check_learnable
+from recocore.models.base import OneStepModel, check_device, check_learnable
 from recocore.models.knn_update import Fitted, updated_neighbors
 from recocore.ops.arguments import choice, integer, not_negative, threads
 from recocore.ops.similarity import SIMILARITY_KINDS, similarity
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recocore.types import Int32Array, Progress
 
 
-class _NeighborModel(BaseModel):
+class _NeighborModel(OneStepModel):
     """The parameters of a neighbourhood model; which side is compared is the subclass's."""
 
     def __init__(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from recocore.models.base import BaseModel
+from recocore.models.base import OneStepModel
 from recocore.scoring import PopularityScorer
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recocore.types import Progress
 
 
-class Popularity(BaseModel):
+class Popularity(OneStepModel):
     """Everyone gets the items that most users have, less those they have seen."""
 
     name: ClassVar[str] = "popularity"

@@ -138,10 +138,11 @@ def als_objective(
     objective: AlsObjective,
     *,
     num_threads: int = 0,
+    progress: Progress | None = None,
 ) -> float:
     """The value of the objective: predictions in float32, summed in float64. O(nnz f + (rows + cols) f^2)."""
     params = _native.AlsParams(objective.regularization, objective.alpha0, objective.nu, objective.loss)
-    return _native.als_objective(_held(interactions), row_factors, col_factors, params, num_threads)
+    return _native.als_objective(_held(interactions), row_factors, col_factors, params, num_threads, progress)
 
 
 def _held(interactions: Csr | AlsInteractions) -> AlsInteractions:
