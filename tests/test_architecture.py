@@ -18,10 +18,11 @@ SHARED = {"csr", "errors", "memory", "recommendations", "types"}
 
 ROOMS: dict[str, set[str]] = {
     "ops": {"_native"},
-    "data": {"_native", "ops"},
+    "storage": set(),
+    "data": {"_native", "ops", "storage"},
     "scoring": {"_native", "ops"},
-    "models": {"data", "ops", "scoring"},
-    "index": {"_native", "data", "scoring"},
+    "models": {"data", "ops", "scoring", "storage"},
+    "index": {"_native", "data", "scoring", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "service": {"index", "v1"},
     "client": {"v1"},

@@ -15,7 +15,8 @@ import pytest
 from recocore.errors import CorruptError
 from recocore.index import Index, loading
 from recocore.index.contents import MATRIX_FILES, POPULAR_FILES
-from recocore.index.manifest import FileEntry, Manifest
+from recocore.index.manifest import Manifest
+from recocore.storage.file_entry import FileEntry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -197,7 +198,7 @@ def test_a_pickle_is_refused(saved: Path) -> None:
     name = "scorer.user_factors.npy"
     np.save(saved / name, np.array([{"evil": 1}], dtype=object), allow_pickle=True)
     adopt(saved, name, "|O", [1])
-    with pytest.raises(CorruptError, match=rf"{name}: dtype '\|O' is none that an index holds"):
+    with pytest.raises(CorruptError, match=rf"{name}: dtype '\|O' is none that is stored"):
         Index.load(saved)
     adopt(saved, name, "<f4", [1])
     with pytest.raises(CorruptError, match=rf"{name}: holds \|O"):

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from recocore.errors import InvalidArgumentError, NotFoundError
-from recocore.index import Index, folder
+from recocore.index import Index
 from recocore.index.manifest import Manifest
+from recocore.storage import folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from recocore.errors import CorruptError, InvalidArgumentError
 if TYPE_CHECKING:
     import io
 
-    from recocore.index.manifest import FileEntry
+    from recocore.storage.file_entry import FileEntry
 
 
 def write_ids(sink: io.RawIOBase, ids: IdMap) -> None:

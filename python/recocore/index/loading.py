@@ -5,8 +5,6 @@ Workers on one machine that map the same index share one copy of it in memory.
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import stat
 from contextlib import ExitStack, contextmanager
@@ -15,18 +13,20 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from recocore.csr import Csr
 from recocore.errors import CorruptError, NotFoundError
-from recocore.index.array_file import map_array
 from recocore.index.contents import ID_FILES, MATRIX_FILES, POPULAR_FILES, SCORER_PREFIX, IndexData
 from recocore.index.id_file import map_ids
-from recocore.index.manifest import MANIFEST_NAME, FileEntry, Manifest
+from recocore.index.manifest import MANIFEST_NAME, Manifest
 from recocore.index.popular import PopularItems
 from recocore.scoring import SCORERS
+from recocore.storage.array_file import map_array
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from recocore.data import IdMap
+    from recocore.storage.file_entry import FileEntry
     from recocore.types import AnyArray
 
 _T = TypeVar("_T")
@@ -145,15 +145,7 @@ def _open(path: Path, folder: int, name: str) -> io.BufferedReader:
 def _read(
     source: io.BufferedReader, entry: FileEntry, reader: Callable[[IO[bytes], FileEntry], _T], *, verify: bool
 ) -> _T:
-    size = source.seek(0, io.SEEK_END)
-    if size != entry.size:
-        raise CorruptError(f"expected {entry.size} bytes, got {size}")
-    source.seek(0)
-    if verify:
-        digest = hashlib.file_digest(source, "sha256").hexdigest()
-        if digest != entry.sha256:
-            raise CorruptError(f"damaged: expected SHA-256 {entry.sha256:.12}…, got {digest:.12}…")
-        source.seek(0)
+    entry.check(source, verify=verify)
     return reader(source, entry)
 
 

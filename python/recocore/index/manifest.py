@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from recocore.errors import CorruptError, InvalidArgumentError
+from recocore.storage.document import count, digest, parse, seal, take
+from recocore.storage.file_entry import FileEntry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,25 +21,6 @@ MANIFEST_NAME = "manifest.json"
 # A plain name: nothing that leads out of the folder, no hidden file.
 _FILE_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)*\.(npy|arrow)")
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
-
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class FileEntry:
-    """What the manifest says of one file.
-
-    Attributes:
-        size: bytes.
-        sha256: hexadecimal digest of the bytes.
-        dtype: NumPy's name of the array's type, such as `<f4`; for an id map its kind.
-        shape: of the array; `[n]` for an id map.
-    """
-
-    size: int
-    sha256: str
-    dtype: str
-    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +51,7 @@ class Manifest:
     def version(self) -> str:
         """Twelve hexadecimal digits of a digest of the content: what answers, not when or by what it was written."""
         body = self._body()
-        return _digest({key: body[key] for key in ("model", "scorer", "counts", "files")})[:12]
+        return digest({key: body[key] for key in ("model", "scorer", "counts", "files")})[:12]
 
     def to_bytes(self) -> bytes:
         """The one spelling of this manifest; reading refuses any other, so that damage cannot hide in it.
@@ -80,7 +61,7 @@ class Manifest:
         """
         try:
             body = {"format": FORMAT, "format_version": FORMAT_VERSION, "version": self.version, **self._body()}
-            return _render({**body, "digest": _digest(body)})
+            return seal(body)
         except (TypeError, ValueError, RecursionError) as error:
             raise InvalidArgumentError(f"params, metrics: expected what JSON can hold, got {error}") from error
 
@@ -91,27 +72,27 @@ class Manifest:
         Raises:
             CorruptError: not a manifest, of a newer format, or changed since it was written; the message says which.
         """
-        body = _parse(data)
+        body = parse(data)
         if body.get("format") != FORMAT:
             raise CorruptError(f'not a recocore index: expected format "{FORMAT}", got {body.get("format")!r}')
-        version = _take(body, "format_version", int)
+        version = take(body, "format_version", int)
         if version > FORMAT_VERSION:
             raise CorruptError(
                 f"format_version {version} is newer than this recocore reads ({FORMAT_VERSION}); upgrade recocore"
             )
         if version != FORMAT_VERSION:
             raise CorruptError(f"format_version: expected {FORMAT_VERSION}, got {version}")
-        model = _take(body, "model", dict)
-        counts = _take(body, "counts", dict)
+        model = take(body, "model", dict)
+        counts = take(body, "counts", dict)
         manifest = cls(
-            recocore_version=_take(body, "recocore_version", str),
-            created=_time(_take(body, "created", str)),
-            model=_take(model, "name", str),
-            params=_take(model, "params", dict),
-            scorer=_take(body, "scorer", str),
-            counts={name: _count(counts, name) for name in ("users", "items", "interactions")},
-            metrics=_take(body, "metrics", dict),
-            files={name: _entry(name, entry) for name, entry in _take(body, "files", dict).items()},
+            recocore_version=take(body, "recocore_version", str),
+            created=_time(take(body, "created", str)),
+            model=take(model, "name", str),
+            params=take(model, "params", dict),
+            scorer=take(body, "scorer", str),
+            counts={name: count(counts, name) for name in ("users", "items", "interactions")},
+            metrics=take(body, "metrics", dict),
+            files={name: _entry(name, entry) for name, entry in take(body, "files", dict).items()},
         )
         try:
             unchanged = manifest.to_bytes() == data
@@ -136,38 +117,6 @@ class Manifest:
         }
 
 
-def _render(body: dict[str, Any]) -> bytes:
-    return (json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _digest(body: dict[str, Any]) -> str:
-    return hashlib.sha256(_render(body)).hexdigest()
-
-
-def _parse(data: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(data.decode())
-    except (ValueError, RecursionError) as error:
-        raise CorruptError(f"not JSON: {error}") from error
-    if not isinstance(body, dict):
-        raise CorruptError(f"expected a JSON object, got {type(body).__name__}")
-    return body
-
-
-def _take(body: dict[str, Any], key: str, kind: type[_T]) -> _T:
-    value = body.get(key)
-    if type(value) is not kind:
-        raise CorruptError(f"{key}: expected {kind.__name__}, got {value!r:.60}")
-    return value
-
-
-def _count(body: dict[str, Any], key: str) -> int:
-    count = _take(body, key, int)
-    if not 0 <= count < 2**63:
-        raise CorruptError(f"{key}: expected at least 0 and less than 2**63, got {count}")
-    return count
-
-
 def _time(text: str) -> datetime:
     try:
         return datetime.strptime(text, _TIME).replace(tzinfo=UTC)
@@ -178,9 +127,4 @@ def _time(text: str) -> datetime:
 def _entry(name: str, entry: Any) -> FileEntry:
     if not _FILE_NAME.fullmatch(name):
         raise CorruptError(f"files: {name!r:.60} is not the name of a file that an index holds")
-    if not isinstance(entry, dict):
-        raise CorruptError(f"files: {name}: expected an object, got {type(entry).__name__}")
-    shape = _take(entry, "shape", list)
-    if not all(type(n) is int and 0 <= n < 2**63 for n in shape):
-        raise CorruptError(f"files: {name}: shape: expected whole numbers of at least 0, got {shape!r:.60}")
-    return FileEntry(_count(entry, "size"), _take(entry, "sha256", str), _take(entry, "dtype", str), tuple(shape))
+    return FileEntry.from_json(name, entry)

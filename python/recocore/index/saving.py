@@ -11,12 +11,13 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
-from recocore.index.array_file import write_array
 from recocore.index.contents import ID_FILES, MATRIX_FILES, POPULAR_FILES, SCORER_PREFIX
-from recocore.index.folder import published
 from recocore.index.id_file import write_ids
 from recocore.index.loading import read_manifest
-from recocore.index.manifest import MANIFEST_NAME, FileEntry, Manifest
+from recocore.index.manifest import MANIFEST_NAME, Manifest
+from recocore.storage.array_file import write_array
+from recocore.storage.file_entry import FileEntry
+from recocore.storage.folder import published
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from recocore.memory import require_memory
+from recocore.models.als_checkpoint import Checkpoints
 from recocore.models.als_problem import AlsProblem, SolverSettings
 from recocore.models.als_training import Run, train
 from recocore.models.base import BaseModel, check_device, check_learnable
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from recocore.data import Interactions
     from recocore.models.als_training import Judge
     from recocore.models.epoch_report import EpochReport
+    from recocore.models.epoch_store import EpochStore
     from recocore.ops.als import AlsReport
     from recocore.types import Float32Array, Progress
 
@@ -153,13 +157,14 @@ class ALS(BaseModel):
         on_epoch: Callable[[EpochReport], object] | None = None,
         track_objective: bool = False,
         validation: Validation | Interactions | None = None,
+        checkpoint: str | Path | None = None,
         cancel: Callable[[], bool] | None = None,
     ) -> Self:
         """Learn from interactions.
 
-        Ctrl-C stops a fit within a second, and so does `cancel`. Where `validation` or `cancel` is given, whole epochs are
-        kept, which takes the memory of the factors once more; the model then has the best, or the last, of them. In any
-        other case a fit that did not end leaves the model as it was.
+        Ctrl-C stops a fit within a second, and so does `cancel`. Where `validation`, `checkpoint` or `cancel` is given, whole
+        epochs are kept, on disk with `checkpoint`, else by a second copy of the factors in memory; the stopped model then
+        has the best, or the last, of them. In any other case a fit that did not end leaves the model as it was.
 
         Args:
             interactions: weights by user and item.
@@ -168,13 +173,18 @@ class ALS(BaseModel):
             track_objective: give the reports the objective's value, for O(nnz f) more an epoch.
             validation: held-out interactions under the same id maps, or a `Validation` that also says by which metric they are
                 judged and when to stop. The model has the factors of the best epoch, and `best_epoch` its number.
+            checkpoint: a folder for whole epochs. Where it has some, the fit goes on after the last of them, to the bytes that
+                it would have had without a stop (on the same instruction set); with more `iterations` than before it goes on
+                further. The disk holds the last two epochs and the best one.
             cancel: asked every 50 ms or less often; stops the fit where it returns true.
 
         Returns:
             The model itself.
 
         Raises:
-            InvalidArgumentError: there is nothing to learn from, or a parameter does not fit the data.
+            InvalidArgumentError: there is nothing to learn from, a parameter does not fit the data, or the checkpoint is of
+                other settings or data, which are named.
+            CorruptError: the checkpoint is damaged; its file and what to do are named.
             CancelledError: `cancel` returned true.
             OutOfMemoryError: before more is allocated than there is.
 
@@ -193,18 +203,22 @@ class ALS(BaseModel):
             validation = Validation(validation)
         if validation is not None:
             validation.check_shape(interactions.matrix.shape)
-        problem = self._problem(interactions)
-        run = Run(
-            epochs=self.iterations,
-            progress=progress,
-            on_epoch=on_epoch,
-            track_objective=track_objective,
-            validation=validation,
-            judge=None if validation is None else self._judge(problem, interactions, validation),
-            cancel=cancel,
-            store=None if validation is None and cancel is None else MemoryStore(),
-        )
-        trained = train(problem, run)
+        with ExitStack() as stack:
+            store = self._store(interactions, validation, checkpoint, keeps=cancel is not None)
+            if isinstance(store, Checkpoints):
+                stack.enter_context(store)
+            problem = self._problem(interactions)
+            run = Run(
+                epochs=self.iterations,
+                progress=progress,
+                on_epoch=on_epoch,
+                track_objective=track_objective,
+                validation=validation,
+                judge=None if validation is None else self._judge(problem, interactions, validation),
+                cancel=cancel,
+                store=store,
+            )
+            trained = train(problem, run)
         if trained.stopped is None and progress is not None:
             progress(1.0)
         self._scorer = self._scorer_of(problem, interactions)
@@ -291,6 +305,17 @@ class ALS(BaseModel):
             return validation.value(present, progress)
 
         return judge
+
+    def _store(
+        self, interactions: Interactions, validation: Validation | None, checkpoint: str | Path | None, *, keeps: bool
+    ) -> EpochStore | None:
+        if checkpoint is not None:
+            # What changes no byte of an epoch may change between two parts of a fit.
+            settings = {k: v for k, v in self.params().items() if k not in {"iterations", "num_threads", "device"}}
+            held_out = None if validation is None else validation.fingerprint()
+            fitted = {**settings, "interactions": interactions.matrix.fingerprint(), "validation": held_out}
+            return Checkpoints(Path(checkpoint), fitted)
+        return MemoryStore() if keeps or validation is not None else None
 
     def _first_factors(self, n_users: int, n_items: int) -> tuple[Float32Array, Float32Array]:
         rng = np.random.default_rng(self.seed)

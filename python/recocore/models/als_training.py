@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
-from recocore.errors import CancelledError
+from recocore.errors import CancelledError, InvalidArgumentError
 from recocore.models.epoch_report import EpochReport
 
 if TYPE_CHECKING:
@@ -83,13 +83,19 @@ class Trained:
     stopped: BaseException | None = None
 
 
-def train(problem: AlsProblem, run: Run, history: Sequence[EpochReport] = ()) -> Trained:
-    """Run epochs on a problem, after those of a `history` that its factors already went through.
+def train(problem: AlsProblem, run: Run) -> Trained:
+    """Run epochs on a problem, after those that the store has of it.
 
     Ctrl-C, or `run.cancel`, ends it with the best whole epoch so far; so the problem then has factors that a fit may
     return. Where no epoch is whole yet, or no store keeps one, what stopped it is raised and the factors are void.
     """
-    done = list(history)
+    done = [] if run.store is None else run.store.resume(problem.arrays())
+    if len(done) > run.epochs:
+        raise InvalidArgumentError(
+            f"checkpoint: is at epoch {len(done)}, beyond iterations={run.epochs}; raise iterations, or choose another "
+            "folder",
+            field="checkpoint",
+        )
     solving = False
     stopped: BaseException | None = None
     try:

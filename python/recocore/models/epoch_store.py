@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 class EpochStore(Protocol):
     """Where a fit keeps what it would return if the next epoch did not come to its end."""
 
+    def resume(self, arrays: Mapping[str, Float32Array]) -> list[EpochReport]:
+        """Write the arrays of the last epoch that an earlier fit kept into `arrays`: the history up to it."""
+        ...
+
     def put(self, history: Sequence[EpochReport], best: int, arrays: Mapping[str, Float32Array]) -> None:
         """Keep the arrays of the epoch that the history ends with; `best` is the number of the one to return."""
         ...
@@ -30,6 +34,10 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._kept: dict[str, Float32Array] = {}
+
+    def resume(self, arrays: Mapping[str, Float32Array]) -> list[EpochReport]:
+        """Nothing outlives a fit."""
+        return []
 
     def put(self, history: Sequence[EpochReport], best: int, arrays: Mapping[str, Float32Array]) -> None:
         """Copy the arrays where theirs is the best epoch."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -85,6 +85,10 @@ class Validation:
     def name(self) -> str:
         """The metric's name."""
         return self.metric if isinstance(self.metric, str) else getattr(self.metric, "__name__", "metric")
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What tells the choice of one best epoch from another, as JSON holds it. O(nnz)."""
+        return {"metric": self.name, "min_delta": self.min_delta, **self.held_out.matrix.fingerprint()}
 
     def check_shape(self, shape: tuple[int, int]) -> None:
         """Refuse held-out interactions of other users and items than those of the fit."""

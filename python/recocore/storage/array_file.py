@@ -1,7 +1,7 @@
 """Arrays as `.npy` files: written plainly, read by a strict reader that maps and never evaluates anything.
 
-NumPy's own reader takes pickles, Python 2 headers and Fortran order, and reads its header with a Python parser. An
-index holds none of these, so its reader takes exactly what its writer writes.
+NumPy's own reader takes pickles, Python 2 headers and Fortran order, and reads its header with a Python parser.
+Nothing here is written so, and this reader takes exactly what its writer writes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from recocore.errors import CorruptError
 if TYPE_CHECKING:
     import io
 
-    from recocore.index.manifest import FileEntry
+    from recocore.storage.file_entry import FileEntry
     from recocore.types import AnyArray
 
-# Every dtype that an index holds; little-endian, so that a file means the same everywhere.
+# Every dtype that is stored; little-endian, so that a file means the same everywhere.
 DTYPES = ("<f4", "<f8", "<i4", "<i8")
 
 _MAGIC = b"\x93NUMPY\x01\x00"
@@ -44,7 +44,7 @@ def map_array(source: IO[bytes], entry: FileEntry) -> AnyArray:
         CorruptError: not an array file, or not the array that the manifest names.
     """
     if entry.dtype not in DTYPES:
-        raise CorruptError(f"dtype {entry.dtype!r:.40} is none that an index holds: {', '.join(DTYPES)}")
+        raise CorruptError(f"dtype {entry.dtype!r:.40} is none that is stored: {', '.join(DTYPES)}")
     head = source.read(len(_MAGIC) + 2)
     if head[: len(_MAGIC)] != _MAGIC:
         raise CorruptError("not a version 1.0 .npy file: its first bytes differ")
