@@ -27,14 +27,13 @@ if TYPE_CHECKING:
 
 P = TypeVar("P")
 
-_REPEATS = 7
 _QUICK_REPEATS = 3
 
 
 @click.command("benchmarks", context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("scenario", required=False)
 @click.option("--case", "names", multiple=True, help="Only this case; may be given several times.")
-@click.option("--repeats", type=click.IntRange(min=1), help="Rounds; 7, or 3 with --quick.")
+@click.option("--repeats", type=click.IntRange(min=1), help="Rounds; what the scenario says, or 3 with --quick.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Of each competitor.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder of the results.")
 @click.option("--data", type=click.Path(path_type=Path), help="Folder of the data sets; else RECOCORE_DATA.")
@@ -73,7 +72,7 @@ def command(
     with tempfile.TemporaryDirectory(prefix="recocore-bench-log-") as logs, _progress() as tell:
         settings = Settings(
             threads=threads,
-            repeats=repeats or (_QUICK_REPEATS if quick else _REPEATS),
+            repeats=repeats or (_QUICK_REPEATS if quick else chosen.repeats),
             data=data or Path(os.environ.get("RECOCORE_DATA") or ROOT.parent / "shared" / "data"),
             limit=limit,
             log=Path(logs) / "log",
@@ -108,7 +107,7 @@ def run_scenario(scenario: Scenario[P], cases: Sequence[Case[P]], settings: Sett
             skipped.append(Skipped(case.name, str(error)))
             target.print(f"{case.name}: skipped: {error}", style="yellow")
         else:
-            print_case(target, done[-1], scenario.work_unit, roof)
+            print_case(target, done[-1], scenario, roof)
     return Results(
         scenario=scenario.name,
         title=scenario.title,
@@ -122,6 +121,8 @@ def run_scenario(scenario: Scenario[P], cases: Sequence[Case[P]], settings: Sett
         roof=roof,
         cases=tuple(done),
         skipped=tuple(skipped),
+        part=scenario.part,
+        races=scenario.races,
     )
 
 

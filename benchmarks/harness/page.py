@@ -6,12 +6,16 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from benchmarks.harness import plots
-from benchmarks.harness.results import OURS
-from benchmarks.harness.words import amount, comparison, memory, rate, seconds, times
+from benchmarks.harness.races import finish
+from benchmarks.harness.results import OURS, is_ours
+from benchmarks.harness.statistics import ratio_of_medians
+from benchmarks.harness.words import amount, comparison, memory, needs, one, rate, seconds, times
 
 if TYPE_CHECKING:
     from benchmarks.harness.machine import Machine
+    from benchmarks.harness.races import Finish
     from benchmarks.harness.results import CaseResult, Results, Timed
+    from benchmarks.harness.scenario import Race
     from benchmarks.harness.statistics import Ratio
 
 _CSS = """
@@ -82,25 +86,45 @@ def _setting(results: Results) -> str:
 
 
 def _verdicts(results: Results) -> str:
-    """A line a case: the ratio to the fastest peer, a loss as plain as a win."""
+    """A line a case: the ratio to the fastest peer, a loss as plain as a win. A race decides where there is one."""
     lines = []
     for case in results.cases:
-        peers = [entry for entry in case.timed if entry.ratio is not None]
-        if not peers:
-            continue
-        best = min(peers, key=lambda entry: entry.times.median)
-        assert best.ratio is not None
-        lines.append(
-            f"<li>{escape(case.name)}: {_verdict(best)} than {escape(best.name)}, the fastest peer "
-            f'<span class="muted">({_interval(best.ratio)})</span></li>'
-        )
+        races = [raced for metric, race in results.races.items() if (raced := finish(case, metric, race)) is not None]
+        said = [_race_verdict(raced) for raced in races] or _time_verdicts(case)
+        lines += [f"<li>{escape(case.name)}: {verdict}</li>" for verdict in said]
     return f'<ul class="verdicts">{"".join(lines)}</ul>' if lines else ""
 
 
-def _verdict(peer: Timed) -> str:
-    assert peer.ratio is not None
-    kind = "win" if peer.ratio.value >= 1 else "loss"
-    return f'<span class="{kind}">{comparison(peer.ratio.value)}</span>'
+def _time_verdicts(case: CaseResult) -> list[str]:
+    """The fastest of ours against the fastest peer, of each kind of answer."""
+    said = []
+    for group in dict.fromkeys(entry.group for entry in case.timed):
+        entries = sorted((entry for entry in case.timed if entry.group == group), key=lambda entry: entry.times.median)
+        ours = next((entry for entry in entries if is_ours(entry.name)), None)
+        best = next((entry for entry in entries if not is_ours(entry.name)), None)
+        if ours is None or best is None:
+            continue
+        ratio = ratio_of_medians(best.times.seconds, ours.times.seconds)
+        kind = f" {escape(group)}" if group else ""
+        said.append(
+            f"{_verdict(ratio.value)} than {escape(best.name)}, the fastest{kind} peer "
+            f'<span class="muted">({_interval(ratio)})</span>'
+        )
+    return said
+
+
+def _race_verdict(raced: Finish) -> str:
+    peer, theirs = raced.peer
+    to = f"to {escape(raced.metric)} {raced.target:.5g}"
+    if raced.ours is None:
+        return f'<span class="loss">recocore does not come</span> {to}, as {escape(peer)} does'
+    name, seconds_taken = raced.ours
+    way = "" if name == OURS else f" ({escape(name)})"
+    return f"{_verdict(theirs / seconds_taken)} {to}{way} than {escape(peer)}, the fastest peer there"
+
+
+def _verdict(ratio: float) -> str:
+    return f'<span class="{"win" if ratio >= 1 else "loss"}">{comparison(ratio)}</span>'
 
 
 def _interval(ratio: Ratio) -> str:
@@ -115,9 +139,36 @@ def _case(case: CaseResult, results: Results) -> str:
     plot = f"<figure>{plots.bars(case)}</figure>" if case.timed else ""
     has_quality = any(results.drawn in entry.quality for entry in case.timed)
     quality = f"<figure>{plots.scatter(case, results.drawn)}</figure>" if results.drawn and has_quality else ""
+    races = "".join(_race(case, metric, race) for metric, race in results.races.items())
     return (
-        f'<h2>{escape(case.name)}</h2><p class="muted">{described}</p>{_missing(case)}{plot}{quality}'
-        f"{_table(case)}{_rate(case, results)}"
+        f'<h2>{escape(case.name)}</h2><p class="muted">{described}</p>{_missing(case)}{races or plot}{quality}'
+        f"{_table(case, results)}{_rate(case, results)}"
+    )
+
+
+def _race(case: CaseResult, metric: str, race: Race) -> str:
+    """How a quality comes about, and who is first at what the peers come to."""
+    raced = finish(case, metric, race)
+    if raced is None:
+        return ""
+    rows = []
+    for name, arrival in sorted(raced.seconds.items(), key=lambda item: (item[1] is None, item[1])):
+        against = "" if arrival is None or raced.ours is None else times(arrival / raced.ours[1])
+        cells = [escape(name), "never" if arrival is None else seconds(arrival), against, f"{raced.last[name]:.6g}"]
+        mark = ' class="ours"' if is_ours(name) else ""
+        rows.append(f"<tr{mark}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    head = "".join(
+        f"<th>{column}</th>"
+        for column in (
+            "",
+            f"to {escape(metric)} {raced.target:.5g}",
+            "against recocore's best",
+            f"{escape(metric)} in the end",
+        )
+    )
+    return (
+        f"<figure>{plots.trajectories(case, metric, race)}</figure>"
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )
 
 
@@ -128,26 +179,30 @@ def _missing(case: CaseResult) -> str:
     return f'<p class="dropped">{"<br>".join(lines)}</p>' if lines else ""
 
 
-def _table(case: CaseResult) -> str:
-    metrics = list(dict.fromkeys(name for entry in case.timed for name in entry.quality))
-    columns = ["", "median", "p95", "spread", "memory", *metrics, "time / recocore's"]
+def _table(case: CaseResult, results: Results) -> str:
+    metrics = list(dict.fromkeys(name for entry in case.timed for name in entry.quality if name != results.work_unit))
+    part = [one(results.part)] if results.part and case.parts > 1 else []
+    need = ["of need"] if case.memory else []
+    columns = ["", "median", *part, "p95", "spread", "memory", *need, *metrics, "time / recocore's"]
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    rows = "".join(_row(entry, metrics) for entry in sorted(case.timed, key=lambda entry: entry.times.median))
+    rows = "".join(_row(entry, metrics, case) for entry in sorted(case.timed, key=lambda entry: entry.times.median))
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>' if rows else ""
 
 
-def _row(entry: Timed, metrics: list[str]) -> str:
+def _row(entry: Timed, metrics: list[str], case: CaseResult) -> str:
     own_version = next(iter(entry.versions.values()), "")
     cells = [
         f"{escape(entry.name)} <small>{escape(own_version)}</small>",
         seconds(entry.times.median),
+        *([seconds(entry.times.median / case.parts)] if case.parts > 1 else []),
         seconds(entry.times.p95),
         seconds(entry.times.spread),
         memory(entry.peak_bytes),
+        *([needs(entry.peak_bytes, case.memory)] if case.memory else []),
         *(f"{entry.quality[name]:.3g}" if name in entry.quality else "" for name in metrics),
         _ratio(entry.ratio),
     ]
-    mark = ' class="ours"' if entry.name == OURS else ""
+    mark = ' class="ours"' if is_ours(entry.name) else ""
     return f"<tr{mark}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
@@ -158,8 +213,9 @@ def _ratio(ratio: Ratio | None) -> str:
 def _rate(case: CaseResult, results: Results) -> str:
     if case.ours is None:
         return ""
-    own = case.work / case.ours.times.median
-    said = f"{amount(case.work)} {results.work_unit}: recocore does {rate(own, results.work_unit)}"
+    work = case.work_of(case.ours, results.work_unit)
+    own = work / case.ours.times.median
+    said = f"{amount(work)} {results.work_unit}: recocore does {rate(own, results.work_unit)}"
     if results.roof is not None:
         said += f", {own / results.roof.rate:.2f} times the roof of {rate(results.roof.rate)} ({results.roof.name})"
     return f'<p class="muted">{escape(said)}.</p>'

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from benchmarks.harness.results import OURS
+from benchmarks.harness.results import OURS, is_ours
 from benchmarks.harness.statistics import power_law
 from benchmarks.harness.words import amount, comparison, seconds
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.harness.results import CaseResult
+    from benchmarks.harness.scenario import Race
 
 # Stand-ins that matplotlib writes out and that become variables of the page's style sheet.
 _INK, _MUTED, _RULE, _OURS, _PEER, _PAPER = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
@@ -31,6 +32,11 @@ _VARIABLES = {
     _PAPER: "var(--paper)",
 }
 _WIDTH = 6.0
+# On a logarithmic axis nothing is at zero: whoever comes to the lowest value is drawn here.
+_LEAST_EXCESS = 1e-6
+# Pixels between the middles of two names, and where they begin on the width of the axes.
+_LABEL_GAP = 12.5
+_LABELS_AT = 0.74
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "recocore",
@@ -55,13 +61,13 @@ def bars(case: CaseResult) -> str:
     timed = sorted(case.timed, key=lambda entry: entry.times.median, reverse=True)
     with mpl.rc_context(_STYLE):
         figure, axes = _figure(0.35 + 0.42 * len(timed))
-        colours = [_OURS if entry.name == OURS else _PEER for entry in timed]
+        colours = [_OURS if is_ours(entry.name) else _PEER for entry in timed]
         medians = [entry.times.median for entry in timed]
         axes.barh(range(len(timed)), medians, height=0.56, color=colours)
         for row, entry in enumerate(timed):
             # The p95 as a thin line from the bar's end: what a bad run takes.
             axes.plot([entry.times.median, entry.times.p95], [row, row], color=_MUTED, linewidth=1.4)
-            said = f": {comparison(entry.ratio.value)}" if entry.ratio else ""
+            said = f": {comparison(entry.ratio.value)}" if entry.ratio and not is_ours(entry.name) else ""
             end = max(entry.times.median, entry.times.p95)
             axes.annotate(
                 f"{seconds(entry.times.median)}{said}", (end, row), (6, 0), textcoords="offset points", va="center"
@@ -127,6 +133,71 @@ def scatter(case: CaseResult, metric: str) -> str:
         axes.set_ylabel(f"{metric} (up is better)")
         axes.tick_params(axis="y", labelcolor=_MUTED)
         return _svg(figure, f"scatter-{case.name}", f"Time and {metric} of {case.name}")
+
+
+def trajectories(case: CaseResult, metric: str, race: Race) -> str:
+    """A quality against time on its way: up (or down) and to the left is better.
+
+    What falls is drawn as the part by which it is above the lowest value that anyone comes to, on a logarithmic axis.
+    """
+    runners = [entry for entry in case.timed if entry.trajectory and metric in entry.trajectory[-1].quality]
+    lowest = min(point.quality[metric] for entry in runners for point in entry.trajectory)
+    with mpl.rc_context(_STYLE):
+        figure, axes = _figure(4.2)
+        ends: list[tuple[float, float, str]] = []
+        for entry in sorted(runners, key=lambda entry: is_ours(entry.name)):
+            ours = is_ours(entry.name)
+            spent = [point.share * entry.times.median for point in entry.trajectory]
+            values = [point.quality[metric] for point in entry.trajectory]
+            if not race.rising:
+                values = [max(value / lowest - 1, _LEAST_EXCESS) for value in values]
+            style = {"color": _OURS if ours else _PEER, "linewidth": 2.2 if entry.name == OURS else 1.3}
+            axes.plot(spent, values, "-o", markersize=3.2 if entry.name == OURS else 2.2, **style)
+            ends.append((spent[-1], values[-1], entry.name))
+        axes.set_xscale("log")
+        if not race.rising:
+            axes.set_yscale("log")
+            axes.yaxis.set_minor_locator(NullLocator())
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g} %"))
+        left, right = axes.get_xlim()
+        axes.set_xlim(left, right * (right / left) ** 0.42)
+        _log_ticks(axes.xaxis, seconds)
+        axes.grid(True)
+        axes.set_xlabel("time (left is better)")
+        better = f"{metric} (up is better)" if race.rising else f"{metric} above the lowest (down is better)"
+        axes.set_ylabel(better)
+        axes.tick_params(axis="y", labelcolor=_MUTED)
+        _label_ends(axes, ends)
+        return _svg(figure, f"{metric}-{case.name}", f"{metric} of {case.name} against time")
+
+
+def _label_ends(axes: Any, ends: Sequence[tuple[float, float, str]]) -> None:
+    """Names right of all lines, apart from each other, with a thin line to where each ends."""
+    bottom, top = axes.transAxes.transform([(0, 0), (0, 1)])[:, 1]
+    heights = {name: axes.transData.transform((x, y))[1] for x, y, name in ends}
+    ordered = sorted(ends, key=lambda end: heights[end[2]])
+    gap = min((top - bottom) / len(ends), _LABEL_GAP)
+    placed: list[float] = []
+    for _, _, name in ordered:
+        placed.append(max(heights[name], placed[-1] + gap if placed else bottom))
+    above = max(0.0, placed[-1] - top)
+    for position in reversed(range(len(placed))):
+        limit = placed[position + 1] - gap if position + 1 < len(placed) else top
+        placed[position] = min(placed[position] - (above if position + 1 == len(placed) else 0.0), limit)
+    at = axes.transAxes.transform((_LABELS_AT, 0))[0]
+    for (x, y, name), height in zip(ordered, placed, strict=True):
+        text = axes.transData.inverted().transform((at, height))
+        axes.plot([x, text[0]], [y, text[1]], color=_RULE, linewidth=0.7, zorder=0)
+        axes.annotate(
+            name,
+            text,
+            (3, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8.5,
+            color=_OURS if is_ours(name) else _INK,
+            weight="bold" if name == OURS else "normal",
+        )
 
 
 def _figure(height: float) -> tuple[Figure, Any]:

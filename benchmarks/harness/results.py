@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness.machine import Machine
+from benchmarks.harness.scenario import Memory, Point, Race
 from benchmarks.harness.statistics import Ratio, Summary
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 OURS = "recocore"
 _FORMAT = 1
+
+
+def is_ours(name: str) -> bool:
+    """Whether a competitor is recocore, or recocore in another way, such as `recocore-cg`."""
+    return name == OURS or name.startswith(f"{OURS}-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,8 @@ class Timed:
         peak_bytes: memory above what the prepared process held, at the worst run.
         ratio: how many times longer it takes than recocore; None for recocore itself, or where that is not there.
         quality: by metric, where the scenario has any.
+        group: what kind of answer it gives.
+        trajectory: its quality in the course of a run.
     """
 
     name: str
@@ -37,6 +45,8 @@ class Timed:
     peak_bytes: int
     ratio: Ratio | None = None
     quality: Mapping[str, float] = field(default_factory=dict)
+    group: str = ""
+    trajectory: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,8 @@ class CaseResult:
         curve: the curve it is a point of, or None.
         timed: the verified competitors, recocore first.
         dropped: the others.
+        parts: of a run.
+        memory: what a run cannot do without, or None.
     """
 
     name: str
@@ -70,11 +82,17 @@ class CaseResult:
     curve: str | None
     timed: tuple[Timed, ...]
     dropped: tuple[Dropped, ...]
+    parts: int = 1
+    memory: Memory | None = None
 
     @property
     def ours(self) -> Timed | None:
         """The figures of recocore, where its result was right."""
         return next((timed for timed in self.timed if timed.name == OURS), None)
+
+    def work_of(self, entry: Timed, work_unit: str) -> float:
+        """The work that a competitor says it did, or else that of the case."""
+        return entry.quality.get(work_unit) or self.work
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,8 @@ class Results:
         roof: measured in the same run, or None.
         cases: in order.
         skipped: cases that did not run.
+        part: what a run consists of, or None.
+        races: the qualities of trajectories, by metric.
     """
 
     scenario: str
@@ -129,6 +149,8 @@ class Results:
     roof: Roof | None
     cases: tuple[CaseResult, ...]
     skipped: tuple[Skipped, ...]
+    part: str | None = None
+    races: Mapping[str, Race] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """As text that `from_json` reads back."""
@@ -146,7 +168,9 @@ class Results:
         if found != _FORMAT:
             raise ValueError(f"results: expected format {_FORMAT}, got {found!r}; run the benchmark again")
         roof = value.pop("roof")
+        races = value.pop("races", {})
         return cls(
+            races={name: Race(**race) for name, race in races.items()},
             machine=Machine(**value.pop("machine")),
             roof=Roof(**roof) if roof else None,
             cases=tuple(_case(case) for case in value.pop("cases")),
@@ -156,7 +180,9 @@ class Results:
 
 
 def _case(value: dict[str, Any]) -> CaseResult:
+    memory = value.pop("memory", None)
     return CaseResult(
+        memory=Memory(**memory) if memory else None,
         timed=tuple(_timed(timed) for timed in value.pop("timed")),
         dropped=tuple(Dropped(**dropped) for dropped in value.pop("dropped")),
         **value,
@@ -165,6 +191,7 @@ def _case(value: dict[str, Any]) -> CaseResult:
 
 def _timed(value: dict[str, Any]) -> Timed:
     times, ratio = value.pop("times"), value.pop("ratio")
+    value["trajectory"] = tuple(Point(**point) for point in value.get("trajectory", ()))
     times["seconds"] = tuple(times["seconds"])
     return Timed(times=Summary(**times), ratio=Ratio(**ratio) if ratio else None, **value)
 

@@ -17,7 +17,7 @@ from benchmarks.harness.statistics import ratio_of_medians, summarize
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from benchmarks.harness.scenario import Case, Inputs, Scenario
+    from benchmarks.harness.scenario import Case, Inputs, Point, Scenario
 
 P = TypeVar("P")
 
@@ -52,6 +52,8 @@ class _Verified:
     process: Process
     versions: Mapping[str, str]
     quality: Mapping[str, float]
+    trajectory: tuple[Point, ...]
+    group: str
 
 
 def run_case(scenario: Scenario[P], case: Case[P], settings: Settings) -> CaseResult:
@@ -76,12 +78,16 @@ def run_case(scenario: Scenario[P], case: Case[P], settings: Settings) -> CaseRe
                 process.run()
                 process.save(result)
                 quality = _verify(scenario, case, inputs, result, accepted)
+                trajectory = scenario.trajectory(case.parameters, inputs, result)
             except (CompetitorError, WrongResultError) as error:
                 process.close()
                 dropped.append(Dropped(name, _reason(error)))
                 continue
-            accepted = accepted or result
-            verified[name] = _Verified(process, versions, quality)
+            verified[name] = _Verified(process, versions, quality, trajectory, scenario.group(name))
+            if accepted is None:
+                accepted = result
+            else:
+                result.unlink()  # some are gigabytes, and only the first is looked at again
         timed = _time(case.name, verified, settings, dropped)
     return CaseResult(
         name=case.name,
@@ -92,6 +98,8 @@ def run_case(scenario: Scenario[P], case: Case[P], settings: Settings) -> CaseRe
         curve=case.curve,
         timed=timed,
         dropped=tuple(dropped),
+        parts=inputs.parts,
+        memory=inputs.memory,
     )
 
 
@@ -148,8 +156,17 @@ def _time(case: str, verified: dict[str, _Verified], settings: Settings, dropped
             seconds[name].append(taken)
             peaks[name] = max(peaks[name], peak)
     timed = [
-        Timed(name, verified[name].versions, summarize(times), peaks[name], quality=verified[name].quality)
+        Timed(
+            name,
+            entry.versions,
+            summarize(times),
+            peaks[name],
+            quality=entry.quality,
+            group=entry.group,
+            trajectory=entry.trajectory,
+        )
         for name, times in seconds.items()
+        for entry in (verified[name],)
     ]
     ours = seconds.get(OURS)
     if ours is None:

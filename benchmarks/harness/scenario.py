@@ -56,12 +56,57 @@ class Inputs:
         work: how much there is to do, in the scenario's unit.
         facts: sizes to show, by name.
         expected: what the scenario itself computed to check against; no competitor sees it.
+        parts: into how many equal parts a run falls, in the scenario's `part`.
+        memory: what a run cannot do without, or None.
     """
 
     files: Mapping[str, Path]
     work: float
     facts: Mapping[str, float] = field(default_factory=dict)
     expected: Path | None = None
+    parts: int = 1
+    memory: Memory | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A yardstick for the peak of memory.
+
+    Attributes:
+        held: bytes of it that the prepared process holds before the run.
+        needed: bytes of inputs and outputs together.
+    """
+
+    held: int
+    needed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """How good a result was at some time of a run.
+
+    Attributes:
+        share: of the run's time that had gone by.
+        quality: by metric.
+    """
+
+    share: float
+    quality: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """A quality whose way up (or down) is drawn against time, and how long everyone takes to what the fastest peer reaches.
+
+    Attributes:
+        rising: whether more is better.
+        tolerance: a competitor has converged once it is within this part of its last value.
+        near: a peer sets the pace only where it ends within this part of the best peer.
+    """
+
+    rising: bool
+    tolerance: float = 1e-3
+    near: float = 1e-2
 
 
 class Scenario(ABC, Generic[P]):
@@ -74,6 +119,9 @@ class Scenario(ABC, Generic[P]):
         work_unit: of `Inputs.work`, in the plural.
         drawn: the quality that is drawn against time, more being better; or None.
         roof: the module of a competitor whose rate bounds or scales the work, and what its rate is called; or None.
+        part: what a run consists of equal parts of, such as an epoch; or None.
+        races: the qualities of trajectories, by metric.
+        repeats: rounds, unless the caller or --quick says otherwise.
         cases: in the order of the page.
     """
 
@@ -83,6 +131,9 @@ class Scenario(ABC, Generic[P]):
     work_unit: ClassVar[str]
     drawn: ClassVar[str | None] = None
     roof: ClassVar[tuple[str, str] | None] = None
+    part: ClassVar[str | None] = None
+    races: ClassVar[Mapping[str, Race]] = {}
+    repeats: ClassVar[int] = 7
     cases: Sequence[Case[P]]
 
     @abstractmethod
@@ -109,8 +160,19 @@ class Scenario(ABC, Generic[P]):
         """
 
     def quality(self, parameters: P, inputs: Inputs, result: Path) -> Mapping[str, float]:
-        """What else is to be known of a result, by name: how good it is, or how exact."""
+        """What else is to be known of a result, by name: how good it is, or how exact.
+
+        Named as the `work_unit`, it is the work that the competitor says it really did.
+        """
         return {}
+
+    def trajectory(self, parameters: P, inputs: Inputs, result: Path) -> tuple[Point, ...]:
+        """How good the result was in the course of the run, at rising shares of its time."""
+        return ()
+
+    def group(self, competitor: str) -> str:
+        """What kind of answer a competitor gives; verdicts compare within a kind."""
+        return ""
 
     def competitors(self) -> dict[str, str]:
         """Modules by name: the scenario's files `competitor_*.py`, the project's own first."""

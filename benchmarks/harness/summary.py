@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from rich import box
@@ -11,17 +11,21 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.harness.words import amount, comparison, memory, rate, seconds
+from benchmarks.harness.races import finish
+from benchmarks.harness.words import amount, comparison, memory, needs, one, rate, seconds, times
+
+P = TypeVar("P")
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from benchmarks.harness.races import Finish
     from benchmarks.harness.results import CaseResult, Roof
     from benchmarks.harness.scenario import Scenario
 
 
-def print_case(target: Console, case: CaseResult, work_unit: str, roof: Roof | None) -> None:
-    """The table of a case, who was dropped, and the rate."""
+def print_case(target: Console, case: CaseResult, scenario: Scenario[P], roof: Roof | None) -> None:
+    """The table of a case, its races, who was dropped, and the rate."""
     table = Table(
         box=box.SIMPLE_HEAD,
         title=f"{case.name}  {case.title}",
@@ -30,32 +34,58 @@ def print_case(target: Console, case: CaseResult, work_unit: str, roof: Roof | N
         pad_edge=False,
     )
     table.add_column("competitor", no_wrap=True)
-    for column in ("median", "p95", "spread", "memory"):
+    part = scenario.part if case.parts > 1 else None
+    need = ("of need",) if case.memory else ()
+    each = () if part is None else (one(part),)
+    for column in ("median", *each, "p95", "spread", "memory", *need):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("recocore is", justify="right", no_wrap=True)
     for timed in case.timed:
-        times = timed.times
+        taken = timed.times
         table.add_row(
             timed.name,
-            seconds(times.median),
-            seconds(times.p95),
-            seconds(times.spread),
+            seconds(taken.median),
+            *(() if part is None else (seconds(taken.median / case.parts),)),
+            seconds(taken.p95),
+            seconds(taken.spread),
             memory(timed.peak_bytes),
+            *((needs(timed.peak_bytes, case.memory),) if case.memory else ()),
             comparison(timed.ratio.value).removeprefix("recocore is ") if timed.ratio else "",
         )
     target.print(table)
+    for metric, race in scenario.races.items():
+        raced = finish(case, metric, race)
+        if raced is not None:
+            _print_race(target, raced)
     for dropped in case.dropped:
         target.print(f"  dropped {dropped.name}: {escape(dropped.reason)}", style="yellow", soft_wrap=True)
     if case.ours is not None:
-        target.print(
-            f"  {amount(case.work)} {work_unit}, {rate(case.work / case.ours.times.median, work_unit)}{_roofs(case, roof)}"
+        work = case.work_of(case.ours, scenario.work_unit)
+        speed = work / case.ours.times.median
+        said = f"  {amount(work)} {scenario.work_unit}, {rate(speed, scenario.work_unit)}"
+        target.print(said if roof is None else f"{said}: {speed / roof.rate:.2f} times the roof")
+
+
+def _print_race(target: Console, raced: Finish) -> None:
+    """Each competitor's time to the target, the fastest first."""
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        title=f"  to {raced.metric} {raced.target:.6g}, where {raced.pacemaker} ends",
+        title_justify="left",
+        pad_edge=False,
+    )
+    table.add_column("competitor", no_wrap=True)
+    for column in ("time to it", "of recocore's", "in the end"):
+        table.add_column(column, justify="right", no_wrap=True)
+    ours = raced.ours
+    for name, arrival in sorted(raced.seconds.items(), key=lambda item: (item[1] is None, item[1])):
+        table.add_row(
+            name,
+            "never" if arrival is None else seconds(arrival),
+            "" if arrival is None or ours is None else times(arrival / ours[1]),
+            f"{raced.last[name]:.6g}",
         )
-
-
-def _roofs(case: CaseResult, roof: Roof | None) -> str:
-    if roof is None or case.ours is None:
-        return ""
-    return f": {case.work / case.ours.times.median / roof.rate:.2f} times the roof"
+    target.print(table)
 
 
 def print_scenarios(scenarios: Sequence[Scenario[object]], as_json: bool) -> None:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.harness.scenario import Memory
+
 _THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -45,6 +50,25 @@ def memory(value: int) -> str:
     ('3.00 GiB', '5 MiB')
     """
     return f"{_digits(value / 2**30)} GiB" if value >= 2**30 else f"{value / 2**20:.0f} MiB"
+
+
+def needs(value: int, yardstick: Memory) -> str:
+    """All memory of a run, given what it took above what the process held, against what it cannot do without.
+
+    >>> from benchmarks.harness.scenario import Memory
+    >>> needs(5 * 2**20, Memory(held=2**20, needed=5 * 2**20))[:-1]
+    '1.20'
+    """
+    return times((value + yardstick.held) / yardstick.needed)
+
+
+def one(part: str) -> str:
+    """With its article.
+
+    >>> one("epoch"), one("half")
+    ('an epoch', 'a half')
+    """
+    return f"{'an' if part[0] in 'aeiou' else 'a'} {part}"
 
 
 def times(value: float) -> str:

@@ -15,7 +15,7 @@ _STOP_SECONDS = 10.0
 @click.command("bench")
 @click.argument("scenario", metavar="[SCENARIO]", required=False)
 @click.option("--case", "cases", multiple=True, metavar="NAME", help="Only this case; may be given several times.")
-@click.option("--repeats", type=click.IntRange(min=1), help="Rounds; 7, or 3 with --quick.")
+@click.option("--repeats", type=click.IntRange(min=1), help="Rounds; what the scenario says, or 3 with --quick.")
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True, help="Of each competitor.")
 @click.option("--out", type=click.Path(file_okay=False), help="Folder of the results; FOLDER/results.")
 @click.option(

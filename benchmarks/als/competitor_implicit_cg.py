@@ -1,0 +1,51 @@
+"""implicit: `AlternatingLeastSquares` with three steps of conjugate gradient, its default."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from implicit.cpu.als import AlternatingLeastSquares
+
+from benchmarks.als.fitting import FlatFitting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from benchmarks.als.solution import Factors
+
+
+class Competitor(FlatFitting):
+    """Takes SciPy CSR; solves the items last."""
+
+    packages: ClassVar[tuple[str, ...]] = ("implicit",)
+    exact: ClassVar[bool] = False
+
+    def fit(self, epochs: int) -> Any:
+        """Fit."""
+        model = self._model(epochs)
+        model.fit(self.interactions, show_progress=False)
+        return model
+
+    def factors_of(self, model: Any) -> Factors:
+        """Scaled."""
+        return self.scaled(model.user_factors, model.item_factors)
+
+    def after_each_epoch(self, epochs: int) -> Iterator[Factors]:
+        """One epoch after another, each from the factors that the last one left."""
+        if epochs == 0:
+            return
+        model = self._model(1)
+        for _ in range(epochs):
+            model.fit(self.interactions, show_progress=False)
+            yield self.factors_of(model)
+
+    def _model(self, epochs: int) -> Any:
+        return AlternatingLeastSquares(
+            factors=self.factors,
+            regularization=self.regularization,
+            alpha=self.confidence,
+            iterations=epochs,
+            use_cg=not self.exact,
+            num_threads=self.threads,
+            random_state=0,
+        )

@@ -1,0 +1,14 @@
+"""irspack: `IALSRecommender` by iALS++, 64 factors at a time."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from benchmarks.als.competitor_irspack_cholesky import Competitor as Cholesky
+
+
+class Competitor(Cholesky):
+    """The same fit by another solver."""
+
+    solver: ClassVar[Literal["CG", "CHOLESKY", "IALSPP"]] = "IALSPP"
+    exact: ClassVar[bool] = False

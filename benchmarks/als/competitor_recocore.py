@@ -1,0 +1,48 @@
+"""recocore: `ALS.fit`, which chooses the solver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from benchmarks.als.fitting import Fitting
+from benchmarks.als.solution import Factors
+from recocore import Interactions
+from recocore.models import ALS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+class Competitor(Fitting):
+    """Takes Interactions, made of SciPy CSR without copies."""
+
+    packages: ClassVar[tuple[str, ...]] = ("recocore",)
+    solver: ClassVar[str] = "auto"
+    # Auto is exact up to 256 factors, which is as far as cases go.
+    exact: ClassVar[bool] = True
+
+    def __init__(self, inputs: Mapping[str, Path], parameters: Mapping[str, Any], threads: int) -> None:
+        super().__init__(inputs, parameters, threads)
+        self._interactions = Interactions.from_csr(self.interactions)
+
+    def fit(self, epochs: int) -> ALS:
+        """Fit."""
+        model = ALS(
+            factors=self.factors,
+            regularization=self.objective.regularization,
+            alpha0=self.objective.alpha0,
+            nu=self.objective.nu,
+            iterations=epochs,
+            solver=self.solver,
+            num_threads=self.threads,
+        )
+        return model.fit(self._interactions)
+
+    def factors_of(self, model: ALS) -> Factors:
+        """As they are."""
+        return Factors(model.user_factors, model.item_factors)
+
+    def flops_of(self, model: ALS) -> float:
+        """As reported."""
+        return sum(report.flops for report in model.reports)
