@@ -166,7 +166,7 @@ def test_folding_in_gives_the_fitted_factors_again(data: Interactions, loss: str
 
 def test_folding_in_needs_the_columns_of_the_fit(data: Interactions) -> None:
     model = ALS(factors=8, iterations=1).fit(data)
-    with pytest.raises(InvalidArgumentError, match=r"factors: expected \[30, f\] and \[40, f\]"):
+    with pytest.raises(InvalidArgumentError, match=r"interactions: expected 30 columns, the items .*, got 40"):
         model.fold_in_users(data.by_item)
 
 

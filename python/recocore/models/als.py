@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from recocore.errors import InvalidArgumentError
 from recocore.memory import require_memory
 from recocore.models.als_checkpoint import Checkpoints
 from recocore.models.als_problem import AlsProblem, SolverSettings
 from recocore.models.als_training import Run, train
+from recocore.models.als_update import Fitted, updated_factors
 from recocore.models.base import BaseModel, check_device, check_learnable
 from recocore.models.epoch_store import MemoryStore
+from recocore.models.matrix_changes import rising_numbers
 from recocore.models.validation import Validation
 from recocore.ops.als import AlsObjective, als_half_epoch, als_objective, checked_interactions
-from recocore.ops.arguments import choice, integer, not_negative, threads
+from recocore.ops.arguments import choice, integer, not_negative, sparse, threads
 from recocore.scoring import FactorScorer
 
 if TYPE_CHECKING:
@@ -34,6 +38,9 @@ if TYPE_CHECKING:
 _SOLVERS = ("auto", "cholesky", "cg", "subspace")
 _LOSSES = ("ials", "original")
 _LARGEST_FACTORS = 2048
+# From zero, in two blocks of 24 factors, subspace was within 7e-3 of the minimum after 8 rounds and 9e-5 after 16; cg, of three
+# steps, within 8e-5 after 4.
+_FOLD_IN_ROUNDS = 16
 
 
 class ALS(BaseModel):
@@ -221,18 +228,24 @@ class ALS(BaseModel):
             trained = train(problem, run)
         if trained.stopped is None and progress is not None:
             progress(1.0)
-        self._scorer = self._scorer_of(problem, interactions)
+        self._scorer = self._scorer_of(problem.user_factors, problem.item_factors, interactions)
         self._history, self._best_epoch = trained.history, trained.epoch
         if trained.stopped is not None:
             raise trained.stopped
         return self
 
-    def fold_in_users(self, interactions: Csr) -> Float32Array:
-        """Factors for users `[n, n_items]` that the model was not fitted to, float32 `[n, factors]`, by the exact solver.
+    def fold_in_users(self, interactions: Any) -> Float32Array:
+        """Factors for users that the model was not fitted to, float32 `[n, factors]`, all in one call.
+
+        They are solved for by the model's solver: exactly by cholesky, which auto is here; cg and subspace take several rounds
+        from zero.
+
+        Args:
+            interactions: `[n, n_items]`, a Csr or a SciPy sparse matrix.
 
         Raises:
             NotFittedError: before `fit`.
-            InvalidArgumentError: the columns are not the model's items.
+            InvalidArgumentError: the columns are not the model's items, or a value is not finite.
 
         Example:
             >>> import recocore
@@ -241,27 +254,86 @@ class ALS(BaseModel):
             >>> model.fold_in_users(data.matrix.rows([1, 0])).shape
             (2, 2)
         """
-        return self._fold_in(interactions, self.item_factors)
+        return self._fold_in(_columns_of(interactions, self.item_factors, "items"), self.item_factors)
 
-    def fold_in_items(self, interactions: Csr) -> Float32Array:
-        """Factors for items `[n, n_users]` that the model was not fitted to, float32 `[n, factors]`, by the exact solver.
+    def fold_in_items(self, interactions: Any) -> Float32Array:
+        """Factors for items that the model was not fitted to, float32 `[n, factors]`, as `fold_in_users` has those of users.
+
+        Args:
+            interactions: `[n, n_users]`, a Csr or a SciPy sparse matrix.
 
         Raises:
             NotFittedError: before `fit`.
-            InvalidArgumentError: the columns are not the model's users.
+            InvalidArgumentError: the columns are not the model's users, or a value is not finite.
         """
-        return self._fold_in(interactions, self.user_factors)
+        return self._fold_in(_columns_of(interactions, self.user_factors, "users"), self.user_factors)
 
-    def _fold_in(self, interactions: Csr, fixed: Float32Array) -> Float32Array:
+    def partial_fit(
+        self,
+        interactions: Interactions,
+        user_indices: Any = None,
+        item_indices: Any = None,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Learn from interactions that grew or changed a little since the fit.
+
+        Users and items whose entries changed, new ones included, are folded in: first these users, then these items, then
+        the users again, who so have the very factors that `fold_in_users` gives. All others keep theirs, and drift from the
+        optimum as changes add up, until the next `fit`. A new item that only new users have, and they nothing else, is learned
+        by a fit alone. Norms and Gram matrices are those of the new factors. O(nnz), and a
+        fold-in of what changed.
+
+        Args:
+            interactions: all interactions as they are now, not only the new ones.
+            user_indices: integers `[n]`, for each user fitted the index in `interactions`, -1 for one that is gone; they rise.
+                None where indices stay and new users come last.
+            item_indices: likewise.
+            progress: told the part done in [0, 1]; an exception that it raises leaves the model as it was.
+
+        Returns:
+            The model itself.
+
+        Raises:
+            NotFittedError: before `fit`.
+            InvalidArgumentError: there is nothing to learn from, or indices that do not fit.
+
+        Example:
+            >>> import recocore
+            >>> old = recocore.Interactions.from_coo(["ann", "ann", "cid"], ["a", "c", "a"])
+            >>> new = recocore.Interactions.from_coo(["ann", "ann", "bob", "cid"], ["a", "c", "c", "a"])
+            >>> model = recocore.models.ALS(factors=2, iterations=5).fit(old)
+            >>> now = new.users.indices_of(old.users.ids_of(range(old.n_users)))
+            >>> model.partial_fit(new, user_indices=now).recommend([1], k=1).ids.tolist()  # for bob
+            [[0]]
+        """
+        n_users, n_items = self._factor_scorer.interactions.shape
+        check_learnable(interactions)
+        users = rising_numbers(user_indices, n_users, interactions.n_users, "user_indices")
+        items = rising_numbers(item_indices, n_items, interactions.n_items, "item_indices")
+        fitted = Fitted(self._factor_scorer.interactions, self.user_factors, self.item_factors, users, items)
+        fold = partial(self._fold_in, progress=progress)
+        factors = updated_factors(fitted, interactions, fold, fold)
+        if progress is not None:
+            progress(1.0)
+        self._scorer = self._scorer_of(*factors, interactions)
+        return self
+
+    def _fold_in(self, interactions: Csr, fixed: Float32Array, progress: Progress | None = None) -> Float32Array:
+        solver = "cholesky" if self.solver == "auto" else self.solver
+        held, other = checked_interactions(interactions), np.ascontiguousarray(fixed)
         solved = np.zeros((interactions.shape[0], self.factors), np.float32)
-        als_half_epoch(
-            interactions,
-            np.ascontiguousarray(fixed),
-            solved,
-            self._objective,
-            solver="cholesky",
-            num_threads=self.num_threads,
-        )
+        for _ in range(1 if solver == "cholesky" else _FOLD_IN_ROUNDS):
+            als_half_epoch(
+                held,
+                other,
+                solved,
+                self._objective,
+                solver=solver,
+                cg_steps=self.cg_steps,
+                block_size=self.block_size,
+                num_threads=self.num_threads,
+                progress=progress,
+            )
         return solved
 
     @property
@@ -292,16 +364,16 @@ class ALS(BaseModel):
         settings = SolverSettings(self.solver, self.cg_steps, self.block_size, self.num_threads)
         return AlsProblem(by_user, by_item, users, items, self._objective, settings)
 
-    def _scorer_of(self, problem: AlsProblem, interactions: Interactions) -> FactorScorer:
+    def _scorer_of(self, users: Float32Array, items: Float32Array, interactions: Interactions) -> FactorScorer:
         objective = np.array([self.regularization, self.alpha0, self.nu, _LOSSES.index(self.loss)])
-        return FactorScorer(interactions.matrix, problem.user_factors, problem.item_factors, objective)
+        return FactorScorer(interactions.matrix, users, items, objective)
 
     def _judge(self, problem: AlsProblem, interactions: Interactions, validation: Validation) -> Judge:
         """The metric of the factors as they are when it is called."""
 
         def judge(progress: Progress | None) -> float:
             present = ALS(**self.params())
-            present._scorer = self._scorer_of(problem, interactions)
+            present._scorer = self._scorer_of(problem.user_factors, problem.item_factors, interactions)
             return validation.value(present, progress)
 
         return judge
@@ -323,3 +395,15 @@ class ALS(BaseModel):
         users = rng.normal(0, scale, (n_users, self.factors)).astype(np.float32)
         items = rng.normal(0, scale, (n_items, self.factors)).astype(np.float32)
         return users, items
+
+
+def _columns_of(interactions: Any, factors: Float32Array, side: str) -> Csr:
+    """Interactions whose columns are those of the factors."""
+    matrix = sparse(interactions, "interactions")
+    if matrix.shape[1] != len(factors):
+        raise InvalidArgumentError(
+            f"interactions: expected {len(factors)} columns, the {side} that the model was fitted to, "
+            f"got {matrix.shape[1]}",
+            field="interactions",
+        )
+    return matrix

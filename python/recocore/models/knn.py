@@ -6,12 +6,10 @@ from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-
 from recocore.csr import Csr
-from recocore.errors import InvalidArgumentError
 from recocore.models.base import OneStepModel, check_device, check_learnable
 from recocore.models.knn_update import Fitted, updated_neighbors
+from recocore.models.matrix_changes import numbers_now
 from recocore.ops.arguments import choice, integer, not_negative, threads
 from recocore.ops.similarity import SIMILARITY_KINDS, similarity
 from recocore.scoring import ItemNeighborScorer, UserNeighborScorer
@@ -90,8 +88,8 @@ class _NeighborModel(OneStepModel):
         """
         n_users, n_items = self.scorer.interactions.shape
         check_learnable(interactions)
-        users = _numbers_now(user_indices, n_users, interactions.n_users, "user_indices")
-        items = _numbers_now(item_indices, n_items, interactions.n_items, "item_indices")
+        users = numbers_now(user_indices, n_users, interactions.n_users, "user_indices")
+        items = numbers_now(item_indices, n_items, interactions.n_items, "item_indices")
         scorer = self._relearn(interactions, users, items, progress)
         if progress is not None:
             progress(1.0)
@@ -181,26 +179,3 @@ class UserKNN(_NeighborModel):
         assert isinstance(scorer, UserNeighborScorer)
         fitted = Fitted(scorer.interactions, scorer.similarity, users, items)
         return UserNeighborScorer(interactions.matrix, self._updated(fitted, interactions.matrix, progress))
-
-
-def _numbers_now(value: Any, before: int, now: int, argument: str) -> Int32Array:
-    """The new index of each of the `before` old ones, -1 for one that is gone; None leaves them where they are.
-
-    Raises:
-        InvalidArgumentError: not an integer in [-1, now) for each.
-    """
-    if value is None:
-        numbers = np.arange(before, dtype=np.int32)
-        return np.where(numbers < now, numbers, np.int32(-1))
-    numbers = np.asarray(value)
-    if numbers.shape != (before,) or numbers.dtype.kind not in "iu":
-        raise InvalidArgumentError(
-            f"{argument}: expected an integer for each of the {before} fitted, "
-            f"got {numbers.dtype} {list(numbers.shape)}",
-            field=argument,
-        )
-    if numbers.min() < -1 or numbers.max() >= now:
-        raise InvalidArgumentError(
-            f"{argument}: expected indices in [-1, {now}), got {numbers.min()} to {numbers.max()}", field=argument
-        )
-    return np.ascontiguousarray(numbers, np.int32)

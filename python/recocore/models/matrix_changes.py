@@ -2,14 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from recocore.csr import Csr
+from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from recocore.types import AnyArray, BoolArray, Float32Array, Int32Array, Int64Array
+
+
+def numbers_now(value: Any, before: int, now: int, argument: str) -> Int32Array:
+    """The new index of each of the `before` old ones, -1 for one that is gone; None leaves them where they are.
+
+    Raises:
+        InvalidArgumentError: not an integer in [-1, now) for each.
+    """
+    if value is None:
+        numbers = np.arange(before, dtype=np.int32)
+        return np.where(numbers < now, numbers, np.int32(-1))
+    numbers = np.asarray(value)
+    if numbers.shape != (before,) or numbers.dtype.kind not in "iu":
+        raise InvalidArgumentError(
+            f"{argument}: expected an integer for each of the {before} fitted, "
+            f"got {numbers.dtype} {list(numbers.shape)}",
+            field=argument,
+        )
+    if numbers.min() < -1 or numbers.max() >= now:
+        raise InvalidArgumentError(
+            f"{argument}: expected indices in [-1, {now}), got {numbers.min()} to {numbers.max()}", field=argument
+        )
+    return np.ascontiguousarray(numbers, np.int32)
+
+
+def rising_numbers(value: Any, before: int, now: int, argument: str) -> Int32Array:
+    """The same where those that are not gone keep their order.
+
+    Raises:
+        InvalidArgumentError: they do not, or not an integer in [-1, now) for each.
+    """
+    numbers = numbers_now(value, before, now, argument)
+    if (np.diff(numbers[numbers >= 0]) <= 0).any():
+        raise InvalidArgumentError(
+            f"{argument}: expected indices that rise, as those of sorted ids do; fit again", field=argument
+        )
+    return numbers
 
 
 def changed_rows(matrix: Csr, rows: Int32Array, columns: Int32Array, after: Csr, *, by_column: bool) -> BoolArray:

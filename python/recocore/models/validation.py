@@ -46,7 +46,8 @@ class Validation:
         >>> met = recocore.Interactions.from_coo([0, 0, 0, 1, 1, 1, 2, 2], [0, 1, 2, 0, 1, 2, 0, 2])
         >>> split = recocore.data.hold_out(met, 0.3)
         >>> model = recocore.models.ALS(factors=2, iterations=9)
-        >>> model = model.fit(split.train, validation=Validation(split.test, "recall@1", patience=2))
+        >>> validation = recocore.models.Validation(split.test, "recall@1", patience=2)
+        >>> model = model.fit(split.train, validation=validation)
         >>> len(model.history), model.best_epoch  # the third epoch was the second that was no better
         (3, 1)
     """
