@@ -40,6 +40,19 @@ py::array_t<T> checked(const py::object& object, const char* argument, py::ssize
   return py::reinterpret_borrow<py::array_t<T>>(object);
 }
 
+/// The same for a matrix whose rows may lie apart, such as some columns of a C-contiguous array.
+template <typename T>
+py::array_t<T> checked_rows(const py::object& object, const char* argument) {
+  constexpr auto kSize = static_cast<py::ssize_t>(sizeof(T));
+  if (py::isinstance<py::array>(object)) {
+    const auto array = py::reinterpret_borrow<py::array>(object);
+    if (array.dtype().equal(py::dtype::of<T>()) && array.ndim() == 2 && array.strides(1) == kSize &&
+        array.strides(0) % kSize == 0 && array.strides(0) >= array.shape(1) * kSize)
+      return py::reinterpret_borrow<py::array_t<T>>(object);
+  }
+  return checked<T>(object, argument, 2);
+}
+
 template <typename T>
 std::span<const T> span_of(const py::array_t<T>& array) {
   return {array.data(), static_cast<std::size_t>(array.size())};
@@ -52,12 +65,16 @@ std::span<T> mutable_span_of(py::array_t<T>& array) {
 
 template <typename T>
 MatrixView<const T> matrix_of(const py::array_t<T>& array) {
-  return {array.data(), array.shape(0), array.shape(1)};
+  MatrixView<const T> view(array.data(), array.shape(0), array.shape(1));
+  view.stride = array.strides(0) / static_cast<py::ssize_t>(sizeof(T));
+  return view;
 }
 
 template <typename T>
 MatrixView<T> mutable_matrix_of(py::array_t<T>& array) {
-  return {array.mutable_data(), array.shape(0), array.shape(1)};
+  MatrixView<T> view(array.mutable_data(), array.shape(0), array.shape(1));
+  view.stride = array.strides(0) / static_cast<py::ssize_t>(sizeof(T));
+  return view;
 }
 
 /// Hands a vector's memory to NumPy.

@@ -1,4 +1,7 @@
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "arrays.hpp"
 #include "execution.hpp"
@@ -19,44 +22,80 @@ AlsSolver solver_from(const std::string& name) {
 AlsLoss loss_from(const std::string& name) {
   if (name == "ials") return AlsLoss::ials;
   if (name == "original") return AlsLoss::original;
-  throw Error(ErrorCode::invalid_argument, "loss: expected ials or original, got \"" + name + "\"");
+  if (name == "explicit") return AlsLoss::ratings;
+  throw Error(ErrorCode::invalid_argument, "loss: expected ials, original or explicit, got \"" + name + "\"");
 }
 
 /// Checked interactions, and the arrays that they lie in.
 class HeldInteractions {
  public:
-  explicit HeldInteractions(const py::tuple& arrays)
-      : argument_(arrays, "interactions"), interactions_([this] {
+  HeldInteractions(const py::tuple& arrays, const py::object& weights)
+      : argument_(arrays, "interactions"),
+        weights_(weights.is_none() ? py::array_t<float>(0) : checked<float>(weights, "weights", 1)),
+        interactions_([this] {
           const CsrView view = argument_.view();
+          const auto of_entries = span_of(weights_);
           const py::gil_scoped_release released;
-          return AlsInteractions(view);
+          return AlsInteractions(view, of_entries);
         }()) {}
 
   [[nodiscard]] const AlsInteractions& interactions() const noexcept { return interactions_; }
 
  private:
   CsrArgument argument_;
+  py::array_t<float> weights_;
   AlsInteractions interactions_;
 };
 
+/// What a half-epoch is given besides, and the arrays that it lies in; None is what is not there.
+class HeldGiven {
+ public:
+  HeldGiven(const py::object& offsets, const py::object& counted, const py::object& prior)
+      : offsets_(offsets.is_none() ? py::array_t<float>(0) : checked<float>(offsets, "offsets", 1)),
+        counted_(counted.is_none() ? py::array_t<std::int32_t>(0) : checked<std::int32_t>(counted, "counted", 1)) {
+    if (!prior.is_none()) {
+      const auto [features, weights] = prior.cast<std::pair<py::tuple, py::object>>();
+      features_.emplace(features, "features");
+      weights_ = checked<float>(weights, "feature_weights", 2);
+      prior_ = AlsPrior{features_->view(), matrix_of(weights_)};
+    }
+  }
+
+  [[nodiscard]] AlsGiven given() const {
+    return {span_of(offsets_), span_of(counted_), features_.has_value() ? &prior_ : nullptr};
+  }
+
+ private:
+  py::array_t<float> offsets_;
+  py::array_t<std::int32_t> counted_;
+  std::optional<CsrArgument> features_;
+  py::array_t<float> weights_;
+  AlsPrior prior_;
+};
+
 py::tuple als_half_epoch_(const HeldInteractions& interactions, const py::object& fixed, const py::object& solved,
-                          const AlsParams& params, int num_threads, const py::object& progress) {
-  const auto fixed_factors = checked<float>(fixed, "fixed", 2);
-  auto solved_factors = checked<float>(solved, "solved", 2);
+                          const AlsParams& params, int num_threads, const py::object& progress,
+                          const py::object& offsets, const py::object& counted, const py::object& prior) {
+  const auto fixed_factors = checked_rows<float>(fixed, "fixed");
+  auto solved_factors = checked_rows<float>(solved, "solved");
   const auto out = mutable_matrix_of(solved_factors);
+  const HeldGiven held(offsets, counted, prior);
+  const AlsGiven given = held.given();
   const AlsReport report = run_released(num_threads, progress, [&](const Execution& execution) {
-    return als_half_epoch(interactions.interactions(), matrix_of(fixed_factors), out, params, execution);
+    return als_half_epoch(interactions.interactions(), matrix_of(fixed_factors), out, params, execution, given);
   });
   return py::make_tuple(report.empty, report.primal, report.dual, report.cg, report.subspace, report.flops);
 }
 
 double als_objective_(const HeldInteractions& interactions, const py::object& row_factors,
                       const py::object& col_factors, const AlsParams& params, int num_threads,
-                      const py::object& progress) {
+                      const py::object& progress, const py::object& offsets) {
   const auto rows = checked<float>(row_factors, "row_factors", 2);
   const auto cols = checked<float>(col_factors, "col_factors", 2);
+  const HeldGiven held(offsets, py::none(), py::none());
   return run_released(num_threads, progress, [&](const Execution& execution) {
-    return als_objective(interactions.interactions(), matrix_of(rows), matrix_of(cols), params, execution);
+    return als_objective(interactions.interactions(), matrix_of(rows), matrix_of(cols), params, execution,
+                         held.given().offsets);
   });
 }
 
@@ -76,7 +115,7 @@ py::array_t<float> gram_(const py::object& factors, int num_threads) {
 void register_als(py::module_& module) {
   py::class_<HeldInteractions>(module, "AlsInteractions",
                                "Interactions checked once for many steps; the arrays must not be changed.")
-      .def(py::init<const py::tuple&>(), py::arg("interactions"));
+      .def(py::init<const py::tuple&, const py::object&>(), py::arg("interactions"), py::arg("weights") = py::none());
   py::class_<AlsParams>(module, "AlsParams", "The parameters of the ALS objective and its solver.")
       .def(py::init([](float regularization, float alpha0, float nu, const std::string& loss, const std::string& solver,
                        int cg_steps, int block_size) {
@@ -86,11 +125,12 @@ void register_als(py::module_& module) {
            py::arg("solver") = "auto", py::arg("cg_steps") = 3, py::arg("block_size") = 64);
   module.def("als_half_epoch", &als_half_epoch_, py::arg("interactions"), py::arg("fixed"), py::arg("solved"),
              py::arg("params"), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
+             py::arg("offsets") = py::none(), py::arg("counted") = py::none(), py::arg("prior") = py::none(),
              "Solves every row of `solved` in place with `fixed` held; returns the rows solved each way (empty, "
              "primal, dual, cg, subspace), and the flops.");
   module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"), py::arg("col_factors"),
              py::arg("params"), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
-             "The value of the ALS objective, summed in float64.");
+             py::arg("offsets") = py::none(), "The value of the ALS objective, summed in float64.");
   module.def("gram", &gram_, py::arg("factors"), py::arg("num_threads") = 0, "factors.T @ factors, float32 [f, f].");
 }
 

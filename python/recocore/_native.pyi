@@ -35,7 +35,7 @@ def cuda_device_count() -> int: ...
 
 # bind_als.cpp
 class AlsInteractions:
-    def __init__(self, interactions: NativeCsr) -> None: ...
+    def __init__(self, interactions: NativeCsr, weights: Float32Array | None = None) -> None: ...
 
 class AlsParams:
     def __init__(
@@ -56,6 +56,9 @@ def als_half_epoch(
     params: AlsParams,
     num_threads: int = 0,
     progress: Progress | None = None,
+    offsets: Float32Array | None = None,
+    counted: Int32Array | None = None,
+    prior: tuple[NativeCsr, Float32Array] | None = None,
 ) -> tuple[int, int, int, int, int, float]: ...
 def als_objective(
     interactions: AlsInteractions,
@@ -64,6 +67,7 @@ def als_objective(
     params: AlsParams,
     num_threads: int = 0,
     progress: Progress | None = None,
+    offsets: Float32Array | None = None,
 ) -> float: ...
 def gram(factors: Float32Array, num_threads: int = 0) -> Float32Array: ...
 

@@ -204,7 +204,7 @@ def test_progress_never_falls() -> None:
         ({"block_size": 0}, "block_size: expected >= 1, got 0"),
         ({"num_threads": -1}, "num_threads: expected 0"),
         ({"objective": AlsObjective(-1, 0.1, 1)}, "regularization: expected a finite number >= 0"),
-        ({"objective": AlsObjective(0.1, 0.1, 1, "bpr")}, 'loss: expected ials or original, got "bpr"'),
+        ({"objective": AlsObjective(0.1, 0.1, 1, "bpr")}, 'loss: expected ials, original or explicit, got "bpr"'),
     ],
 )
 def test_bad_arguments_are_refused(change: dict[str, Any], message: str) -> None:

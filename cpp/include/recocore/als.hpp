@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "recocore/csr.hpp"
 #include "recocore/thread_pool.hpp"
@@ -20,6 +21,7 @@ enum class AlsSolver {
 enum class AlsLoss {
   ials,      ///< Rendle et al. 2022: sum over stored of w (p - x.y)^2 + alpha0 * sum over all of (x.y)^2
   original,  ///< Hu, Koren, Volinsky 2008: sum over all of c (p - x.y)^2; c = alpha0 + w, and not stored w = 0, p = 0
+  ratings,  ///< explicit feedback: sum over stored of u (v - offset - x.y)^2 with u the entry's own weight; alpha0 is 0
 };
 
 /// The objective: the loss + sum over rows of lambda_row |x_row|^2, the same for columns, and
@@ -48,13 +50,30 @@ struct AlsReport {
 /// Interactions that were checked once, so that a half-epoch need not: they fit together, and every value is finite.
 class AlsInteractions {
  public:
-  /// Throws Error{invalid_argument} naming the first bad row. The arrays must outlive this and not change. O(nnz).
-  explicit AlsInteractions(const CsrView& interactions);
+  /// `weights` `[nnz]`, finite and not negative, are the loss ratings' own; ones where empty. Throws
+  /// Error{invalid_argument} naming the first bad row or weight. The arrays must outlive this and not change. O(nnz).
+  explicit AlsInteractions(const CsrView& interactions, std::span<const float> weights = {});
 
   [[nodiscard]] const CsrView& view() const noexcept { return view_; }
+  [[nodiscard]] std::span<const float> weights() const noexcept { return weights_; }
 
  private:
   CsrView view_;
+  std::span<const float> weights_;
+};
+
+/// Where the regularisation draws the solved rows to, in place of zero: row r to the sum over its features k of
+/// features(r, k) * weights[k]. The objective then has lambda_row |x_row - prior_row|^2.
+struct AlsPrior {
+  CsrView features;                 ///< `[rows, p]`
+  MatrixView<const float> weights;  ///< `[p, f]`
+};
+
+/// What a half-epoch may be given besides; what is empty is not there.
+struct AlsGiven {
+  std::span<const float> offsets;         ///< `[cols]`, for ratings: what is taken from the values of each column
+  std::span<const std::int32_t> counted;  ///< the rows of `fixed` that alpha0's sum over all runs over; empty for all
+  const AlsPrior* prior = nullptr;
 };
 
 /// The Gram matrix factors^T * factors, `[f, f]`, both triangles. O(rows * f^2). The same bytes at every thread count.
@@ -62,18 +81,20 @@ void gram(MatrixView<const float> factors, MatrixView<float> out, const Executio
 
 /// One half of an epoch: sets each row of `solved` `[rows, f]` to the minimiser (exact solvers) or a better point (the
 /// others) of the objective, with `fixed` `[cols, f]` held. Row r has the entries of row r of `interactions`; a row
-/// without entries becomes zero. The same bytes at every thread count. O(nnz * f^2 + rows * f^3) for cholesky, of which
-/// rows with n << f entries take n^2 f only.
+/// without entries becomes zero, even where it has a prior: what it is worth then is the caller's to say. The same
+/// bytes at every thread count. O(nnz * f^2 + rows * f^3) for cholesky, of which rows with n << f entries take n^2 f
+/// only.
 ///
 /// Throws Error{invalid_argument} for shapes that do not fit, parameters out of range, and where a row's system is
 /// singular (regularization 0 and too little data), saying what to change; `solved` is then in an unspecified state.
 /// Throws Error{out_of_memory} before it would allocate too much.
 AlsReport als_half_epoch(const AlsInteractions& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
-                         const AlsParams& params, const Execution& execution);
+                         const AlsParams& params, const Execution& execution, const AlsGiven& given = {});
 
-/// The value of the objective: predictions in float32, summed in float64. O(nnz * f + (rows + cols) * f^2).
+/// The value of the objective: predictions in float32, summed in float64. `offsets` as AlsGiven has them. O(nnz * f +
+/// (rows + cols) * f^2).
 [[nodiscard]] double als_objective(const AlsInteractions& interactions, MatrixView<const float> row_factors,
                                    MatrixView<const float> col_factors, const AlsParams& params,
-                                   const Execution& execution);
+                                   const Execution& execution, std::span<const float> offsets = {});
 
 }  // namespace recocore

@@ -1,6 +1,7 @@
 // Checks the arguments of recocore/als.hpp and hands them to the device's implementation.
 #include "recocore/als.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -19,6 +20,8 @@ void check_params(const AlsParams& params) {
   check_range(params.regularization, "regularization");
   check_range(params.alpha0, "alpha0");
   check_range(params.nu, "nu");
+  require(params.loss != AlsLoss::ratings || params.alpha0 == 0,
+          [&] { return "alpha0: expected 0 with explicit ratings, got " + std::to_string(params.alpha0); });
   require(params.cg_steps >= 1, [&] { return "cg_steps: expected >= 1, got " + std::to_string(params.cg_steps); });
   require(params.block_size >= 1,
           [&] { return "block_size: expected >= 1, got " + std::to_string(params.block_size); });
@@ -33,10 +36,39 @@ void check_shapes(const CsrView& interactions, std::int64_t rows, std::int64_t c
   });
 }
 
+void check_length(std::size_t got, std::int64_t expected, const char* name) {
+  require(got == 0 || got == static_cast<std::size_t>(expected), [&] {
+    return std::string(name) + ": expected " + std::to_string(expected) + " elements, got " + std::to_string(got);
+  });
+}
+
+void check_given(const AlsGiven& given, std::int64_t rows, std::int64_t cols, std::int64_t factors) {
+  check_length(given.offsets.size(), cols, "offsets");
+  for (std::size_t i = 0; i < given.counted.size(); ++i)
+    require(
+        given.counted[i] >= 0 && given.counted[i] < cols && (i == 0 || given.counted[i - 1] < given.counted[i]),
+        [&] { return "counted: expected rising rows of the fixed factors, got " + std::to_string(given.counted[i]); });
+  if (given.prior == nullptr) return;
+  const auto& [features, weights] = *given.prior;
+  validate(features, "features");
+  require(features.rows == rows && features.cols == weights.rows && weights.cols == factors, [&] {
+    return "features: expected [" + std::to_string(rows) + ", p] and weights [p, " + std::to_string(factors) +
+           "], got [" + std::to_string(features.rows) + ", " + std::to_string(features.cols) + "] and [" +
+           std::to_string(weights.rows) + ", " + std::to_string(weights.cols) + "]";
+  });
+}
+
 }  // namespace
 
-AlsInteractions::AlsInteractions(const CsrView& interactions) : view_(interactions) {
+AlsInteractions::AlsInteractions(const CsrView& interactions, std::span<const float> weights)
+    : view_(interactions), weights_(weights) {
   validate(interactions, "interactions");
+  check_length(weights.size(), interactions.nnz(), "weights");
+  const auto bad = std::find_if(weights.begin(), weights.end(), [](float w) { return !(w >= 0 && std::isfinite(w)); });
+  require(bad == weights.end(), [&] {
+    return "weights: expected finite numbers >= 0, got " + std::to_string(*bad) + " at entry " +
+           std::to_string(bad - weights.begin());
+  });
 }
 
 void gram(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution) {
@@ -48,17 +80,20 @@ void gram(MatrixView<const float> factors, MatrixView<float> out, const Executio
 }
 
 AlsReport als_half_epoch(const AlsInteractions& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
-                         const AlsParams& params, const Execution& execution) {
+                         const AlsParams& params, const Execution& execution, const AlsGiven& given) {
   check_params(params);
   check_shapes(interactions.view(), solved.rows, fixed.rows, solved.cols, fixed.cols);
-  return als_half_epoch_cpu(interactions.view(), fixed, solved, params, execution);
+  check_given(given, solved.rows, fixed.rows, solved.cols);
+  return als_half_epoch_cpu(interactions, fixed, solved, params, execution, given);
 }
 
 double als_objective(const AlsInteractions& interactions, MatrixView<const float> row_factors,
-                     MatrixView<const float> col_factors, const AlsParams& params, const Execution& execution) {
+                     MatrixView<const float> col_factors, const AlsParams& params, const Execution& execution,
+                     std::span<const float> offsets) {
   check_params(params);
   check_shapes(interactions.view(), row_factors.rows, col_factors.rows, row_factors.cols, col_factors.cols);
-  return als_objective_cpu(interactions.view(), row_factors, col_factors, params, execution);
+  check_length(offsets.size(), col_factors.rows, "offsets");
+  return als_objective_cpu(interactions, row_factors, col_factors, params, execution, offsets);
 }
 
 }  // namespace recocore

@@ -56,7 +56,9 @@ void turn_in_place(MatrixView<float> factors, const float* matrix, const Executi
     checkpoint();
     const std::int64_t width = padded(factors.cols);
     Scratch& mine = scratch.get(worker, [&] { return Scratch{{}, AlignedFloats(kTurnedRows * width)}; });
-    turn_rows({factors.data, factors.rows, factors.cols}, begin, end - begin, matrix, mine.turn, mine.out.data());
+    MatrixView<const float> rows(factors.data, factors.rows, factors.cols);
+    rows.stride = factors.stride;
+    turn_rows(rows, begin, end - begin, matrix, mine.turn, mine.out.data());
     for (std::int64_t r = begin; r < end; ++r)
       std::copy_n(mine.out.data() + (r - begin) * width, factors.cols, factors.row(r).data());
   });
@@ -110,10 +112,11 @@ void add_gram(const float* source, std::int64_t stride, const std::int32_t* colu
   });
 }
 
-AlsBasis::AlsBasis(MatrixView<const float> fixed, float alpha0, bool rotated, const Execution& execution)
+AlsBasis::AlsBasis(MatrixView<const float> fixed, std::span<const std::int32_t> counted, float alpha0, bool rotated,
+                   const Execution& execution)
     : factors_(fixed.cols),
       rows_(fixed.rows),
-      rotated_(rotated),
+      rotated_(rotated || alpha0 == 0),
       alpha0_(alpha0),
       fixed_(padded(fixed.rows) * padded(fixed.cols)),
       diagonal_(at(fixed.cols)) {
@@ -123,8 +126,11 @@ AlsBasis::AlsBasis(MatrixView<const float> fixed, float alpha0, bool rotated, co
   parallel_for(execution, rows_, 256, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t r = begin; r < end; ++r) std::copy_n(fixed.row(r).data(), f, fixed_.data() + r * width);
   });
+  if (alpha0 == 0) return;
   AlignedFloats gram(width * distance);
-  add_gram(fixed_.data(), width, nullptr, nullptr, rows_, f, gram.data(), execution);
+  const std::int32_t* only = counted.empty() ? nullptr : counted.data();
+  add_gram(fixed_.data(), width, only, nullptr, only == nullptr ? rows_ : std::ssize(counted), f, gram.data(),
+           execution);
   for (std::int64_t i = 0; i < f; ++i)
     for (std::int64_t j = 0; j < i; ++j) gram.data()[i * distance + j] = gram.data()[j * distance + i];
   const bool finite = std::all_of(gram.data(), gram.data() + width * distance, [](float v) { return v - v == 0; });
@@ -163,11 +169,11 @@ std::int64_t AlsBasis::stride() const noexcept {
 }
 
 void AlsBasis::enter(MatrixView<float> factors, const Execution& execution) const {
-  if (rotated_) turn_in_place(factors, to_basis_.data(), execution);
+  if (turned()) turn_in_place(factors, to_basis_.data(), execution);
 }
 
 void AlsBasis::leave(MatrixView<float> factors, const Execution& execution) const {
-  if (rotated_) turn_in_place(factors, from_basis_.data(), execution);
+  if (turned()) turn_in_place(factors, from_basis_.data(), execution);
 }
 
 }  // namespace recocore

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/aligned.hpp"
@@ -30,12 +31,17 @@ void add_gram(const float* source, std::int64_t stride, const std::int32_t* colu
 
 class AlsBasis {
  public:
-  /// O(rows f^2), and O(f^3) more where it is rotated.
-  AlsBasis(MatrixView<const float> fixed, float alpha0, bool rotated, const Execution& execution);
+  /// The Gram matrix is that of the rows `counted`, of all where that is empty. O(rows f^2), and O(f^3) more where it
+  /// is rotated; O(rows f) where alpha0 is 0, as the Gram matrix then counts nothing: any basis is its eigenbasis.
+  AlsBasis(MatrixView<const float> fixed, std::span<const std::int32_t> counted, float alpha0, bool rotated,
+           const Execution& execution);
 
   [[nodiscard]] std::int64_t factors() const noexcept { return factors_; }
   [[nodiscard]] std::int64_t fixed_rows() const noexcept { return rows_; }
+  /// The Gram matrix is diagonal here.
   [[nodiscard]] bool rotated() const noexcept { return rotated_; }
+  /// This is another basis than that of the factors given.
+  [[nodiscard]] bool turned() const noexcept { return rotated_ && alpha0_ != 0; }
   [[nodiscard]] float alpha0() const noexcept { return alpha0_; }
 
   /// The fixed factors, rows padded(f) apart, in this basis.

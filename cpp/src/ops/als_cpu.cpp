@@ -45,41 +45,63 @@ class Phase final : public Monitor {
   double size_;
 };
 
-void check_memory(const CsrView& interactions, std::int64_t factors, int threads) {
+void check_memory(const CsrView& interactions, std::int64_t factors, std::int64_t features, int threads) {
   MemoryBudget budget("an ALS epoch with " + std::to_string(factors) + " factors");
   const std::string next_step = "use fewer factors or threads, or a larger machine";
   const std::int64_t width = padded(factors);
   budget.take(padded(interactions.cols), width * std::int64_t{sizeof(float)}, next_step);  // the fixed side
+  budget.take(features, width * std::int64_t{sizeof(float)}, next_step);
   // A thread's matrix, its factors of entries and, where the basis is rotated, two matrices and float64 ones.
   budget.take((threads * 2 + 8) * width, row_distance(factors) * std::int64_t{sizeof(float)}, next_step);
+}
+
+/// The prior's weights in the basis, rows padded(f) apart.
+AlignedFloats feature_weights(const AlsPrior* prior, const AlsBasis& basis, const Execution& execution) {
+  if (prior == nullptr) return {};
+  const auto& given = prior->weights;
+  AlignedFloats weights(std::max<std::int64_t>(1, given.rows) * basis.stride());
+  MatrixView<float> turned(weights.data(), given.rows, given.cols);
+  turned.stride = basis.stride();
+  for (std::int64_t k = 0; k < given.rows; ++k) std::ranges::copy(given.row(k), turned.row(k).begin());
+  basis.enter(turned, execution);
+  return weights;
 }
 
 }  // namespace
 
 void gram_cpu(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution) {
-  const AlsBasis basis(factors, 1, false, execution);
+  const AlsBasis basis(factors, {}, 1, false, execution);
   for (std::int64_t i = 0; i < out.rows; ++i)
     std::copy_n(basis.dense() + i * row_distance(out.rows), out.cols, out.row(i).data());
 }
 
-AlsReport als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
-                             const AlsParams& params, const Execution& execution) {
+AlsReport als_half_epoch_cpu(const AlsInteractions& checked, MatrixView<const float> fixed, MatrixView<float> solved,
+                             const AlsParams& params, const Execution& execution, const AlsGiven& given) {
+  const CsrView& interactions = checked.view();
   const int threads = resolve_threads(execution.num_threads);
-  check_memory(interactions, fixed.cols, threads);
+  check_memory(interactions, fixed.cols, given.prior == nullptr ? 0 : given.prior->weights.rows, threads);
   const AlsPlan plan = plan_half_epoch(interactions, fixed.cols, params);
   const bool needs_start = plan.others != AlsSolver::cholesky;
   Phase preparing(execution, 0, 0.1);
   const Execution prepare{execution.num_threads, &preparing};
-  const AlsBasis basis(fixed, params.alpha0, plan.rotated, prepare);
+  const AlsBasis basis(fixed, given.counted, params.alpha0, plan.rotated, prepare);
+  const AlignedFloats prior_weights = feature_weights(given.prior, basis, prepare);
+  const RightSides right_sides{given.offsets, prior_weights.data()};
   if (needs_start) basis.enter(solved, prepare);
 
   std::vector<std::unique_ptr<RowSolver>> solvers(at(threads));
   const auto solve = [&](std::int64_t r, int worker, const Execution* shared) {
     auto& mine = solvers[at(worker)];
-    if (!mine) mine = std::make_unique<RowSolver>(basis, plan, params);
+    if (!mine) mine = std::make_unique<RowSolver>(basis, plan, params, right_sides);
     const auto columns = interactions.row(r);
     const double lambda = row_lambda(params, std::ssize(columns), fixed.rows);
-    const Row row{columns, interactions.row_values(r), lambda, solved.row(r)};
+    Row row{columns, interactions.row_values(r), lambda, solved.row(r), {}, {}, {}};
+    if (!checked.weights().empty())
+      row.weights = checked.weights().subspan(at(interactions.indptr[at(r)]), columns.size());
+    if (given.prior != nullptr) {
+      row.features = given.prior->features.row(r);
+      row.feature_values = given.prior->features.row_values(r);
+    }
     Solved result = Solved::overflow;
     if (lambda <= double{std::numeric_limits<float>::max()})
       result = shared != nullptr ? mine->solve_shared(row, *shared) : mine->solve(row);
@@ -114,7 +136,7 @@ AlsReport als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float
   }
   const double f = static_cast<double>(fixed.cols);
   const double turned = static_cast<double>(fixed.rows + (needs_start ? 2 : 1) * solved.rows);
-  report.flops += static_cast<double>(fixed.rows) * f * (f + 1) + (basis.rotated() ? turned * 2 * f * f : 0);
+  report.flops += static_cast<double>(fixed.rows) * f * (f + 1) + (basis.turned() ? turned * 2 * f * f : 0);
   return report;
 }
 

@@ -9,12 +9,13 @@ namespace recocore {
 
 void gram_cpu(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution);
 
-AlsReport als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
-                             const AlsParams& params, const Execution& execution);
+AlsReport als_half_epoch_cpu(const AlsInteractions& interactions, MatrixView<const float> fixed,
+                             MatrixView<float> solved, const AlsParams& params, const Execution& execution,
+                             const AlsGiven& given);
 
-[[nodiscard]] double als_objective_cpu(const CsrView& interactions, MatrixView<const float> row_factors,
+[[nodiscard]] double als_objective_cpu(const AlsInteractions& interactions, MatrixView<const float> row_factors,
                                        MatrixView<const float> col_factors, const AlsParams& params,
-                                       const Execution& execution);
+                                       const Execution& execution, std::span<const float> offsets);
 
 /// lambda_row of the objective.
 [[nodiscard]] inline double row_lambda(const AlsParams& params, std::int64_t entries, std::int64_t others) {
@@ -22,8 +23,8 @@ AlsReport als_half_epoch_cpu(const CsrView& interactions, MatrixView<const float
   return double{params.regularization} * std::pow(mass, double{params.nu});
 }
 
-/// How much an entry's factors count in its row's right side, sum of pull(v) y: its weight in the loss times its
-/// preference.
+/// How much an entry's factors count in its row's right side, sum of pull(v) y: its weight in an implicit loss times
+/// its preference.
 [[nodiscard]] inline float pull(const AlsParams& params, float value) noexcept {
   if (value < 0) return 0;
   return params.loss == AlsLoss::original ? params.alpha0 + value : value;

@@ -39,8 +39,10 @@ double entry_loss(const AlsParams& params, double value, double prediction) {
 
 }  // namespace
 
-double als_objective_cpu(const CsrView& interactions, MatrixView<const float> row_factors,
-                         MatrixView<const float> col_factors, const AlsParams& params, const Execution& execution) {
+double als_objective_cpu(const AlsInteractions& checked, MatrixView<const float> row_factors,
+                         MatrixView<const float> col_factors, const AlsParams& params, const Execution& execution,
+                         std::span<const float> offsets) {
+  const CsrView& interactions = checked.view();
   const auto& k = kernels::dense();
   const std::int64_t f = row_factors.cols;
   std::vector<double> losses(at((interactions.rows + kRows - 1) / kRows), 0.0);
@@ -51,8 +53,17 @@ double als_objective_cpu(const CsrView& interactions, MatrixView<const float> ro
       const auto columns = interactions.row(r);
       const auto values = interactions.row_values(r);
       const float* x = row_factors.row(r).data();
-      for (std::size_t e = 0; e < columns.size(); ++e)
-        loss += entry_loss(params, double{values[e]}, double{k.dot_f32(x, col_factors.row(columns[e]).data(), f)});
+      const std::int64_t begin_entry = interactions.indptr[at(r)];
+      for (std::size_t e = 0; e < columns.size(); ++e) {
+        const std::int32_t c = columns[e];
+        const double prediction{k.dot_f32(x, col_factors.row(c).data(), f)};
+        if (params.loss == AlsLoss::ratings) {
+          const double error = values[e] - double{offsets.empty() ? 0 : offsets[at(c)]} - prediction;
+          loss += (checked.weights().empty() ? 1 : double{checked.weights()[at(begin_entry) + e]}) * error * error;
+        } else {
+          loss += entry_loss(params, double{values[e]}, prediction);
+        }
+      }
     }
     losses[at(begin / kRows)] = loss;
   });
@@ -60,12 +71,14 @@ double als_objective_cpu(const CsrView& interactions, MatrixView<const float> ro
   for (const double l : losses) loss += l;
 
   // The sum over all pairs of (x.y)^2 is the inner product of the two Gram matrices.
-  std::vector<float> row_gram(at(f * f));
-  std::vector<float> col_gram(at(f * f));
-  gram_cpu(row_factors, {row_gram.data(), f, f}, execution);
-  gram_cpu(col_factors, {col_gram.data(), f, f}, execution);
   double all_pairs = 0;
-  for (std::size_t i = 0; i < row_gram.size(); ++i) all_pairs += double{row_gram[i]} * double{col_gram[i]};
+  if (params.alpha0 > 0) {
+    std::vector<float> row_gram(at(f * f));
+    std::vector<float> col_gram(at(f * f));
+    gram_cpu(row_factors, {row_gram.data(), f, f}, execution);
+    gram_cpu(col_factors, {col_gram.data(), f, f}, execution);
+    for (std::size_t i = 0; i < row_gram.size(); ++i) all_pairs += double{row_gram[i]} * double{col_gram[i]};
+  }
 
   std::vector<std::int64_t> row_entries(at(interactions.rows));
   for (std::int64_t r = 0; r < interactions.rows; ++r) row_entries[at(r)] = std::ssize(interactions.row(r));

@@ -85,7 +85,8 @@ void choose_basis(AlsPlan& plan, const std::vector<std::int64_t>& rows_of, const
   const double eigen = 100 * f * f * f;
   const double turned = real(interactions.rows + interactions.cols);
   const double sides = plan.others == AlsSolver::cholesky ? turned : turned + real(interactions.rows);
-  plan.rotated = saved > eigen + sides * f * (f * 1.2 + kTransposeCost);
+  // Without alpha0 the Gram matrix counts nothing, and any basis will do.
+  plan.rotated = params.alpha0 == 0 || saved > eigen + sides * f * (f * 1.2 + kTransposeCost);
   if (!plan.rotated) plan.dual_limit = 0;
 }
 

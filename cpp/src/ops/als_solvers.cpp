@@ -18,10 +18,11 @@ std::size_t at(std::int64_t i) {
 
 }  // namespace
 
-RowSolver::RowSolver(const AlsBasis& basis, const AlsPlan& plan, const AlsParams& params)
+RowSolver::RowSolver(const AlsBasis& basis, const AlsPlan& plan, const AlsParams& params, const RightSides& right_sides)
     : basis_(basis),
       plan_(plan),
       params_(params),
+      right_sides_(right_sides),
       factors_(basis.factors()),
       width_(padded(basis.factors())),
       distance_(row_distance(basis.factors())),
@@ -34,11 +35,29 @@ void RowSolver::weigh(const Row& row) {
   pulls_.resize(padded(entries));
   for (std::int64_t e = 0; e < entries; ++e) {
     const float value = row.values[at(e)];
-    scales_.data()[e] = std::sqrt(std::abs(value));
-    pulls_.data()[e] = pull(params_, value);
+    if (params_.loss == AlsLoss::ratings) {
+      const float weight = row.weights.empty() ? 1.0F : row.weights[at(e)];
+      const float offset = right_sides_.offsets.empty() ? 0.0F : right_sides_.offsets[at(row.columns[at(e)])];
+      scales_.data()[e] = std::sqrt(weight);
+      pulls_.data()[e] = weight * (value - offset);
+    } else {
+      scales_.data()[e] = std::sqrt(std::abs(value));
+      pulls_.data()[e] = pull(params_, value);
+    }
   }
-  std::fill_n(right_.data(), width_, 0.0F);
+  start_right_side(row);
   tiled_ = false;
+}
+
+void RowSolver::start_right_side(const Row& row) {
+  std::fill_n(right_.data(), width_, 0.0F);
+  if (row.features.empty()) return;
+  const auto count = std::ssize(row.features);
+  steps_.resize(padded(count));
+  for (std::int64_t k = 0; k < count; ++k)
+    steps_.data()[k] = static_cast<float>(row.lambda * double{row.feature_values[at(k)]});
+  kernels::least_squares().add_rows(right_sides_.feature_weights, width_, row.features.data(), steps_.data(), count,
+                                    width_, right_.data());
 }
 
 Solved RowSolver::solve(const Row& row) {
@@ -137,7 +156,8 @@ bool RowSolver::dual_fits(const Row& row) const {
 }
 
 // With Z = sqrt(W) Y and b = Z^T s: (D + Z^T Z)^-1 Z^T s = D^-1 Z^T (I + Z D^-1 Z^T)^-1 s, and D is diagonal here.
-// Nothing cancels: the system's eigenvalues are all at least 1.
+// Nothing cancels: the system's eigenvalues are all at least 1. A prior p adds q = D^-1 lambda p, what it is without
+// entries, and those then account for what q does not: s - Z q in the place of s.
 Solved RowSolver::solve_dual(const Row& row) {
   const auto& k = kernels::least_squares();
   const auto entries = std::ssize(row.columns);
@@ -158,7 +178,14 @@ Solved RowSolver::solve_dual(const Row& row) {
   k.add_gram(tile_.data(), distance, factors_, unknowns, matrix_.data(), distance);
   float* u = steps_.data();
   for (std::int64_t e = 0; e < unknowns; ++e)
-    u[e] = e < entries && pulls_.data()[e] > 0 ? pulls_.data()[e] / scales_.data()[e] : 0.0F;
+    u[e] = e < entries && scales_.data()[e] > 0 ? pulls_.data()[e] / scales_.data()[e] : 0.0F;
+  if (!row.features.empty()) {
+    x_.resize(width_);
+    predictions_.resize(unknowns);
+    for (std::int64_t i = 0; i < factors_; ++i) x_.data()[i] = right_.data()[i] * roots[i] * roots[i];
+    k.dot_rows(basis_.fixed(), basis_.stride(), row.columns.data(), entries, x_.data(), width_, predictions_.data());
+    for (std::int64_t e = 0; e < entries; ++e) u[e] -= scales_.data()[e] * predictions_.data()[e];
+  }
   const Solved solved = solve_positive_definite(matrix_.data(), distance, u, entries);
   if (solved != Solved::yes) return solved;
   for (std::int64_t e = 0; e < entries; ++e) u[e] *= scales_.data()[e];

@@ -1,4 +1,5 @@
-// Solvers for one row of an ALS half-epoch: minimise x^T (D + sum w y y^T) x - 2 b^T x, where D = alpha0 G + lambda I.
+// Solvers for one row of an ALS half-epoch: minimise x^T (D + sum w y y^T) x - 2 b^T x, where D = alpha0 G + lambda I
+// and b = sum of pull y + lambda prior.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +20,21 @@ struct Row {
   std::span<const float> values;
   double lambda;
   std::span<float> x;
+  std::span<const float> weights;          ///< of ratings; ones where empty
+  std::span<const std::int32_t> features;  ///< of the prior
+  std::span<const float> feature_values;
+};
+
+/// What the right sides of all rows take from outside their entries; what is empty is not there.
+struct RightSides {
+  std::span<const float> offsets;          ///< of each column, taken from ratings
+  const float* feature_weights = nullptr;  ///< of the prior, in the basis of the half-epoch, rows padded(f) apart
 };
 
 /// Solves rows with the working memory of one thread, which grows to what the longest needs.
 class RowSolver {
  public:
-  RowSolver(const AlsBasis& basis, const AlsPlan& plan, const AlsParams& params);
+  RowSolver(const AlsBasis& basis, const AlsPlan& plan, const AlsParams& params, const RightSides& right_sides);
 
   /// Unless the result is yes, the row's x is not to be used.
   [[nodiscard]] Solved solve(const Row& row);
@@ -37,6 +47,7 @@ class RowSolver {
 
  private:
   void weigh(const Row& row);
+  void start_right_side(const Row& row);
   void start_matrix(double lambda);
   void add_right_side(const Row& row, std::int64_t first, std::int64_t count);
   [[nodiscard]] bool dual_fits(const Row& row) const;
@@ -57,6 +68,7 @@ class RowSolver {
   const AlsBasis& basis_;
   const AlsPlan& plan_;
   const AlsParams& params_;
+  RightSides right_sides_;
   std::int64_t factors_;
   std::int64_t width_;     ///< padded
   std::int64_t distance_;  ///< between the rows of a matrix
@@ -66,8 +78,8 @@ class RowSolver {
   AlignedFloats pulls_;   ///< of each entry; b = sum of pull y
   AlignedFloats matrix_;
   AlignedFloats tile_;
-  bool tiled_ = false;  ///< tile_ holds all entries of the row
-  AlignedFloats right_;
+  bool tiled_ = false;   ///< tile_ holds all entries of the row
+  AlignedFloats right_;  ///< b; after weigh() what does not come from entries
   AlignedFloats diagonal_;
   AlignedFloats x_;
   AlignedFloats residual_;

@@ -4,7 +4,9 @@ An entry's value v has the weight w = |v| and the preference p = 1, or 0 where v
 
     loss "ials":      sum_S w (p - x_u.y_i)^2  +  alpha0 sum_all (x_u.y_i)^2
     loss "original":  sum_S (alpha0 + w) (p - x_u.y_i)^2  +  alpha0 sum_not_S (x_u.y_i)^2
-    objective:        loss  +  sum_u lambda_u |x_u|^2  +  sum_i lambda_i |y_i|^2
+    loss "explicit":  sum_S u (v - offset_i - x_u.y_i)^2, for ratings v that each have a weight u of their own; alpha0 is 0
+    objective:        loss  +  sum_u lambda_u |x_u - prior_u|^2  +  sum_i lambda_i |y_i - prior_i|^2, where a prior is zero
+                      unless features are given
     lambda_row = regularization * (entries of the row + alpha0 * length of the other side) ** nu
 
 after Rendle et al., "Revisiting the Performance of iALS" (2022), eq. 1-3, and Hu, Koren, Volinsky, "Collaborative Filtering for
@@ -21,12 +23,13 @@ from recocore._native import AlsInteractions
 from recocore.csr import Csr
 
 if TYPE_CHECKING:
-    from recocore.types import Float32Array, Progress
+    from recocore.types import Float32Array, Int32Array, Progress
 
 
 __all__ = [
     "AlsInteractions",
     "AlsObjective",
+    "AlsPrior",
     "AlsReport",
     "als_half_epoch",
     "als_objective",
@@ -42,13 +45,26 @@ class AlsObjective:
         regularization: see the module's formula.
         alpha0: weight of every pair, seen or not.
         nu: how far the regularisation grows with a row's entries; 0 is plain, 1 is frequency-scaled.
-        loss: ials or original.
+        loss: ials, original or explicit.
     """
 
     regularization: float
     alpha0: float
     nu: float
     loss: str = "ials"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlsPrior:
+    """Where the regularisation draws rows to, in place of zero: row r of `features @ weights`.
+
+    Attributes:
+        features: `[rows, p]`.
+        weights: float32 `[p, f]`.
+    """
+
+    features: Csr
+    weights: Float32Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +88,17 @@ class AlsReport:
     flops: float
 
 
-def checked_interactions(interactions: Csr) -> AlsInteractions:
+def checked_interactions(interactions: Csr, weights: Float32Array | None = None) -> AlsInteractions:
     """Check interactions once for many half-epochs; the arrays must not be changed afterwards. O(nnz).
 
+    Args:
+        interactions: `[rows, cols]`.
+        weights: float32 `[nnz]`, at least 0: the weights of ratings, which only the loss explicit has; ones where None.
+
     Raises:
-        InvalidArgumentError: an entry out of range or not finite, naming its row.
+        InvalidArgumentError: an entry out of range or not finite, naming its row; a weight below 0.
     """
-    return AlsInteractions(interactions.native)
+    return AlsInteractions(interactions.native, weights)
 
 
 def als_half_epoch(
@@ -92,14 +112,17 @@ def als_half_epoch(
     block_size: int = 64,
     num_threads: int = 0,
     progress: Progress | None = None,
+    offsets: Float32Array | None = None,
+    counted: Int32Array | None = None,
+    prior: AlsPrior | None = None,
 ) -> AlsReport:
     """Set each row of `solved` to the best (exact solvers) or a better point with `fixed` held.
 
     Args:
         interactions: `[rows, cols]` values, or what `checked_interactions` made of them.
-        fixed: float32 `[cols, f]`.
-        solved: float32 `[rows, f]`, changed in place; a row without entries becomes zero. After an error its content is
-            not to be used.
+        fixed: float32 `[cols, f]`; here and in `solved` the rows may lie apart, as in columns of a wider array.
+        solved: float32 `[rows, f]`, changed in place; a row without entries becomes zero, whatever its prior. After an
+            error its content is not to be used.
         objective: what to minimise.
         solver: cholesky (exact: for each row whichever is cheaper of a system of the size of a factor and one of the size
             of its entries, "Revisiting" section 3 and its dual), cg, subspace (iALS++), or auto: cholesky up to 256
@@ -108,6 +131,9 @@ def als_half_epoch(
         block_size: factors that subspace solves at a time, rounded up to a multiple of 16.
         num_threads: 0 is one for each core. The result does not depend on it.
         progress: told the part done; an exception that it raises stops the step.
+        offsets: float32 `[cols]`, taken from the ratings of each column; the loss explicit alone.
+        counted: int32, rising: the rows of `fixed` that alpha0's sum runs over; None for all.
+        prior: where the rows are drawn to; None for zero.
 
     Returns:
         How many rows were solved which way.
@@ -128,7 +154,12 @@ def als_half_epoch(
     params = _native.AlsParams(
         objective.regularization, objective.alpha0, objective.nu, objective.loss, solver, cg_steps, block_size
     )
-    return AlsReport(*_native.als_half_epoch(_held(interactions), fixed, solved, params, num_threads, progress))
+    native_prior = None if prior is None else (prior.features.native, prior.weights)
+    return AlsReport(
+        *_native.als_half_epoch(
+            _held(interactions), fixed, solved, params, num_threads, progress, offsets, counted, native_prior
+        )
+    )
 
 
 def als_objective(
@@ -139,10 +170,14 @@ def als_objective(
     *,
     num_threads: int = 0,
     progress: Progress | None = None,
+    offsets: Float32Array | None = None,
 ) -> float:
-    """The value of the objective: predictions in float32, summed in float64. O(nnz f + (rows + cols) f^2)."""
+    """The value of the objective without priors: predictions in float32, summed in float64.
+
+    `offsets` are those of `als_half_epoch`. O(nnz f + (rows + cols) f^2).
+    """
     params = _native.AlsParams(objective.regularization, objective.alpha0, objective.nu, objective.loss)
-    return _native.als_objective(_held(interactions), row_factors, col_factors, params, num_threads, progress)
+    return _native.als_objective(_held(interactions), row_factors, col_factors, params, num_threads, progress, offsets)
 
 
 def _held(interactions: Csr | AlsInteractions) -> AlsInteractions:
