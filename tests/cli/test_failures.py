@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.conftest import Start
+
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -111,18 +113,13 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         assert f"\n  {name} " in out
 
 
-def test_ctrl_c_stops_a_fit_and_leaves_nothing(script: str, log: Path, tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [script, "fit", log, "--iterations", "1000000", "--out", tmp_path / "index"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as fit:
-        assert fit.stdout is not None
-        while "sound" not in fit.stdout.readline():
-            pass
-        fit.send_signal(signal.SIGINT)
-        _, err = fit.communicate(timeout=60)
+def test_ctrl_c_stops_a_fit_and_leaves_nothing(start: Start, script: str, log: Path, tmp_path: Path) -> None:
+    fit = start([script, "fit", log, "--iterations", "1000000", "--out", tmp_path / "index"])
+    assert fit.stdout is not None
+    while "sound" not in fit.stdout.readline():
+        pass
+    fit.send_signal(signal.SIGINT)
+    _, err = fit.communicate(timeout=60)
     # click ends the line on which a terminal shows ^C.
     assert (fit.returncode, err.lstrip("\n")) == (130, "recocore: error: stopped\n")
     assert list(tmp_path.iterdir()) == []

@@ -5,8 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Start
 
 DAEMON = """
 import threading, time
@@ -39,15 +43,12 @@ def test_a_process_may_end_while_a_daemon_thread_computes() -> None:
 
 @pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace"])
 @pytest.mark.parametrize("threads", [1, 2])
-def test_ctrl_c_stops_even_one_endless_row(solver: str, threads: int) -> None:
-    code = INTERRUPTED.format(solver=solver, threads=threads)
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
-        assert running.stdout is not None
-        assert running.stdout.readline() == "ready\n"
-        with pytest.raises(subprocess.TimeoutExpired):
-            running.wait(1.0)
-        running.send_signal(signal.SIGINT)
-        _, errors = running.communicate(timeout=30)
+def test_ctrl_c_stops_even_one_endless_row(start: Start, solver: str, threads: int) -> None:
+    running = start([sys.executable, "-c", INTERRUPTED.format(solver=solver, threads=threads)])
+    assert running.stdout is not None
+    assert running.stdout.readline() == "ready\n"
+    with pytest.raises(subprocess.TimeoutExpired):
+        running.wait(1.0)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=30)
     assert errors.rstrip().endswith("KeyboardInterrupt")
