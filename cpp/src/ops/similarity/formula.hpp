@@ -51,6 +51,12 @@ class Formula {
     return static_cast<float>(found);
   }
 
+  /// Whether scores follow from sums and the figures of rows alone, so that scores() may be asked for many at once.
+  [[nodiscard]] bool scores_by_figures() const noexcept;
+  /// What score() gives row i with each partner, whose sum and figure these are. Only where scores_by_figures().
+  void scores(std::int64_t i, std::span<const double> sums, std::span<const double> figures, float* scores) const;
+  [[nodiscard]] double figure(std::int64_t j) const noexcept { return right_[at(j)]; }
+
   /// Whether i is to j what j is to i.
   [[nodiscard]] bool symmetric() const noexcept;
 
@@ -65,7 +71,7 @@ class Formula {
     float beta;
   };
   [[nodiscard]] Bar bar(std::int64_t i, float bound) const noexcept;
-  [[nodiscard]] float partner_figure(std::int64_t j) const noexcept { return static_cast<float>(right_[at(j)]); }
+  [[nodiscard]] float partner_figure(std::int64_t j) const noexcept { return static_cast<float>(figure(j)); }
 
   /// Terms of rough scores of row i, where there are bars and no shrinkage, when a sum of 1 stands for `unit`.
   [[nodiscard]] kernels::RoughTerms rough_terms(std::int64_t i, double unit) const noexcept {

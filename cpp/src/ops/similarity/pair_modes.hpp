@@ -12,6 +12,7 @@ struct CountMode {
     std::uint16_t partner;
   };
   static constexpr bool kBits = true;
+  static constexpr std::uint32_t kListStep = 1;
   static constexpr std::int64_t kMostPartners = 32768;
   static constexpr std::uint32_t kNoPartner = 0xFFFF;
 
@@ -24,7 +25,8 @@ struct CountMode {
 struct ThinCountMode : CountMode {
   using Sum = std::uint16_t;
   static constexpr bool kBits = false;
-  static constexpr std::int64_t kMostPartners = kNoPartner - 1;
+  static constexpr std::uint32_t kListStep = 4;
+  static constexpr std::int64_t kMostPartners = kNoPartner - 64;  // so that padding ends before kNoPartner
 
   static void add(Sum& sum, double, Entry) noexcept { ++sum; }
 };
@@ -37,6 +39,7 @@ struct IntegerMode {
     std::uint32_t weight : 8;
   };
   static constexpr bool kBits = true;
+  static constexpr std::uint32_t kListStep = 1;
   static constexpr std::int64_t kMostPartners = 32768;
   static constexpr std::uint32_t kNoPartner = 0xFFFFFF;
 
@@ -56,6 +59,7 @@ struct FloatMode {
     float weight;
   };
   static constexpr bool kBits = false;
+  static constexpr std::uint32_t kListStep = 1;
   static constexpr std::int64_t kMostPartners = 8192;
   static constexpr std::uint32_t kNoPartner = 0xFFFFFFFF;
 
@@ -71,6 +75,7 @@ struct DoubleMode {
     std::uint32_t partner;
   };
   static constexpr bool kBits = false;
+  static constexpr std::uint32_t kListStep = 1;
   static constexpr std::int64_t kMostPartners = 8192;
   static constexpr std::uint32_t kNoPartner = 0xFFFFFFFF;
 
@@ -85,6 +90,7 @@ struct MomentMode {
   };
   using Entry = DoubleMode::Entry;
   static constexpr bool kBits = false;
+  static constexpr std::uint32_t kListStep = 1;
   static constexpr std::int64_t kMostPartners = 2048;
   static constexpr std::uint32_t kNoPartner = 0xFFFFFFFF;
 

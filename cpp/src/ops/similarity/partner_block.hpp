@@ -94,7 +94,8 @@ class PartnerBlock {
     return {bits_.data() + presence_plane_ * words_, stride_, 1, words_, words_for(partners)};
   }
 
-  /// A list of partners with ranks rising and, after the last, one that is Mode::kNoPartner.
+  /// A list of partners with ranks rising and, after the last, one that is Mode::kNoPartner, or more of these so that
+  /// the list can be read in steps of Mode::kListStep.
   [[nodiscard]] const Entry* list(std::uint32_t start) const noexcept { return lists_.data() + start; }
 
  private:
@@ -131,16 +132,21 @@ class PartnerBlock {
     }
   }
 
+  /// What a list takes: its entries and at least one that ends it.
+  static std::uint32_t room_for(std::uint32_t entries) noexcept {
+    return (entries / Mode::kListStep + 1) * Mode::kListStep;
+  }
+
   /// Turns the numbers of entries into places, with room for the lists.
   void lay_out() {
     std::uint32_t slot = 0;
-    std::int64_t length = 1;  // columns without entries share the empty list at 0
+    std::int64_t length = Mode::kListStep;  // columns without entries share the empty list at 0
     for (const Place counted : place_)
-      if (slots_ == 0 || counted.code < crowded_) length += counted.code > 0 ? counted.code + 1 : 0;
+      if (slots_ == 0 || counted.code < crowded_) length += counted.code > 0 ? room_for(counted.code) : 0;
     lists_.resize(length + kListPadding);
-    lists_[0] = Mode::entry(Mode::kNoPartner, 0.0);
+    for (std::int64_t end = 0; end < Mode::kListStep; ++end) lists_[end] = Mode::entry(Mode::kNoPartner, 0.0);
     next_.resize(place_.size());
-    std::uint32_t next = 1;
+    std::uint32_t next = Mode::kListStep;
     for (std::size_t c = 0; c < place_.size(); ++c) {
       const std::uint32_t count = place_[c].code;
       if (slots_ > 0 && count >= crowded_) {
@@ -149,8 +155,9 @@ class PartnerBlock {
         place_[c].code = 0;
       } else {
         next_[c] = place_[c].code = next;
-        next += count + 1;
-        lists_[next - 1] = Mode::entry(Mode::kNoPartner, 0.0);
+        next += room_for(count);
+        for (std::uint32_t end = place_[c].code + count; end < next; ++end)
+          lists_[end] = Mode::entry(Mode::kNoPartner, 0.0);
       }
     }
   }

@@ -13,21 +13,21 @@ float score_reached_by(std::int64_t wanted, std::span<const float> scores) {
   const auto reaching = [&](std::uint32_t bits) {
     return kernel.count_at_least(scores.data(), std::ssize(scores), std::bit_cast<float>(bits));
   };
-  // Positive float32 numbers are in the order of their bits: their range is halved. Most often what is wanted is not
-  // below a 256th of the best.
-  constexpr std::uint32_t kLikely = 8U << 23U;
-  constexpr auto kLeast = std::bit_cast<std::uint32_t>(std::numeric_limits<float>::min());
-  float best = 0.0F;
-  for (const float score : scores) best = score > best ? score : best;
-  std::uint32_t high = std::bit_cast<std::uint32_t>(best) + 1;
-  if (high <= kLeast) return 0.0F;
-  std::uint32_t low = high - kLeast > kLikely ? high - kLikely : kLeast;
-  if (reaching(low) < wanted) {
-    high = low;
-    low = kLeast;
-    if (reaching(low) < wanted) return 0.0F;
+  // Positive float32 numbers are in the order of their bits: their range is halved, and integers have vector minima.
+  constexpr auto kLeast = std::bit_cast<std::int32_t>(std::numeric_limits<float>::min());
+  std::int32_t best = 0;
+  std::int32_t worst = std::numeric_limits<std::int32_t>::max();
+  for (const float score : scores) {
+    const auto bits = std::bit_cast<std::int32_t>(score);
+    best = std::max(best, bits);
+    worst = std::min(worst, bits);
   }
-  while (high - low > 1) {
+  if (best < kLeast) return 0.0F;
+  auto low = static_cast<std::uint32_t>(std::max(worst, kLeast));
+  auto high = static_cast<std::uint32_t>(best) + 1;
+  if (std::ssize(scores) < wanted || (worst < kLeast && reaching(low) < wanted)) return 0.0F;
+  constexpr std::uint32_t kClose = 64;  // less than a hundred thousandth apart
+  while (high - low > kClose) {
     const std::uint32_t middle = low + (high - low) / 2;
     const std::int64_t found = reaching(middle);
     (found < wanted ? high : low) = middle;

@@ -30,11 +30,16 @@ std::int64_t padded(std::int64_t count) noexcept {
 bool StepPass::serves(const PairInput& input) {
   const auto& row = input.order.row;
   if (!input.params.k || input.params.shrinkage != 0.0 || !input.formula.has_sharp_rough_scores()) return false;
-  if (!row.empty() && std::ssize(input.matrix.row(row.front())) > std::numeric_limits<std::uint16_t>::max())
-    return false;
-  return std::is_sorted(row.begin(), row.end(), [&](std::int32_t a, std::int32_t b) {
-    return input.formula.partner_figure(a) > input.formula.partner_figure(b);
-  });
+  constexpr std::int64_t kMost = std::numeric_limits<std::uint16_t>::max();
+  if (!row.empty() && std::ssize(input.matrix.row(row.front())) > kMost) return false;
+  std::int64_t falls = 0;
+  for (std::size_t r = 1; r < row.size(); ++r) {
+    const double before = input.formula.figure(row[r - 1]);
+    const double figure = input.formula.figure(row[r]);
+    if (figure > before) return false;
+    falls += figure < before ? 1 : 0;
+  }
+  return falls < kMost;
 }
 
 StepPass::StepPass(const PairInput& input, std::optional<std::span<const std::int32_t>> rows, double unit)
@@ -43,8 +48,17 @@ StepPass::StepPass(const PairInput& input, std::optional<std::span<const std::in
       unit_(unit),
       least_(static_cast<std::uint32_t>(
           std::min<std::int64_t>(input.params.min_support, std::numeric_limits<std::uint16_t>::max()))) {
-  figures_.reserve(input.order.row.size());
-  for (const std::int32_t r : input.order.row) figures_.push_back(input.formula.partner_figure(r));
+  figure_.reserve(input.order.row.size());
+  for (const std::int32_t r : input.order.row) {
+    const double figure = input.formula.figure(r);
+    if (sharp_figures_.empty() || figure < sharp_figures_.back()) {
+      figures_.push_back(input.formula.partner_figure(r));
+      sharp_figures_.push_back(figure);
+    }
+    figure_.push_back(static_cast<std::uint16_t>(figures_.size() - 1));
+    ends_.resize(figures_.size());
+    ends_.back() = std::ssize(figure_);
+  }
 }
 
 std::int64_t StepPass::block_end(std::int64_t begin) const {
@@ -96,12 +110,15 @@ void StepPass::compare(std::int64_t i, std::int64_t owner, const Block& block, s
                        NeighborStore& store, Scratch& mine) const {
   if (std::ssize(input_.matrix.row(i)) < input_.params.min_support) return;
   const std::size_t size = at(padded(block.size()));
-  if (counts.size() < size) counts.resize(size);
+  if (counts.empty()) counts.resize(ThinCountMode::kNoPartner + std::size_t{1});  // what ends a list is counted too
   if (mine.words.size() <= size / 64) {
     mine.words.resize(size / 64 + 1);
     mine.places.resize(size / 64 + 1);
     mine.kept.resize(size);
     mine.scores.resize(size);
+    mine.figures.resize(size);
+    mine.sharp_figures.resize(size);
+    mine.sums.resize(size);
   }
   const std::int64_t total = count(i, block, counts.data());
   if (total == 0) return;
@@ -115,13 +132,17 @@ std::int64_t StepPass::count(std::int64_t i, const Block& block, Count* counts) 
   const auto columns = input_.matrix.row(i);
   const auto visits = std::ssize(columns);
   constexpr std::int64_t kAhead = 16;  // visits whose lists are fetched early
+  constexpr std::uint32_t kStep = ThinCountMode::kListStep;
   std::int64_t total = 0;
   for (std::int64_t v = 0; v < visits; ++v) {
     if (v + kAhead < visits) __builtin_prefetch(block.list(block.place(columns[at(v + kAhead)]).code));
     const auto* const first = block.list(block.place(columns[at(v)]).code);
-    const auto* entry = first;
-    for (; entry->partner != ThinCountMode::kNoPartner; ++entry) ++counts[entry->partner];
-    total += entry - first;
+    const auto* step = first;
+    for (bool last = false; !last; step += kStep) {
+      for (std::uint32_t n = 0; n < kStep; ++n) ++counts[step[n].partner];
+      last = step[kStep - 1].partner == ThinCountMode::kNoPartner;
+    }
+    total += step - first;
   }
   return total;
 }
@@ -179,12 +200,14 @@ void StepPass::climb(std::int64_t i, float bound, const Block& block, Scratch& m
     return;
   }
   const auto entries = static_cast<std::uint32_t>(input_.matrix.row(i).size());
-  const float* const figures = figures_.data() + block.begin();
-  const float* last = figures + block.size();
+  auto last = figures_.begin() + figure_[at(block.end() - 1)] + 1;
   for (std::uint32_t least = least_; end > 0 && least <= entries; ++least) {
-    last = std::partition_point(figures, last, [&](float x) { return alpha * x + beta > static_cast<float>(least); });
+    last = std::partition_point(figures_.begin(), last,
+                                [&](float figure) { return alpha * figure + beta > static_cast<float>(least); });
+    const std::int64_t rank = last == figures_.begin() ? 0 : ends_[at(last - figures_.begin() - 1)];
     const bool highest = least == least_ + kMostSteps;
-    const std::int64_t begin = highest ? 0 : (last - figures) / kernels::kPairPadding * kernels::kPairPadding;
+    const std::int64_t begin =
+        highest ? 0 : std::max<std::int64_t>(0, rank - block.begin()) / kernels::kPairPadding * kernels::kPairPadding;
     if (begin < end) mine.steps.push_back({begin, end, least});
     end = std::min(begin, end);
   }
@@ -202,35 +225,57 @@ void StepPass::keep_reaching(std::int64_t i, const Block& block, const Count* co
     found = kernel.screen_steps_u16(counts, mine.steps.data(), std::ssize(mine.steps), mine.words.data(),
                                     mine.places.data());
   }
-  std::int32_t* kept = mine.kept.data();
+  std::int32_t* const kept = mine.kept.data();
+  float* const scores = mine.scores.data();
+  float* const figures = mine.figures.data();
+  const float* const all_figures = figures_.data();
+  const std::uint16_t* const figure = figure_.data() + block.begin();
+  std::int64_t size = 0;
   for (std::int64_t n = 0; n < found; ++n) {
     const std::int32_t base = mine.places[at(n)] * 64;
-    for (std::uint64_t word = mine.words[at(n)]; word != 0; word &= word - 1) *kept++ = base + std::countr_zero(word);
+    for (std::uint64_t word = mine.words[at(n)]; word != 0; word &= word - 1) {
+      const std::int32_t j = base + std::countr_zero(word);
+      kept[size] = j;
+      scores[size] = static_cast<float>(counts[j]);
+      figures[size++] = all_figures[figure[j]];
+    }
   }
-  const std::int64_t size = mine.size = kept - mine.kept.data();
   const kernels::RoughTerms terms = input_.formula.rough_terms(i, unit_);
-  const float* const figures = figures_.data() + block.begin();
-  for (std::int64_t n = 0; n < size; ++n) {
-    const std::int32_t j = mine.kept[at(n)];
-    const auto c = static_cast<float>(counts[j]);
-    mine.scores[at(n)] = c / (terms.base + terms.slope * figures[j] + terms.own * c);
-  }
+  for (std::int64_t n = 0; n < size; ++n)  // apart from the loop above, so that the compiler makes it a vector loop
+    scores[n] = scores[n] / (terms.base + terms.slope * figures[n] + terms.own * scores[n]);
+  mine.size = size;
 }
 
 template <typename Count>
 void StepPass::offer(std::int64_t i, std::int64_t owner, const Block& block, const Count* counts, NeighborStore& store,
                      Scratch& mine) const {
   const NeighborKey bound = store.bound_key(owner);
-  mine.own.clear();
-  for (const std::int32_t j : std::span(mine.kept).first(at(mine.size))) {
-    const std::int32_t partner = input_.order.row[at(block.begin() + j)];
-    if (partner == i) continue;
-    PairSums sums;
-    sums.n = static_cast<double>(counts[j]);
-    sums.xy = sums.n * unit_;
-    const float score = input_.formula.score(sums, i, partner);
-    if (const NeighborKey key = neighbor_key(score, partner); score != 0.0F && key >= bound) mine.own.push_back(key);
+  const auto kept = std::span<const std::int32_t>(mine.kept).first(at(mine.size));
+  const std::int32_t* const rows = input_.order.row.data() + block.begin();
+  if (input_.formula.scores_by_figures()) {
+    const std::uint16_t* const figure = figure_.data() + block.begin();
+    for (std::size_t n = 0; n < kept.size(); ++n) {
+      mine.sums[n] = static_cast<double>(counts[kept[n]]) * unit_;
+      mine.sharp_figures[n] = sharp_figures_[figure[kept[n]]];
+    }
+    input_.formula.scores(i, std::span(mine.sums).first(kept.size()), mine.sharp_figures, mine.scores.data());
+  } else {
+    for (std::size_t n = 0; n < kept.size(); ++n) {
+      PairSums sums;
+      sums.n = static_cast<double>(counts[kept[n]]);
+      sums.xy = sums.n * unit_;
+      mine.scores[n] = input_.formula.score(sums, i, rows[kept[n]]);
+    }
   }
+  mine.own.resize(kept.size() + 1);
+  std::size_t size = 0;
+  for (std::size_t n = 0; n < kept.size(); ++n) {  // without a branch, for whether a key is needed is not foreseeable
+    const std::int32_t partner = rows[kept[n]];
+    const NeighborKey key = neighbor_key(mine.scores[n], partner);
+    mine.own[size] = key;
+    size += mine.scores[n] != 0.0F && key >= bound && partner != i ? 1 : 0;
+  }
+  mine.own.resize(size);
   store.shorten(mine.own);
   if (!mine.own.empty()) store.offer(owner, mine.own);
 }

@@ -23,7 +23,7 @@ namespace recocore {
 class StepPass {
  public:
   /// Whether the pass can serve: the best k are wanted, a score falls with the partner's figure and rises with the
-  /// count, figures fall with the rank, and rows have less than 2^16 entries.
+  /// count, figures fall with the rank, and rows have less than 2^16 entries and different figures.
   [[nodiscard]] static bool serves(const PairInput& input);
 
   /// `rows`: only these are compared; nothing: all. `unit` is what a count of 1 stands for.
@@ -36,13 +36,16 @@ class StepPass {
 
   /// One thread's memory.
   struct Scratch {
-    std::vector<std::uint8_t> small_counts;  // one a partner, zero between rows
+    std::vector<std::uint8_t> small_counts;  // one a partner, zero between rows, and that of kNoPartner
     std::vector<std::uint16_t> counts;       // the same for rows with more than 255 entries
     std::vector<kernels::CountStep> steps;
     std::vector<std::uint64_t> words;
     std::vector<std::int32_t> places;
     std::vector<std::int32_t> kept;  // positions in the block of the candidates, `size` of them
-    std::vector<float> scores;       // rough ones
+    std::vector<float> scores;       // rough ones, then those to offer
+    std::vector<float> figures;      // of the candidates, as float32 and as float64
+    std::vector<double> sharp_figures;
+    std::vector<double> sums;
     std::int64_t size = 0;
     std::vector<NeighborKey> own;
 
@@ -53,7 +56,7 @@ class StepPass {
   template <typename Count>
   void compare(std::int64_t i, std::int64_t owner, const Block& block, std::vector<Count>& counts, NeighborStore& store,
                Scratch& mine) const;
-  /// Counts row i's common columns with every partner and returns the sum of the counts.
+  /// Counts row i's common columns with every partner and returns about the sum of the counts, at least that.
   template <typename Count>
   std::int64_t count(std::int64_t i, const Block& block, Count* counts) const;
   /// Puts the positions of the pairs to score into mine.kept.
@@ -76,8 +79,12 @@ class StepPass {
   const PairInput& input_;
   std::optional<std::span<const std::int32_t>> rows_;
   double unit_;
-  std::uint32_t least_;         // min_support
-  std::vector<float> figures_;  // Formula::partner_figure by rank
+  std::uint32_t least_;  // min_support
+  // Most rows share their figure with many others: numbers of 16 bits and a short table stay in the cache.
+  std::vector<std::uint16_t> figure_;  // the number of its figure, by rank
+  std::vector<float> figures_;         // Formula::partner_figure and
+  std::vector<double> sharp_figures_;  // Formula::figure, falling
+  std::vector<std::int64_t> ends_;     // the rank after the last with that figure
 };
 
 }  // namespace recocore
