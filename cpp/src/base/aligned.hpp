@@ -2,8 +2,8 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <new>
+
+#include "base/big_array.hpp"
 
 namespace recocore {
 
@@ -16,16 +16,11 @@ class AlignedFloats {
   /// Room for at least `count` floats. Where there was too little the old ones are lost and all are zero.
   void resize(std::int64_t count);
 
-  [[nodiscard]] float* data() noexcept { return data_.get(); }
-  [[nodiscard]] const float* data() const noexcept { return data_.get(); }
+  [[nodiscard]] float* data() noexcept { return floats_.data(); }
+  [[nodiscard]] const float* data() const noexcept { return floats_.data(); }
 
  private:
-  static constexpr std::align_val_t kAlignment{64};
-  struct Free {
-    void operator()(float* p) const noexcept { ::operator delete(p, kAlignment); }
-  };
-
-  std::unique_ptr<float, Free> data_;
+  BigArray<float> floats_;
   std::int64_t count_ = 0;
 };
 

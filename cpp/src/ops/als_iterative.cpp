@@ -13,6 +13,13 @@ using kernels::kLane;
 
 // A row's factors are kept next to each other up to this many floats: half of a 2 MiB second-level cache.
 constexpr std::int64_t kTileFloats = 262'144;
+// Conjugate gradient copies a row's factors up to this many floats; more it reads where they are, time after time: at
+// 64 to 256 factors both took the same at twice and at half of this.
+constexpr std::int64_t kCopiedFloats = 65'536;
+// Conjugate gradient stops where what is left to gain is beyond the precision of float32.
+constexpr double kRounding = 1e-13;
+// Entries between two looks at whether to stop.
+constexpr std::int64_t kLongStretch = 1024;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
@@ -57,61 +64,90 @@ void RowSolver::multiply_dense(const float* x, double lambda, std::int64_t begin
   for (std::int64_t i = 0; i < count; ++i) product[i] += static_cast<float>(lambda) * x[begin + i];
 }
 
-// Preconditioned by the diagonal of D: in the eigenbasis that is all of D.
-void RowSolver::solve_cg(const Row& row) {
+// Preconditioned by the diagonal of D: in the eigenbasis that is all of D, and since the system exceeds D, the energy
+// residual^T D^-1 residual is at least what the objective is above its minimum.
+Solved RowSolver::solve_cg(const Row& row) {
   const auto& k = kernels::least_squares();
   const auto entries = std::ssize(row.columns);
-  for (AlignedFloats* vector : {&x_, &residual_, &direction_, &product_, &steps_}) vector->resize(width_);
+  for (AlignedFloats* vector : {&x_, &residual_, &direction_, &product_, &inverse_}) vector->resize(width_);
   predictions_.resize(padded(entries));
   float* x = x_.data();
   float* residual = residual_.data();
   float* direction = direction_.data();
   float* product = product_.data();
-  float* preconditioned = steps_.data();
-  const auto multiply = [&](const float* v) {  // product = (D + sum w y y^T) v
-    multiply_dense(v, row.lambda, 0, width_, product);
-    for_tiles(row, 0, width_, [&](const float* tile, std::int64_t distance, std::int64_t, std::int64_t count) {
-      for (std::int64_t e = 0; e < count; e += kLane) {  // twice over the same rows while they are in the nearest cache
-        const std::int64_t some = std::min<std::int64_t>(kLane, count - e);
-        k.dot_rows(tile + e * distance, distance, nullptr, some, v, width_, predictions_.data());
-        k.add_rows(tile + e * distance, distance, nullptr, predictions_.data(), some, width_, product);
-      }
-    });
+  float* diagonal = diagonal_.data();
+  float* inverse = inverse_.data();
+  for (std::int64_t i = 0; i < factors_; ++i) {
+    diagonal[i] = static_cast<float>(basis_.diagonal()[at(i)] + row.lambda);
+    inverse[i] = diagonal[i] > 0 ? 1 / diagonal[i] : 1.0F;
+  }
+  // product = D direction; returns direction . product
+  const auto multiply_own = [&] {
+    if (basis_.rotated()) return double{k.multiply(diagonal, direction, width_, product)};
+    multiply_dense(direction, row.lambda, 0, width_, product);
+    float curvature = 0;
+    k.dot_rows(product, width_, nullptr, 1, direction, width_, &curvature);
+    return double{curvature};
   };
-  const auto precondition = [&] {
-    double energy = 0;
-    for (std::int64_t i = 0; i < factors_; ++i) {
-      const double d = basis_.diagonal()[at(i)] + row.lambda;
-      preconditioned[i] = static_cast<float>(d > 0 ? double{residual[i]} / d : double{residual[i]});
-      energy += double{residual[i]} * double{preconditioned[i]};
+  const bool copied = entries * distance_ <= kCopiedFloats;
+  if (copied) {
+    tile_.resize(kCopiedFloats);
+    k.gather_rows(basis_.fixed(), basis_.stride(), row.columns.data(), 0, nullptr, entries, width_, tile_.data(),
+                  distance_);
+  }
+  // product += Y^T weigh(Y direction), for a few entries at a time, so that their factors are in the nearest cache the
+  // second time: weigh(first, last) turns predictions into coefficients.
+  const auto multiply_entries = [&](bool add, const auto& weigh) {
+    for (std::int64_t e = 0; e < entries; e += kLane) {
+      if (e % kLongStretch == 0) checkpoint();  // a row may have any number of entries
+      const std::int64_t some = std::min<std::int64_t>(kLane, entries - e);
+      const float* from = copied ? tile_.data() + e * distance_ : basis_.fixed();
+      const std::int64_t apart = copied ? distance_ : basis_.stride();
+      const std::int32_t* columns = copied ? nullptr : row.columns.data() + e;
+      float* predictions = predictions_.data() + e;
+      k.dot_rows(from, apart, columns, some, direction, width_, predictions);
+      weigh(e, e + some);
+      if (add) k.add_rows(from, apart, columns, predictions, some, width_, product);
     }
-    return energy;
   };
 
-  std::copy_n(row.x.begin(), factors_, x);
-  k.add_rows(basis_.fixed(), basis_.stride(), row.columns.data(), pulls_.data(), entries, width_, right_.data());
-  multiply(x);
-  for (std::int64_t i = 0; i < width_; ++i) residual[i] = right_.data()[i] - product[i];
-  double energy = precondition();
-  std::copy_n(preconditioned, width_, direction);
-  for (int step = 0; step < params_.cg_steps; ++step) {
-    if (energy <= double{std::numeric_limits<float>::min()}) break;
-    checkpoint();
-    multiply(direction);
-    double curvature = 0;
-    for (std::int64_t i = 0; i < factors_; ++i) curvature += double{direction[i]} * double{product[i]};
+  // From zero a step of length 1 along the present factors, so that the residual is that of the present factors.
+  std::fill_n(x, width_, 0.0F);
+  std::fill_n(residual, width_, 0.0F);
+  std::copy_n(row.x.begin(), factors_, direction);
+  const double before = multiply_own();
+  multiply_entries(true, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t e = first; e < last; ++e)
+      predictions_.data()[e] = std::abs(row.values[at(e)]) * predictions_.data()[e] - pulls_.data()[e];
+  });
+  double energy = double{k.advance(1, direction, product, inverse, width_, x, residual)};
+  if (!(energy <= double{std::numeric_limits<float>::max()})) return Solved::overflow;
+  const double enough = (energy + before) * kRounding;
+  double keep = 0;
+  for (int step = 1; energy > enough; ++step) {
+    k.turn(static_cast<float>(keep), residual, inverse, width_, direction);
+    double curvature = multiply_own();
+    const bool is_last = step == params_.cg_steps;
+    multiply_entries(!is_last, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t e = first; e < last; ++e) {
+        const float prediction = predictions_.data()[e];
+        const float coefficient = std::abs(row.values[at(e)]) * prediction;
+        curvature += double{coefficient} * double{prediction};
+        predictions_.data()[e] = coefficient;
+      }
+    });
     if (!(curvature > 0)) break;
     const auto length = static_cast<float>(energy / curvature);
-    for (std::int64_t i = 0; i < factors_; ++i) {
-      x[i] += length * direction[i];
-      residual[i] -= length * product[i];
+    if (is_last) {
+      k.add_rows(direction, width_, nullptr, &length, 1, width_, x);
+      break;
     }
-    const double next = precondition();
-    const auto keep = static_cast<float>(next / energy);
-    for (std::int64_t i = 0; i < factors_; ++i) direction[i] = preconditioned[i] + keep * direction[i];
+    const double next = double{k.advance(length, direction, product, inverse, width_, x, residual)};
+    keep = next / energy;
     energy = next;
   }
   std::copy_n(x, factors_, row.x.begin());
+  return Solved::yes;
 }
 
 // Rendle et al., "iALS++: Speeding up Matrix Factorization with Subspace Optimization" (2021), section 4.

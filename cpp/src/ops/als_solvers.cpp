@@ -74,7 +74,7 @@ Solved RowSolver::solve(const Row& row) {
     ++report_.dual;
     report_.flops += dual_flops(entries, factors_);
   } else if (plan_.others == AlsSolver::cg) {
-    solve_cg(row);
+    solved = solve_cg(row);
     ++report_.cg;
     report_.flops += cg_flops(entries, factors_, params_.cg_steps);
   } else if (plan_.others == AlsSolver::subspace) {

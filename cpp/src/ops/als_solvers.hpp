@@ -55,7 +55,7 @@ class RowSolver {
 
   [[nodiscard]] Solved solve_primal(const Row& row);
   [[nodiscard]] Solved solve_dual(const Row& row);
-  void solve_cg(const Row& row);
+  [[nodiscard]] Solved solve_cg(const Row& row);
   [[nodiscard]] Solved solve_subspace(const Row& row);
 
   /// Calls body(tile, distance, first, count): columns [begin, begin + width) of the scaled factors of entries [first,
@@ -81,6 +81,7 @@ class RowSolver {
   bool tiled_ = false;   ///< tile_ holds all entries of the row
   AlignedFloats right_;  ///< b; after weigh() what does not come from entries
   AlignedFloats diagonal_;
+  AlignedFloats inverse_;
   AlignedFloats x_;
   AlignedFloats residual_;
   AlignedFloats direction_;

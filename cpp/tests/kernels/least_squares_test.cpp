@@ -153,3 +153,36 @@ TEST_CASE("gathering and sums of rows equal those of the scalar kernels") {
     }
   }
 }
+
+TEST_CASE("the vector steps of conjugate gradient equal those of the scalar kernels") {
+  for (const std::int64_t n : {16, 32, 80, 144}) {
+    const auto d = random_floats(n, 21);
+    const auto direction = random_floats(n, 22);
+    const auto product = random_floats(n, 23);
+    auto found = copy_of(direction, n);
+    auto expected = copy_of(direction, n);
+    float energies[2];
+    energies[0] = least_squares().multiply(d.data(), direction.data(), n, found.data());
+    energies[1] = least_squares_scalar.multiply(d.data(), direction.data(), n, expected.data());
+    check_close(found.data(), expected.data(), n, 1e-6);
+    check_close(energies, energies + 1, 1, 2e-5);
+
+    const auto x = random_floats(n, 24);
+    const auto residual = random_floats(n, 25);
+    auto found_x = copy_of(x, n);
+    auto expected_x = copy_of(x, n);
+    auto found_residual = copy_of(residual, n);
+    auto expected_residual = copy_of(residual, n);
+    energies[0] = least_squares().advance(0.3F, direction.data(), product.data(), d.data(), n, found_x.data(),
+                                          found_residual.data());
+    energies[1] = least_squares_scalar.advance(0.3F, direction.data(), product.data(), d.data(), n, expected_x.data(),
+                                               expected_residual.data());
+    check_close(found_x.data(), expected_x.data(), n, 1e-6);
+    check_close(found_residual.data(), expected_residual.data(), n, 1e-6);
+    check_close(energies, energies + 1, 1, 5e-5);
+
+    least_squares().turn(-0.7F, residual.data(), d.data(), n, found.data());
+    least_squares_scalar.turn(-0.7F, residual.data(), d.data(), n, expected.data());
+    check_close(found.data(), expected.data(), n, 1e-6);
+  }
+}

@@ -318,6 +318,38 @@ void dot_rows(const float* source, std::int64_t stride, const std::int32_t* colu
   }
 }
 
+float multiply(const float* d, const float* x, std::int64_t n, float* out) noexcept {
+  __m512 sum = _mm512_setzero_ps();
+  for (std::int64_t i = 0; i < n; i += kLane) {
+    const __m512 right = _mm512_load_ps(x + i);
+    const __m512 both = _mm512_mul_ps(_mm512_load_ps(d + i), right);
+    _mm512_store_ps(out + i, both);
+    sum = _mm512_fmadd_ps(both, right, sum);
+  }
+  return sum_lanes(sum);
+}
+
+float advance(float length, const float* direction, const float* product, const float* inverse, std::int64_t n,
+              float* x, float* residual) noexcept {
+  const __m512 factor = _mm512_set1_ps(length);
+  __m512 sum = _mm512_setzero_ps();
+  for (std::int64_t i = 0; i < n; i += kLane) {
+    _mm512_store_ps(x + i, _mm512_fmadd_ps(factor, _mm512_load_ps(direction + i), _mm512_load_ps(x + i)));
+    const __m512 left = _mm512_fnmadd_ps(factor, _mm512_load_ps(product + i), _mm512_load_ps(residual + i));
+    _mm512_store_ps(residual + i, left);
+    sum = _mm512_fmadd_ps(_mm512_mul_ps(left, _mm512_load_ps(inverse + i)), left, sum);
+  }
+  return sum_lanes(sum);
+}
+
+void turn(float keep, const float* residual, const float* inverse, std::int64_t n, float* direction) noexcept {
+  const __m512 factor = _mm512_set1_ps(keep);
+  for (std::int64_t i = 0; i < n; i += kLane) {
+    const __m512 steepest = _mm512_mul_ps(_mm512_load_ps(inverse + i), _mm512_load_ps(residual + i));
+    _mm512_store_ps(direction + i, _mm512_fmadd_ps(factor, _mm512_load_ps(direction + i), steepest));
+  }
+}
+
 }  // namespace
 }  // namespace avx512
 
@@ -330,6 +362,9 @@ const LeastSquaresKernels least_squares_avx512{"avx512",
                                                avx512::gather_rows,
                                                avx512::gather_columns,
                                                avx512::add_rows,
-                                               avx512::dot_rows};
+                                               avx512::dot_rows,
+                                               avx512::multiply,
+                                               avx512::advance,
+                                               avx512::turn};
 
 }  // namespace recocore::kernels

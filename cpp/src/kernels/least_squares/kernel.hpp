@@ -59,6 +59,18 @@ struct LeastSquaresKernels {
   /// products[e] = row columns[e] of source . x, over n elements; null columns are 0, 1, ...
   void (*dot_rows)(const float* source, std::int64_t stride, const std::int32_t* columns, std::int64_t count,
                    const float* x, std::int64_t n, float* products) noexcept;
+
+  // The vector steps of conjugate gradient, preconditioned by a diagonal matrix.
+
+  /// out = d * x, element by element over n; returns the sum of d * x^2.
+  float (*multiply)(const float* d, const float* x, std::int64_t n, float* out) noexcept;
+
+  /// x += length * direction and residual -= length * product; returns the sum of inverse * residual^2.
+  float (*advance)(float length, const float* direction, const float* product, const float* inverse, std::int64_t n,
+                   float* x, float* residual) noexcept;
+
+  /// direction = inverse * residual + keep * direction.
+  void (*turn)(float keep, const float* residual, const float* inverse, std::int64_t n, float* direction) noexcept;
 };
 
 extern const LeastSquaresKernels least_squares_scalar;

@@ -98,6 +98,30 @@ void dot_rows(const float* source, std::int64_t stride, const std::int32_t* colu
   }
 }
 
+float multiply(const float* d, const float* x, std::int64_t n, float* out) noexcept {
+  float sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    out[i] = d[i] * x[i];
+    sum += out[i] * x[i];
+  }
+  return sum;
+}
+
+float advance(float length, const float* direction, const float* product, const float* inverse, std::int64_t n,
+              float* x, float* residual) noexcept {
+  float sum = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    x[i] += length * direction[i];
+    residual[i] -= length * product[i];
+    sum += residual[i] * inverse[i] * residual[i];
+  }
+  return sum;
+}
+
+void turn(float keep, const float* residual, const float* inverse, std::int64_t n, float* direction) noexcept {
+  for (std::int64_t i = 0; i < n; ++i) direction[i] = inverse[i] * residual[i] + keep * direction[i];
+}
+
 }  // namespace
 }  // namespace scalar
 
@@ -110,6 +134,9 @@ const LeastSquaresKernels least_squares_scalar{"scalar",
                                                scalar::gather_rows,
                                                scalar::gather_columns,
                                                scalar::add_rows,
-                                               scalar::dot_rows};
+                                               scalar::dot_rows,
+                                               scalar::multiply,
+                                               scalar::advance,
+                                               scalar::turn};
 
 }  // namespace recocore::kernels
