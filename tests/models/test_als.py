@@ -24,11 +24,12 @@ def dense_objective(data: Interactions, x: Any, y: Any, model: ALS) -> float:
     seen = weights > 0
     predicted = x.astype(np.float64) @ y.astype(np.float64).T
     n_users, n_items = weights.shape
-    user_lambda = model.regularization * (seen.sum(1) + model.alpha0 * n_items) ** model.nu
-    item_lambda = model.regularization * (seen.sum(0) + model.alpha0 * n_users) ** model.nu
+    objective = model.objective_for(data)
+    user_lambda = objective.regularization * (seen.sum(1) + objective.alpha0 * n_items) ** objective.nu
+    item_lambda = objective.regularization * (seen.sum(0) + objective.alpha0 * n_users) ** objective.nu
     return float(
         (weights * (1 - predicted) ** 2)[seen].sum()
-        + model.alpha0 * (predicted**2).sum()
+        + objective.alpha0 * (predicted**2).sum()
         + (user_lambda * (x.astype(np.float64) ** 2).sum(1)).sum()
         + (item_lambda * (y.astype(np.float64) ** 2).sum(1)).sum()
     )
@@ -57,10 +58,10 @@ def test_user_factors_are_the_exact_minimiser(data: Interactions, factors: int) 
 def test_more_epochs_lower_the_objective_to_the_same_value(data: Interactions, solver: str) -> None:
     values = []
     for iterations in (1, 4, 60):
-        model = ALS(factors=8, iterations=iterations, solver=solver, regularization=0.05).fit(data)
+        model = ALS(factors=8, iterations=iterations, solver=solver, regularization=0.05, alpha0=0.05).fit(data)
         values.append(dense_objective(data, model.user_factors, model.item_factors, model))
     assert values[0] > values[1] > values[2]
-    exact = ALS(factors=8, iterations=60, solver="cholesky", regularization=0.05).fit(data)
+    exact = ALS(factors=8, iterations=60, solver="cholesky", regularization=0.05, alpha0=0.05).fit(data)
     assert values[2] == pytest.approx(dense_objective(data, exact.user_factors, exact.item_factors, exact), rel=0.01)
 
 
@@ -75,13 +76,13 @@ def test_settings_of_a_solver_reach_it(data: Interactions, solver: str, setting:
 
 
 def test_explanations_sum_to_the_score(data: Interactions) -> None:
-    model = ALS(factors=8, iterations=5, solver="cholesky").fit(data)
+    model = ALS(factors=8, iterations=5, solver="cholesky", regularization=0.02, alpha0=0.05).fit(data)
     for user in (0, 7, 39):
         items = np.arange(data.n_items)
         own, _ = data.matrix.row(user)
         every = model.scorer.explain(user, items.astype(np.int32), limit=len(own))
         scores = model.score([user], items)[0]
-        y, objective = model.item_factors.astype(np.float64), (model.regularization, model.alpha0)
+        y, objective = model.item_factors.astype(np.float64), (0.02, 0.05)
         weights = data.matrix.row(user)[1]
         system = objective[1] * y.T @ y + (y[own].T * weights) @ y[own]
         system += objective[0] * (len(own) + objective[1] * data.n_items) * np.eye(8)
@@ -119,7 +120,8 @@ def test_users_and_items_without_interactions_are_zero() -> None:
         ({"block_size": 2049}, InvalidArgumentError, "block_size: expected an integer from 1 to 2048, got 2049"),
         ({"factors": 2.5}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got 2.5"),
         ({"factors": True}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got True"),
-        ({"regularization": None}, InvalidArgumentError, "regularization: expected a real number, got None"),
+        ({"regularization": "some"}, InvalidArgumentError, "regularization: expected a real number, got 'some'"),
+        ({"iterations": None}, InvalidArgumentError, "iterations: expected an integer of at least 1, got None"),
         ({"seed": -1}, InvalidArgumentError, "seed: expected an integer of at least 0, got -1"),
         ({"num_threads": 1.5}, InvalidArgumentError, r"num_threads: expected 0 \(one for each core\) to 1024, got 1.5"),
         ({"device": "tpu"}, InvalidArgumentError, "device: expected one of cpu, cuda, got 'tpu'"),
@@ -139,7 +141,7 @@ def test_a_singular_system_says_what_to_change(data: Interactions) -> None:
 @pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace"])
 def test_what_float32_cannot_hold_is_refused_and_not_returned_as_nan(data: Interactions, solver: str) -> None:
     with pytest.raises(InvalidArgumentError, match="beyond float32; lower these or the weights"):
-        ALS(factors=8, iterations=3, solver=solver, nu=50).fit(data)
+        ALS(factors=8, iterations=3, solver=solver, regularization=0.002, alpha0=0.05, nu=50).fit(data)
 
 
 @pytest.mark.parametrize("loss", ["ials", "original"])
@@ -150,7 +152,9 @@ def test_a_dislike_lowers_the_score_of_its_pair(loss: str) -> None:
     disliked = liked.copy()
     disliked[pair] = -5
     scores = [
-        ALS(factors=8, alpha0=0.1, loss=loss).fit(Interactions.from_csr(m)).score([pair[0]], [pair[1]])[0, 0]
+        ALS(factors=8, regularization=0.002, alpha0=0.1, loss=loss)
+        .fit(Interactions.from_csr(m))
+        .score([pair[0]], [pair[1]])[0, 0]
         for m in (liked, disliked)
     ]
     assert scores[1] < 0.2 < scores[0]

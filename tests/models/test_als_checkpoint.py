@@ -168,7 +168,7 @@ def test_another_fit_is_refused_and_what_differs_is_named(data: Interactions, sp
     other = Interactions.from_csr(abs(data.matrix.to_scipy() * 2))
     for model, given, message in (
         (ALS(factors=9, iterations=2), data, "factors was 8, is 9; fit the same, or choose another folder"),
-        (ALS(factors=8, iterations=2, seed=1, alpha0=0.5), data, "alpha0 was 0.05, is 0.5; seed was 0, is 1"),
+        (ALS(factors=8, iterations=2, seed=1, alpha0=0.5), data, "alpha0 was None, is 0.5; seed was 0, is 1"),
         (ALS(factors=8, iterations=2), other, "interactions.sha256 was "),
         (ALS(factors=8, iterations=2), split.train, "interactions.entries was "),
     ):

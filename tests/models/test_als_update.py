@@ -40,14 +40,15 @@ def dense_row(model: ALS, row: tuple[Any, Any], fixed: Any, others: int) -> Any:
     """The minimiser of one row in float64."""
     columns, weights = row
     own = fixed[columns].astype(np.float64)
-    system = model.alpha0 * fixed.T.astype(np.float64) @ fixed + (own.T * weights) @ own
-    system += model.regularization * (len(columns) + model.alpha0 * others) ** model.nu * np.eye(model.factors)
+    regularization, alpha0, nu, _ = model.scorer.arrays()["objective"]
+    system = alpha0 * fixed.T.astype(np.float64) @ fixed + (own.T * weights) @ own
+    system += regularization * (len(columns) + alpha0 * others) ** nu * np.eye(model.factors)
     return np.linalg.solve(system, own.T @ weights)
 
 
 @pytest.mark.parametrize("solver", ["auto", "cholesky", "cg", "subspace"])
 def test_folding_in_reaches_the_minimum_by_any_solver(old: Interactions, solver: str) -> None:
-    model = ALS(factors=24, iterations=3, solver=solver, block_size=16, regularization=0.05).fit(old)
+    model = ALS(factors=24, iterations=3, solver=solver, block_size=16, regularization=0.05, alpha0=0.05).fit(old)
     strangers = Csr.from_coo(*log(12, old.n_items, 150, 9), (12, old.n_items))
     folded = model.fold_in_users(strangers)
     assert (folded == model.fold_in_users(strangers.to_scipy())).all()

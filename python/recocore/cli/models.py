@@ -53,7 +53,8 @@ def model_options(command: _F) -> _F:
     """Add every model's parameters to a command."""
     for name, kind, models, text in reversed(_OPTIONS):
         default = _keywords_of(models[0])[_RENAMED.get(name, name)].default
-        shown = f"{', '.join(models)}: {text}.  [default: {default}]"
+        said = "from the data" if default is None else default
+        shown = f"{', '.join(models)}: {text}.  [default: {said}]"
         metavar = "KIND" if isinstance(kind, click.Choice) else "INTEGER" if isinstance(kind, click.IntRange) else None
         command = click.option(f"--{name.replace('_', '-')}", name, type=kind, metavar=metavar, help=shown)(command)
     return command

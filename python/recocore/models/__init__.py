@@ -11,6 +11,8 @@ from recocore.models.base import BaseModel, Recommender
 from recocore.models.epoch_report import EpochReport
 from recocore.models.knn import ItemKNN, UserKNN
 from recocore.models.popularity import Popularity
+from recocore.models.search_space import SearchSpace
+from recocore.models.tuning import Trial, TuningResult, tune
 from recocore.models.validation import Validation
 from recocore.ops.als import AlsObjective
 
@@ -28,7 +30,11 @@ __all__ = [
     "ItemKNN",
     "Popularity",
     "Recommender",
+    "SearchSpace",
+    "Trial",
+    "TuningResult",
     "UserKNN",
     "Validation",
     "convert_parameters",
+    "tune",
 ]

@@ -14,6 +14,7 @@ from recocore.errors import InvalidArgumentError
 from recocore.memory import require_memory
 from recocore.models.als_checkpoint import Checkpoints
 from recocore.models.als_problem import AlsProblem, SolverSettings
+from recocore.models.als_scale import DataScale
 from recocore.models.als_training import Run, train
 from recocore.models.als_update import Fitted, updated_factors
 from recocore.models.base import BaseModel, check_device, check_learnable
@@ -41,6 +42,9 @@ _LARGEST_FACTORS = 2048
 # From zero, in two blocks of 24 factors, subspace was within 7e-3 of the minimum after 8 rounds and 9e-5 after 16; cg, of three
 # steps, within 8e-5 after 4.
 _FOLD_IN_ROUNDS = 16
+# In the terms of als_scale: good on five data sets of 0.06 to 1.8 % density; the README compares them with tuned ones.
+_UNSEEN = 15.0
+_PULL = 1.0
 
 
 class ALS(BaseModel):
@@ -56,9 +60,11 @@ class ALS(BaseModel):
 
     Args:
         factors: length of a factor, 1 to 2048.
-        regularization: larger pulls factors to zero; see lambda_row. Dense data likes more (0.01), sparse less (0.001).
-        alpha0: weight of an unseen pair; a seen one weighs its interaction's weight more. Dense data likes more (0.3),
-            sparse less (0.03).
+        regularization: larger pulls factors to zero; see lambda_row. None for what suits the data's size, density and
+            weights: 5 (1 / sqrt(n_users) + 1 / sqrt(n_items)) / 16 with the other defaults, equal weights and a density
+            below 2 %; `recocore.models.als_scale` has the whole formula and says why.
+        alpha0: weight of an unseen pair; a seen one weighs its interaction's weight more. None for 15 times the data's
+            density times its mean weight: all unseen pairs then weigh 15 times what the seen ones do.
         nu: 0 regularises every row alike, 1 in proportion to its entries.
         iterations: epochs; each solves all items, then all users.
         solver: cholesky (exact), cg, subspace (iALS++), or auto: cholesky up to 256 factors; above it the same for rows
@@ -84,9 +90,9 @@ class ALS(BaseModel):
 
     def __init__(
         self,
-        factors: int = 64,
-        regularization: float = 0.002,
-        alpha0: float = 0.05,
+        factors: int = 128,
+        regularization: float | None = None,
+        alpha0: float | None = None,
         nu: float = 1.0,
         iterations: int = 16,
         solver: str = "auto",
@@ -99,8 +105,8 @@ class ALS(BaseModel):
     ) -> None:
         super().__init__()
         self.factors = integer(factors, "factors", 1, _LARGEST_FACTORS)
-        self.regularization = not_negative(regularization, "regularization")
-        self.alpha0 = not_negative(alpha0, "alpha0")
+        self.regularization = None if regularization is None else not_negative(regularization, "regularization")
+        self.alpha0 = None if alpha0 is None else not_negative(alpha0, "alpha0")
         self.nu = not_negative(nu, "nu")
         self.iterations = integer(iterations, "iterations", 1)
         self.solver = choice(solver, "solver", _SOLVERS)
@@ -144,6 +150,22 @@ class ALS(BaseModel):
     def best_epoch(self) -> int:
         """The number of the epoch whose factors the model has: the last, or with a validation the best; 0 before `fit`."""
         return self._best_epoch
+
+    def objective_for(self, interactions: Interactions) -> AlsObjective:
+        """What `fit` minimises on these interactions: the parameters that are None come from the data. O(nnz).
+
+        Example:
+            >>> import recocore
+            >>> data = recocore.Interactions.from_coo([0, 1, 2, 3], [0, 1, 2, 3])
+            >>> ALS().objective_for(data)
+            AlsObjective(regularization=0.09375, alpha0=3.75, nu=1.0, loss='ials')
+        """
+        scale = DataScale(interactions.matrix)
+        alpha0 = scale.alpha0(_UNSEEN) if self.alpha0 is None else self.alpha0
+        regularization = self.regularization
+        if regularization is None:
+            regularization = scale.regularization(_PULL, alpha0, self.nu)
+        return AlsObjective(regularization, alpha0, self.nu, self.loss)
 
     def objective(self, interactions: Interactions) -> float:
         """The value of the objective on the interactions that the model was fitted to. O(nnz f + (users + items) f^2).
@@ -228,7 +250,7 @@ class ALS(BaseModel):
             trained = train(problem, run)
         if trained.stopped is None and progress is not None:
             progress(1.0)
-        self._scorer = self._scorer_of(problem.user_factors, problem.item_factors, interactions)
+        self._scorer = self._scorer_of(problem.user_factors, problem.item_factors, interactions, problem.objective)
         self._history, self._best_epoch = trained.history, trained.epoch
         if trained.stopped is not None:
             raise trained.stopped
@@ -315,7 +337,7 @@ class ALS(BaseModel):
         factors = updated_factors(fitted, interactions, fold, fold)
         if progress is not None:
             progress(1.0)
-        self._scorer = self._scorer_of(*factors, interactions)
+        self._scorer = self._scorer_of(*factors, interactions, self._objective)
         return self
 
     def _fold_in(self, interactions: Csr, fixed: Float32Array, progress: Progress | None = None) -> Float32Array:
@@ -338,7 +360,9 @@ class ALS(BaseModel):
 
     @property
     def _objective(self) -> AlsObjective:
-        return AlsObjective(self.regularization, self.alpha0, self.nu, self.loss)
+        """What the factors minimise."""
+        regularization, alpha0, nu, loss = self._factor_scorer.objective.tolist()
+        return AlsObjective(regularization, alpha0, nu, _LOSSES[int(loss)])
 
     @property
     def user_factors(self) -> Float32Array:
@@ -362,18 +386,22 @@ class ALS(BaseModel):
         require_memory((n_users + n_items) * self.factors * 8, f"ALS with {self.factors} factors")
         users, items = self._first_factors(n_users, n_items)
         settings = SolverSettings(self.solver, self.cg_steps, self.block_size, self.num_threads)
-        return AlsProblem(by_user, by_item, users, items, self._objective, settings)
+        return AlsProblem(by_user, by_item, users, items, self.objective_for(interactions), settings)
 
-    def _scorer_of(self, users: Float32Array, items: Float32Array, interactions: Interactions) -> FactorScorer:
-        objective = np.array([self.regularization, self.alpha0, self.nu, _LOSSES.index(self.loss)])
-        return FactorScorer(interactions.matrix, users, items, objective)
+    def _scorer_of(
+        self, users: Float32Array, items: Float32Array, interactions: Interactions, objective: AlsObjective
+    ) -> FactorScorer:
+        stored = [objective.regularization, objective.alpha0, objective.nu, _LOSSES.index(objective.loss)]
+        return FactorScorer(interactions.matrix, users, items, np.array(stored, np.float64))
 
     def _judge(self, problem: AlsProblem, interactions: Interactions, validation: Validation) -> Judge:
         """The metric of the factors as they are when it is called."""
 
         def judge(progress: Progress | None) -> float:
             present = ALS(**self.params())
-            present._scorer = self._scorer_of(problem.user_factors, problem.item_factors, interactions)
+            present._scorer = self._scorer_of(
+                problem.user_factors, problem.item_factors, interactions, problem.objective
+            )
             return validation.value(present, progress)
 
         return judge

@@ -45,11 +45,11 @@ class Validation:
         >>> import recocore
         >>> met = recocore.Interactions.from_coo([0, 0, 0, 1, 1, 1, 2, 2], [0, 1, 2, 0, 1, 2, 0, 2])
         >>> split = recocore.data.hold_out(met, 0.3)
-        >>> model = recocore.models.ALS(factors=2, iterations=9)
+        >>> model = recocore.models.ALS(factors=2, iterations=9, regularization=0.002, alpha0=0.05)
         >>> validation = recocore.models.Validation(split.test, "recall@1", patience=2)
         >>> model = model.fit(split.train, validation=validation)
-        >>> len(model.history), model.best_epoch  # the third epoch was the second that was no better
-        (3, 1)
+        >>> len(model.history), model.best_epoch  # the fourth epoch was the second that was no better
+        (4, 2)
     """
 
     held_out: Interactions
