@@ -35,8 +35,8 @@ class HeldInteractions {
         interactions_([this] {
           const CsrView view = argument_.view();
           const auto of_entries = span_of(weights_);
-          const py::gil_scoped_release released;
-          return AlsInteractions(view, of_entries);
+          return run_released(1, py::none(),
+                              [&](const Execution& execution) { return AlsInteractions(view, of_entries, execution); });
         }()) {}
 
   [[nodiscard]] const AlsInteractions& interactions() const noexcept { return interactions_; }
@@ -131,6 +131,8 @@ void register_als(py::module_& module) {
   module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"), py::arg("col_factors"),
              py::arg("params"), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
              py::arg("offsets") = py::none(), "The value of the ALS objective, summed in float64.");
+  module.def("als_half_epoch_bytes", &als_half_epoch_bytes, py::arg("rows"), py::arg("cols"), py::arg("factors"),
+             py::arg("num_threads") = 0, "The bytes that a half-epoch takes beside its arguments.");
   module.def("gram", &gram_, py::arg("factors"), py::arg("num_threads") = 0, "factors.T @ factors, float32 [f, f].");
 }
 

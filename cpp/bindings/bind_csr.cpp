@@ -28,17 +28,17 @@ py::tuple csr_from_coo_(const py::object& rows, const py::object& cols, const py
 
 py::tuple transpose_(const py::tuple& matrix) {
   const CsrArgument argument(matrix, "matrix");
-  return to_python(run_released(1, py::none(), [&](const Execution&) {
+  return to_python(run_released(1, py::none(), [&](const Execution& execution) {
     const CsrView view = argument.view();
-    validate(view, "matrix");
-    return transpose(view);
+    validate(view, "matrix", execution);
+    return transpose(view, execution);
   }));
 }
 
 void validate_(const py::tuple& matrix, const std::string& argument_name) {
   const CsrArgument argument(matrix, argument_name.c_str());
-  run_released(1, py::none(), [&](const Execution&) {
-    validate(argument.view(), argument_name);
+  run_released(1, py::none(), [&](const Execution& execution) {
+    validate(argument.view(), argument_name, execution);
     return 0;
   });
 }

@@ -9,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from recocore.data import Interactions
-from recocore.errors import InvalidArgumentError, OutOfMemoryError, UnsupportedError
+from recocore.errors import InvalidArgumentError, UnsupportedError
 from recocore.models import ALS
 
 
@@ -180,9 +180,3 @@ def test_reports_say_how_rows_were_solved(data: Interactions) -> None:
     reports = model.fit(data).reports
     assert len(reports) == 6
     assert [r.primal + r.dual + r.empty for r in reports[:2]] == [30, 40]
-
-
-def test_memory_is_estimated_before_it_is_taken() -> None:
-    many_users = Interactions.from_csr(sp.csr_matrix(([1.0], ([0], [0])), shape=(30_000_000, 2)))
-    with pytest.raises(OutOfMemoryError, match="ALS with 2048 factors: needs 491520 MB"):
-        ALS(factors=2048).fit(many_users)

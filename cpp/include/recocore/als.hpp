@@ -51,8 +51,10 @@ struct AlsReport {
 class AlsInteractions {
  public:
   /// `weights` `[nnz]`, finite and not negative, are the loss ratings' own; ones where empty. Throws
-  /// Error{invalid_argument} naming the first bad row or weight. The arrays must outlive this and not change. O(nnz).
-  explicit AlsInteractions(const CsrView& interactions, std::span<const float> weights = {});
+  /// Error{invalid_argument} naming the first bad row or weight. The arrays must outlive this and not change. Of the
+  /// execution only the monitor counts. O(nnz).
+  explicit AlsInteractions(const CsrView& interactions, std::span<const float> weights = {},
+                           const Execution& execution = {});
 
   [[nodiscard]] const CsrView& view() const noexcept { return view_; }
   [[nodiscard]] std::span<const float> weights() const noexcept { return weights_; }
@@ -90,6 +92,11 @@ void gram(MatrixView<const float> factors, MatrixView<float> out, const Executio
 /// Throws Error{out_of_memory} before it would allocate too much.
 AlsReport als_half_epoch(const AlsInteractions& interactions, MatrixView<const float> fixed, MatrixView<float> solved,
                          const AlsParams& params, const Execution& execution, const AlsGiven& given = {});
+
+/// The bytes that a half-epoch takes at most beside its arguments, save for what rows with more entries than some
+/// thousand take. 0 threads means one for each core.
+[[nodiscard]] std::int64_t als_half_epoch_bytes(std::int64_t rows, std::int64_t cols, std::int64_t factors,
+                                                int num_threads);
 
 /// The value of the objective: predictions in float32, summed in float64. `offsets` as AlsGiven has them. O(nnz * f +
 /// (rows + cols) * f^2).

@@ -53,8 +53,8 @@ struct CsrMatrix {
 /// and ends at the number of indices, and every index is inside [0, cols). O(rows + nnz).
 void validate(const CsrPattern& matrix, std::string_view argument);
 
-/// The same, and every value is finite; the message names the first bad row.
-void validate(const CsrView& matrix, std::string_view argument);
+/// The same, and every value is finite; the message names the first bad row. Of the execution only the monitor counts.
+void validate(const CsrView& matrix, std::string_view argument, const Execution& execution = {});
 
 /// The part of validate() that is O(1): the shape and the ends of indptr. Followed by validate_row for each row that a
 /// computation reads, it makes a small question to a large matrix cheap.
@@ -77,7 +77,7 @@ enum class Duplicates { sum, last, max };
                                      std::span<const float> values, std::int64_t rows, std::int64_t cols,
                                      Duplicates duplicates = Duplicates::sum);
 
-/// The transpose, with columns rising in each row. O(nnz + rows + cols).
-[[nodiscard]] CsrMatrix transpose(const CsrView& matrix);
+/// The transpose, with columns rising in each row. Of the execution only the monitor counts. O(nnz + rows + cols).
+[[nodiscard]] CsrMatrix transpose(const CsrView& matrix, const Execution& execution = {});
 
 }  // namespace recocore

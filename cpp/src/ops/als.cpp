@@ -60,9 +60,10 @@ void check_given(const AlsGiven& given, std::int64_t rows, std::int64_t cols, st
 
 }  // namespace
 
-AlsInteractions::AlsInteractions(const CsrView& interactions, std::span<const float> weights)
+AlsInteractions::AlsInteractions(const CsrView& interactions, std::span<const float> weights,
+                                 const Execution& execution)
     : view_(interactions), weights_(weights) {
-  validate(interactions, "interactions");
+  validate(interactions, "interactions", execution);
   check_length(weights.size(), interactions.nnz(), "weights");
   const auto bad = std::find_if(weights.begin(), weights.end(), [](float w) { return !(w >= 0 && std::isfinite(w)); });
   require(bad == weights.end(), [&] {

@@ -48,11 +48,8 @@ class Phase final : public Monitor {
 void check_memory(const CsrView& interactions, std::int64_t factors, std::int64_t features, int threads) {
   MemoryBudget budget("an ALS epoch with " + std::to_string(factors) + " factors");
   const std::string next_step = "use fewer factors or threads, or a larger machine";
-  const std::int64_t width = padded(factors);
-  budget.take(padded(interactions.cols), width * std::int64_t{sizeof(float)}, next_step);  // the fixed side
-  budget.take(features, width * std::int64_t{sizeof(float)}, next_step);
-  // A thread's matrix, its factors of entries and, where the basis is rotated, two matrices and float64 ones.
-  budget.take((threads * 2 + 8) * width, row_distance(factors) * std::int64_t{sizeof(float)}, next_step);
+  budget.take(als_half_epoch_bytes(interactions.rows, interactions.cols, factors, threads), next_step);
+  budget.take(features, padded(factors) * std::int64_t{sizeof(float)}, next_step);
 }
 
 /// The prior's weights in the basis, rows padded(f) apart.
@@ -68,6 +65,18 @@ AlignedFloats feature_weights(const AlsPrior* prior, const AlsBasis& basis, cons
 }
 
 }  // namespace
+
+std::int64_t als_half_epoch_bytes(std::int64_t rows, std::int64_t cols, std::int64_t factors, int num_threads) {
+  constexpr std::int64_t kFloat = sizeof(float);
+  const std::int64_t matrix = padded(factors) * row_distance(factors) * kFloat;
+  const std::int64_t fixed = padded(cols) * padded(factors) * kFloat;
+  // The Gram matrix's chunks are gone before a thread has its system and its factors of entries.
+  const std::int64_t chunks = GramChunks(cols, factors).count * matrix;
+  const std::int64_t tiles = entries_at_a_time(factors) * row_distance(factors) * kFloat;
+  const std::int64_t each = resolve_threads(num_threads) * (matrix + std::max(matrix, tiles));
+  // Where the basis is rotated there are two matrices and float64 ones.
+  return fixed + rows * std::int64_t{sizeof(std::int32_t)} + std::max(chunks, each) + 8 * matrix;
+}
 
 void gram_cpu(MatrixView<const float> factors, MatrixView<float> out, const Execution& execution) {
   const AlsBasis basis(factors, {}, 1, false, execution);

@@ -16,6 +16,10 @@ constexpr std::int64_t kSharedRow = 16'384;
 // Rows are ordered by length up to this, and by row beyond it.
 constexpr std::int64_t kOrderedLength = 65'536;
 
+// Rows are taken in blocks of consecutive ones with that many entries (128 MiB of columns and values), so that a matrix
+// which is mapped and larger than the memory is read once from its beginning to its end.
+constexpr std::int64_t kBlockEntries = 16'777'216;
+
 // The costs are in multiplications at the kernels' full speed. What a block of kLane unknowns costs besides, in its
 // triangle and two substitutions, took as long as this many.
 constexpr double kBlockCost = 22'000;
@@ -90,27 +94,55 @@ void choose_basis(AlsPlan& plan, const std::vector<std::int64_t>& rows_of, const
   if (!plan.rotated) plan.dual_limit = 0;
 }
 
+/// Rows from `first` to `last` with at most `longest` entries go to `order`, the longest first, ties by row.
+std::int32_t* order_by_length(const CsrPattern& interactions, std::int64_t first, std::int64_t last,
+                              std::int64_t longest, std::int32_t* order) {
+  // Counting sort: how many rows are longer than a length is the place of the first with it.
+  const auto length = [&](std::int64_t r) { return std::ssize(interactions.row(r)); };
+  std::vector<std::int64_t> places(static_cast<std::size_t>(kOrderedLength) + 1, 0);
+  const auto place = [&](std::int64_t r) -> std::int64_t& {
+    return places[static_cast<std::size_t>(std::min<std::int64_t>(length(r), kOrderedLength))];
+  };
+  for (std::int64_t r = first; r < last; ++r)
+    if (length(r) <= longest) ++place(r);
+  std::int64_t next = 0;
+  for (auto count = places.rbegin(); count != places.rend(); ++count) {
+    const std::int64_t here = *count;
+    *count = next;
+    next += here;
+  }
+  for (std::int64_t r = first; r < last; ++r)
+    if (length(r) <= longest) order[place(r)++] = static_cast<std::int32_t>(r);
+  return order + next;
+}
+
 }  // namespace
+
+std::vector<std::int32_t> row_order(const CsrPattern& interactions, std::int64_t shared_above,
+                                    std::int64_t block_entries) {
+  std::vector<std::int32_t> order(static_cast<std::size_t>(interactions.rows));
+  const auto length = [&](std::int64_t r) { return std::ssize(interactions.row(r)); };
+  std::int32_t* end = order.data();
+  for (std::int64_t r = 0; r < interactions.rows; ++r)
+    if (length(r) > shared_above) *end++ = static_cast<std::int32_t>(r);
+  std::stable_sort(order.data(), end, [&](std::int32_t a, std::int32_t b) { return length(a) > length(b); });
+  std::int64_t first = 0;
+  for (std::int64_t r = 0; r < interactions.rows; ++r) {
+    const std::int64_t entries =
+        interactions.indptr[static_cast<std::size_t>(r) + 1] - interactions.indptr[static_cast<std::size_t>(first)];
+    if (entries < block_entries && r + 1 < interactions.rows) continue;
+    end = order_by_length(interactions, first, r + 1, shared_above, end);
+    first = r + 1;
+  }
+  return order;
+}
 
 AlsPlan plan_half_epoch(const CsrPattern& interactions, std::int64_t factors, const AlsParams& params) {
   AlsPlan plan;
   plan.others = others_of(params.solver, factors);
-  std::vector<std::int64_t> rows_of = count_lengths(interactions);
-  choose_basis(plan, rows_of, interactions, factors, params);
+  choose_basis(plan, count_lengths(interactions), interactions, factors, params);
   if (plan.others == AlsSolver::cholesky) plan.shared_above = kSharedRow;
-
-  // Counting sort: the first place of each length, longest first.
-  std::int64_t place = 0;
-  for (auto count = rows_of.rbegin(); count != rows_of.rend(); ++count) {
-    const std::int64_t next = place + *count;
-    *count = place;
-    place = next;
-  }
-  plan.order.resize(static_cast<std::size_t>(interactions.rows));
-  for (std::int64_t r = 0; r < interactions.rows; ++r) {
-    const auto length = std::min<std::int64_t>(std::ssize(interactions.row(r)), kOrderedLength);
-    plan.order[static_cast<std::size_t>(rows_of[static_cast<std::size_t>(length)]++)] = static_cast<std::int32_t>(r);
-  }
+  plan.order = row_order(interactions, plan.shared_above, kBlockEntries);
   return plan;
 }
 

@@ -18,11 +18,17 @@ struct AlsPlan {
   AlsSolver others = AlsSolver::cholesky;
   /// Rows with more entries than that are worked on by all threads together, first of all.
   std::int64_t shared_above = std::numeric_limits<std::int64_t>::max();
-  /// Rows from the longest to the shortest, so that no thread is left alone with a long one; ties by row.
+  /// First the rows for all threads together, then blocks of consecutive rows; in each from the longest to the
+  /// shortest, so that no thread is left alone with a long one; ties by row.
   std::vector<std::int32_t> order;
 };
 
 [[nodiscard]] AlsPlan plan_half_epoch(const CsrPattern& interactions, std::int64_t factors, const AlsParams& params);
+
+/// Rows longer than `shared_above`, the longest first, then blocks of consecutive rows with `block_entries` entries, in
+/// each of which the longest come first; ties by row.
+[[nodiscard]] std::vector<std::int32_t> row_order(const CsrPattern& interactions, std::int64_t shared_above,
+                                                  std::int64_t block_entries);
 
 /// Floating-point operations of one row's system, for the report: whole numbers, so that their sum does not depend on
 /// its order.

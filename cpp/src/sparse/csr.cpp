@@ -10,6 +10,8 @@
 namespace recocore {
 namespace {
 
+constexpr std::int64_t kRowsBetweenPolls = 1024;
+
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
@@ -87,9 +89,12 @@ void validate(const CsrPattern& matrix, std::string_view argument) {
   for (std::int64_t r = 0; r < matrix.rows; ++r) validate_row(matrix, r, argument);
 }
 
-void validate(const CsrView& matrix, std::string_view argument) {
+void validate(const CsrView& matrix, std::string_view argument, const Execution& execution) {
   validate_outline(matrix, argument);
-  for (std::int64_t r = 0; r < matrix.rows; ++r) validate_row(matrix, r, argument);
+  // One thread: the first bad row is the one to name.
+  parallel_for({1, execution.monitor}, matrix.rows, kRowsBetweenPolls, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t r = begin; r < end; ++r) validate_row(matrix, r, argument);
+  });
 }
 
 CsrMatrix csr_from_coo(std::span<const std::int32_t> row_ids, std::span<const std::int32_t> col_ids,
@@ -159,7 +164,7 @@ CsrMatrix csr_from_coo(std::span<const std::int32_t> row_ids, std::span<const st
   return result;
 }
 
-CsrMatrix transpose(const CsrView& matrix) {
+CsrMatrix transpose(const CsrView& matrix, const Execution& execution) {
   MemoryBudget budget("transpose");
   budget.take(2 * matrix.cols, sizeof(std::int64_t), "use fewer columns");
   budget.take(matrix.nnz(), sizeof(std::int32_t) + sizeof(float), "use fewer entries at a time");
@@ -170,15 +175,18 @@ CsrMatrix transpose(const CsrView& matrix) {
   result.indices.resize(used.size());
   result.values.resize(used.size());
   std::vector<std::int64_t> next(result.indptr.begin(), result.indptr.end() - 1);
-  for (std::int64_t r = 0; r < matrix.rows; ++r) {
-    const auto columns = matrix.row(r);
-    const auto values = matrix.row_values(r);
-    for (std::size_t e = 0; e < columns.size(); ++e) {
-      const std::size_t to = at(next[at(columns[e])]++);
-      result.indices[to] = static_cast<std::int32_t>(r);
-      result.values[to] = values[e];
+  const auto place = [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t r = begin; r < end; ++r) {
+      const auto columns = matrix.row(r);
+      const auto values = matrix.row_values(r);
+      for (std::size_t e = 0; e < columns.size(); ++e) {
+        const std::size_t to = at(next[at(columns[e])]++);
+        result.indices[to] = static_cast<std::int32_t>(r);
+        result.values[to] = values[e];
+      }
     }
-  }
+  };
+  parallel_for({1, execution.monitor}, matrix.rows, kRowsBetweenPolls, place);
   return result;
 }
 

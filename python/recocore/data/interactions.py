@@ -154,6 +154,11 @@ class Interactions:
         )
 
     @property
+    def is_mapped(self) -> bool:
+        """Whether the matrix and its transpose lie in files, so that they need not fit into memory."""
+        return False
+
+    @property
     def n_users(self) -> int:
         """The number of users, those without an entry included."""
         return self.matrix.shape[0]

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from recocore.errors import InvalidArgumentError
-from recocore.memory import require_memory
 from recocore.models.als_checkpoint import Checkpoints
+from recocore.models.als_memory import estimated
 from recocore.models.als_problem import AlsProblem, SolverSettings
 from recocore.models.als_scale import DataScale
 from recocore.models.als_training import Run, train
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from recocore.csr import Csr
     from recocore.data import Interactions
+    from recocore.models.als_memory import AlsMemory
     from recocore.models.als_training import Judge
     from recocore.models.epoch_report import EpochReport
     from recocore.models.epoch_store import EpochStore
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 _SOLVERS = ("auto", "cholesky", "cg", "subspace")
 _LOSSES = ("ials", "original")
 _LARGEST_FACTORS = 2048
+# Rows whose first factors are drawn at a time: 16 MiB of float64 at most.
+_DRAWN_ROWS = 1024
 # From zero, in two blocks of 24 factors, subspace was within 7e-3 of the minimum after 8 rounds and 9e-5 after 16; cg, of three
 # steps, within 8e-5 after 4.
 _FOLD_IN_ROUNDS = 16
@@ -178,6 +181,32 @@ class ALS(BaseModel):
             interactions.matrix, self.user_factors, self.item_factors, self._objective, num_threads=self.num_threads
         )
 
+    def estimate_memory(
+        self, n_users: int, n_items: int, nnz: int, *, keeps_epochs: bool = False, mapped: bool = False
+    ) -> AlsMemory:
+        """The memory that `fit` takes at its peak, in bytes by part, without taking any.
+
+        Args:
+            n_users: rows of the interactions.
+            n_items: their columns.
+            nnz: their entries.
+            keeps_epochs: whether `fit` is given a validation or cancel, and no checkpoint.
+            mapped: whether they are MappedInteractions, whose files the system may read anew instead of keeping them.
+
+        Example:
+            >>> import recocore
+            >>> print(recocore.models.ALS(factors=128, num_threads=2).estimate_memory(1_000_000, 200_000, 100_000_000))
+            2,742 MB (interactions 1,610, factors 614, work 518)
+        """
+        return estimated(
+            (integer(n_users, "n_users", 0), integer(n_items, "n_items", 0)),
+            integer(nnz, "nnz", 0),
+            self.factors,
+            num_threads=self.num_threads,
+            kept=keeps_epochs,
+            mapped=mapped,
+        )
+
     def fit(
         self,
         interactions: Interactions,
@@ -188,6 +217,7 @@ class ALS(BaseModel):
         validation: Validation | Interactions | None = None,
         checkpoint: str | Path | None = None,
         cancel: Callable[[], bool] | None = None,
+        memory_limit: int | None = None,
     ) -> Self:
         """Learn from interactions.
 
@@ -206,6 +236,7 @@ class ALS(BaseModel):
                 it would have had without a stop (on the same instruction set); with more `iterations` than before it goes on
                 further. The disk holds the last two epochs and the best one.
             cancel: asked every 50 ms or less often; stops the fit where it returns true.
+            memory_limit: bytes that the fit may take in all by `estimate_memory`; None for what is free.
 
         Returns:
             The model itself.
@@ -215,7 +246,7 @@ class ALS(BaseModel):
                 other settings or data, which are named.
             CorruptError: the checkpoint is damaged; its file and what to do are named.
             CancelledError: `cancel` returned true.
-            OutOfMemoryError: before more is allocated than there is.
+            OutOfMemoryError: more is needed than there is or `memory_limit` allows; nothing was allocated.
 
         Example:
             >>> import recocore
@@ -232,8 +263,10 @@ class ALS(BaseModel):
             validation = Validation(validation)
         if validation is not None:
             validation.check_shape(interactions.matrix.shape)
+        keeps = checkpoint is None and (validation is not None or cancel is not None)
+        self._require_memory(interactions, memory_limit, keeps=keeps)
         with ExitStack() as stack:
-            store = self._store(interactions, validation, checkpoint, keeps=cancel is not None)
+            store = self._store(interactions, validation, checkpoint, keeps=keeps)
             if isinstance(store, Checkpoints):
                 stack.enter_context(store)
             problem = self._problem(interactions)
@@ -382,9 +415,7 @@ class ALS(BaseModel):
 
     def _problem(self, interactions: Interactions) -> AlsProblem:
         by_user, by_item = (checked_interactions(side) for side in (interactions.matrix, interactions.by_item))
-        n_users, n_items = interactions.matrix.shape
-        require_memory((n_users + n_items) * self.factors * 8, f"ALS with {self.factors} factors")
-        users, items = self._first_factors(n_users, n_items)
+        users, items = self._first_factors(interactions.n_users, interactions.n_items)
         settings = SolverSettings(self.solver, self.cg_steps, self.block_size, self.num_threads)
         return AlsProblem(by_user, by_item, users, items, self.objective_for(interactions), settings)
 
@@ -415,13 +446,28 @@ class ALS(BaseModel):
             held_out = None if validation is None else validation.fingerprint()
             fitted = {**settings, "interactions": interactions.matrix.fingerprint(), "validation": held_out}
             return Checkpoints(Path(checkpoint), fitted)
-        return MemoryStore() if keeps or validation is not None else None
+        return MemoryStore() if keeps else None
+
+    def _require_memory(self, interactions: Interactions, limit: int | None, *, keeps: bool) -> None:
+        needed = self.estimate_memory(
+            interactions.n_users,
+            interactions.n_items,
+            interactions.nnz,
+            keeps_epochs=keeps,
+            mapped=interactions.is_mapped,
+        )
+        held = 0 if interactions.is_mapped else 8 * (interactions.nnz + interactions.n_users + 1)
+        limit = None if limit is None else integer(limit, "memory_limit", 0)
+        needed.require(self.factors, limit=limit, held=held)
 
     def _first_factors(self, n_users: int, n_items: int) -> tuple[Float32Array, Float32Array]:
         rng = np.random.default_rng(self.seed)
         scale = 0.1 / math.sqrt(self.factors)
-        users = rng.normal(0, scale, (n_users, self.factors)).astype(np.float32)
-        items = rng.normal(0, scale, (n_items, self.factors)).astype(np.float32)
+        users, items = (np.empty((count, self.factors), np.float32) for count in (n_users, n_items))
+        for side in (users, items):
+            for begin in range(0, len(side), _DRAWN_ROWS):  # in float64, so not all at once
+                some = side[begin : begin + _DRAWN_ROWS]
+                some[:] = rng.normal(0, scale, some.shape)
         return users, items
 
 

@@ -34,6 +34,7 @@ __all__ = [
     "als_half_epoch",
     "als_objective",
     "checked_interactions",
+    "half_epoch_bytes",
 ]
 
 
@@ -160,6 +161,11 @@ def als_half_epoch(
             _held(interactions), fixed, solved, params, num_threads, progress, offsets, counted, native_prior
         )
     )
+
+
+def half_epoch_bytes(rows: int, cols: int, factors: int, num_threads: int = 0) -> int:
+    """The bytes that `als_half_epoch` takes at most beside its arguments, save for rows of more than some thousand entries."""
+    return _native.als_half_epoch_bytes(rows, cols, factors, num_threads)
 
 
 def als_objective(

@@ -1,0 +1,100 @@
+"""The memory of a fit: estimated before it is taken, and as much as was estimated."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+from recocore.data import Interactions
+from recocore.errors import InvalidArgumentError, NotFittedError, OutOfMemoryError
+from recocore.models import ALS
+
+# Growth of the resident memory from an empty process to the peak of a fit, beside the estimate. The columns of a row are
+# a stride apart, so that building the matrix takes no more than fitting it.
+CHILD = """
+import json, resource, sys
+import numpy as np
+from recocore.csr import Csr
+from recocore.data import IdMap, Interactions
+from recocore.models import ALS
+n_users, n_items, each, settings = json.loads(sys.argv[1])
+keeps = settings.pop("keeps")
+options = {"cancel": lambda: False} if keeps else {}
+ALS(**settings).fit(Interactions.from_coo([0, 1], [0, 1]), **options)  # loads what is loaded late
+with open("/proc/self/status") as status:
+    before = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+rng = np.random.default_rng(0)
+stride = n_items // each
+indices = np.empty(n_users * each, np.int32)
+indices.reshape(n_users, each)[:] = rng.integers(0, stride, (n_users, 1)) + stride * np.arange(each)
+indptr = np.arange(0, n_users * each + 1, each)
+matrix = Csr(indptr, indices, np.ones(len(indices), np.float32), (n_users, n_items))
+data = Interactions(IdMap.range(n_users), IdMap.range(n_items), matrix)
+model = ALS(**settings)
+estimate = model.estimate_memory(n_users, n_items, matrix.nnz, keeps_epochs=keeps)
+model.fit(data, **options)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(json.dumps([peak - before, estimate.total]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("n_users", "n_items", "each", "settings"),
+    [
+        (100_000, 40_000, 20, {"factors": 64, "solver": "cg", "cg_steps": 1, "keeps": False}),
+        (30_000, 90_000, 20, {"factors": 96, "solver": "cg", "cg_steps": 1, "keeps": True}),
+        (150_000, 1_000, 40, {"factors": 16, "solver": "cholesky", "keeps": False}),
+    ],
+)
+def test_a_fit_takes_what_was_estimated(n_users: int, n_items: int, each: int, settings: dict[str, object]) -> None:
+    # A second epoch is solved beside the copy of the first.
+    settings = {**settings, "iterations": 2 if settings["keeps"] else 1, "num_threads": 2}
+    arguments = json.dumps([n_users, n_items, each, settings])
+    done = subprocess.run([sys.executable, "-c", CHILD, arguments], capture_output=True, text=True, check=True)
+    measured, estimated = json.loads(done.stdout)
+    assert measured == pytest.approx(estimated, rel=0.2)
+
+
+def test_the_estimate_has_its_parts() -> None:
+    model = ALS(factors=32, num_threads=2)
+    plain = model.estimate_memory(1000, 500, 20_000)
+    assert plain.interactions == 2 * 20_000 * 8 + (1001 + 501) * 8
+    assert plain.factors == 1500 * 32 * 4
+    assert plain.kept == 0
+    assert plain.work > 1000 * 32 * 4
+    assert plain.total == plain.interactions + plain.factors + plain.work
+    assert model.estimate_memory(1000, 500, 20_000, keeps_epochs=True).kept == plain.factors
+    assert model.estimate_memory(1000, 500, 20_000, mapped=True).interactions == 0
+    assert str(plain).startswith("1 MB (interactions 0, factors 0, work ")
+    with pytest.raises(InvalidArgumentError, match="nnz: expected an integer of at least 0, got -1"):
+        model.estimate_memory(1, 1, -1)
+
+
+def test_memory_is_refused_before_it_is_taken() -> None:
+    many_users = Interactions.from_csr(sp.csr_matrix(([1.0], ([0], [0])), shape=(30_000_000, 2)))
+    with pytest.raises(OutOfMemoryError, match=r"ALS with 2048 factors: needs \d{6} MB"):
+        ALS(factors=2048).fit(many_users)
+
+
+def test_a_fit_may_be_given_a_limit() -> None:
+    rng = np.random.default_rng(1)
+    data = Interactions.from_coo(rng.integers(0, 300, 2000), rng.integers(0, 200, 2000))
+    model = ALS(factors=16, iterations=1)
+    needed = model.estimate_memory(data.n_users, data.n_items, data.nnz).total
+    with pytest.raises(
+        OutOfMemoryError,
+        match=r"ALS with 16 factors: needs \d+ MB \(.*work \d+\), more than memory_limit allows, \d+ MB",
+    ):
+        model.fit(data, memory_limit=needed - 1)
+    with pytest.raises(NotFittedError):
+        model.recommend([0])
+    model.fit(data, memory_limit=needed)
+    with pytest.raises(OutOfMemoryError, match=r"kept"):
+        model.fit(data, cancel=lambda: False, memory_limit=needed)
+    with pytest.raises(InvalidArgumentError, match=r"memory_limit: expected an integer of at least 0, got 1\.5"):
+        model.fit(data, memory_limit=1.5)  # type: ignore[arg-type]
