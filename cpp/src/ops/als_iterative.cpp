@@ -113,12 +113,12 @@ Solved RowSolver::solve_cg(const Row& row) {
 
   // From zero a step of length 1 along the present factors, so that the residual is that of the present factors.
   std::fill_n(x, width_, 0.0F);
-  std::fill_n(residual, width_, 0.0F);
+  std::copy_n(right_.data(), width_, residual);  // of the prior; entries pull below
   std::copy_n(row.x.begin(), factors_, direction);
   const double before = multiply_own();
   multiply_entries(true, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t e = first; e < last; ++e)
-      predictions_.data()[e] = std::abs(row.values[at(e)]) * predictions_.data()[e] - pulls_.data()[e];
+      predictions_.data()[e] = scales_.data()[e] * scales_.data()[e] * predictions_.data()[e] - pulls_.data()[e];
   });
   double energy = double{k.advance(1, direction, product, inverse, width_, x, residual)};
   if (!(energy <= double{std::numeric_limits<float>::max()})) return Solved::overflow;
@@ -131,7 +131,7 @@ Solved RowSolver::solve_cg(const Row& row) {
     multiply_entries(!is_last, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t e = first; e < last; ++e) {
         const float prediction = predictions_.data()[e];
-        const float coefficient = std::abs(row.values[at(e)]) * prediction;
+        const float coefficient = scales_.data()[e] * scales_.data()[e] * prediction;
         curvature += double{coefficient} * double{prediction};
         predictions_.data()[e] = coefficient;
       }
