@@ -4,6 +4,7 @@ from recocore.data.cleaning import Cleaned, CleaningReport, CleaningRules, Outli
 from recocore.data.events import EventBatch
 from recocore.data.ids import IdKind, IdMap
 from recocore.data.interactions import Interactions
+from recocore.data.mapped import MappedInteractions
 from recocore.data.scaling import Filled, MeanFill, MedianFill, MinMax, ZScore
 from recocore.data.schema import DEFAULT_TYPE, DEFAULT_WEIGHTS, EVENT_SCHEMA, EVENT_TYPES
 from recocore.data.splits import Split, StrongSplit, hold_out, leave_last_out, split_by_time, strong_generalisation
@@ -22,6 +23,7 @@ __all__ = [
     "IdKind",
     "IdMap",
     "Interactions",
+    "MappedInteractions",
     "MeanFill",
     "MedianFill",
     "MinMax",

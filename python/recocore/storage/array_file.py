@@ -6,17 +6,16 @@ Nothing here is written so, and this reader takes exactly what its writer writes
 
 from __future__ import annotations
 
+import io
 import math
 import re
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from recocore.errors import CorruptError
 
 if TYPE_CHECKING:
-    import io
-
     from recocore.storage.file_entry import FileEntry
     from recocore.types import AnyArray
 
@@ -30,11 +29,18 @@ _CHUNK = 1 << 24
 
 def write_array(sink: io.RawIOBase, array: AnyArray) -> None:
     """Write a C-contiguous array of one of `DTYPES`, one- or two-dimensional."""
-    np.lib.format.write_array_header_1_0(sink, np.lib.format.header_data_from_array_1_0(array))
+    write_header(sink, array.dtype, array.shape)
     if array.size:
         data = array.data.cast("B")
         for start in range(0, len(data), _CHUNK):
             sink.write(data[start : start + _CHUNK])
+
+
+def write_header(sink: io.RawIOBase, dtype: np.dtype[Any], shape: tuple[int, ...]) -> int:
+    """Write what comes before the elements: its length."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": dtype.str, "fortran_order": False, "shape": shape})
+    return sink.write(header.getvalue()) or 0
 
 
 def map_array(source: IO[bytes], entry: FileEntry) -> AnyArray:

@@ -48,16 +48,16 @@ def save_arrays(target: Path, kind: str, about: Mapping[str, Any], arrays: Mappi
         for name, array in arrays.items():
             with (folder / f"{name}.npy").open("xb", buffering=0) as sink:
                 write_array(sink, np.ascontiguousarray(array, array.dtype.newbyteorder("<")))
-        seal_folder(folder, kind, about, arrays)
+        seal_folder(folder, kind, about)
 
 
-def seal_folder(folder: Path, kind: str, about: Mapping[str, Any], arrays: Mapping[str, AnyArray]) -> None:
-    """Write the manifest of a folder whose array files are there. O(bytes), for their digests."""
+def seal_folder(folder: Path, kind: str, about: Mapping[str, Any]) -> None:
+    """Write the manifest of a folder that holds array files. O(bytes), for their digests."""
     files = {}
-    for name, array in sorted(arrays.items()):
-        path = folder / f"{name}.npy"
-        dtype = array.dtype.newbyteorder("<").str
-        files[name] = {"size": path.stat().st_size, "sha256": _digest(path), "dtype": dtype, "shape": list(array.shape)}
+    for path in sorted(folder.glob("*.npy")):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        entry = {"size": path.stat().st_size, "sha256": _digest(path)}
+        files[path.stem] = {**entry, "dtype": array.dtype.str, "shape": list(array.shape)}
     body = {"format": kind, "format_version": FORMAT_VERSION, "about": dict(about), "files": files}
     (folder / _MANIFEST).write_bytes(seal(body))
 
