@@ -67,18 +67,16 @@ PairPlan plan_for(const CsrView& matrix, const SimilarityParams& params,
 /// Kinds that count. Crowded rows, whose columns become bits, come first; the thin rest has sums of half the size.
 void count_pairs(const PairInput& input, const PairPlan& plan, double unit, NeighborStore& store) {
   constexpr std::int64_t kThin = std::numeric_limits<std::uint16_t>::max();
-  // Bits pay for blocks of ranks in which columns have so many entries on average.
-  constexpr std::int64_t kCrowdedPartners = 4096;
-  constexpr std::int64_t kCrowdedEntries = 20;
+  constexpr std::int64_t kPartners = 4096;  // ranks that are crowded or thin together
   const CsrView& matrix = input.matrix;
   if (!plan.both && plan.by_steps && StepPass::serves(input)) return StepPass(input, plan.rows, unit).run(store);
   std::int64_t thin = 0;
   while (thin < matrix.rows) {
-    const std::int64_t end = std::min(thin + kCrowdedPartners, matrix.rows);
+    const std::int64_t end = std::min(thin + kPartners, matrix.rows);
     std::int64_t entries = 0;
     for (std::int64_t r = thin; r < end; ++r)
       entries += entries_of(matrix, input.order.row[static_cast<std::size_t>(r)]);
-    const bool crowded = !plan.sparse && entries > kCrowdedEntries * matrix.cols;
+    const bool crowded = !plan.sparse && entries * kCrowdedShare > (end - thin) * matrix.cols;
     if (!crowded && entries_of(matrix, input.order.row[static_cast<std::size_t>(thin)]) <= kThin) break;
     thin = end;
   }

@@ -164,9 +164,6 @@ class PairPass {
     return std::max<std::int64_t>(1, kPlanes / (planes_ + (support_ ? 1 : 0)) / kWhole) * kWhole;
   }
 
-  /// Rows are crowded if more than one in so many of their columns is filled; from 50 to 1000 measured alike.
-  static constexpr std::int64_t kCrowdedShare = 200;
-
   void prepare_figures() {
     if (!input_.formula.has_bars()) return;
     figures_.assign(at(padded(input_.matrix.rows) + Mode::kMostPartners), 0.0F);
