@@ -115,7 +115,7 @@ def test_users_and_items_without_interactions_are_zero() -> None:
         ({"nu": float("inf")}, InvalidArgumentError, "nu: expected a finite number >= 0, got inf"),
         ({"iterations": 0}, InvalidArgumentError, "iterations: expected an integer of at least 1, got 0"),
         ({"solver": "lu"}, InvalidArgumentError, "solver: expected one of auto, cholesky, cg, subspace, got 'lu'"),
-        ({"loss": "bpr"}, InvalidArgumentError, "loss: expected one of ials, original, got 'bpr'"),
+        ({"loss": "bpr"}, InvalidArgumentError, "loss: expected one of ials, original, explicit, got 'bpr'"),
         ({"cg_steps": 0}, InvalidArgumentError, "cg_steps: expected an integer from 1 to 2048, got 0"),
         ({"block_size": 2049}, InvalidArgumentError, "block_size: expected an integer from 1 to 2048, got 2049"),
         ({"factors": 2.5}, InvalidArgumentError, "factors: expected an integer from 1 to 2048, got 2.5"),

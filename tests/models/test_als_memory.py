@@ -17,7 +17,7 @@ from recocore.models import ALS
 # Growth of the resident memory from an empty process to the peak of a fit, beside the estimate. The columns of a row are
 # a stride apart, so that building the matrix takes no more than fitting it.
 CHILD = """
-import json, resource, sys
+import json, sys
 import numpy as np
 from recocore.csr import Csr
 from recocore.data import IdMap, Interactions
@@ -26,8 +26,10 @@ n_users, n_items, each, settings = json.loads(sys.argv[1])
 keeps = settings.pop("keeps")
 options = {"cancel": lambda: False} if keeps else {}
 ALS(**settings).fit(Interactions.from_coo([0, 1], [0, 1]), **options)  # loads what is loaded late
-with open("/proc/self/status") as status:
-    before = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
+def resident(name):  # ru_maxrss would start at the size of the process that started this one
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(name))
+before = resident("VmRSS")
 rng = np.random.default_rng(0)
 stride = n_items // each
 indices = np.empty(n_users * each, np.int32)
@@ -38,8 +40,7 @@ data = Interactions(IdMap.range(n_users), IdMap.range(n_items), matrix)
 model = ALS(**settings)
 estimate = model.estimate_memory(n_users, n_items, matrix.nnz, keeps_epochs=keeps)
 model.fit(data, **options)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps([peak - before, estimate.total]))
+print(json.dumps([resident("VmHWM") - before, estimate.total]))
 """
 
 

@@ -1,4 +1,4 @@
-"""Alternating least squares on implicit feedback."""
+"""Alternating least squares on implicit feedback, and on ratings."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from recocore.errors import InvalidArgumentError
+from recocore.csr import Csr
+from recocore.errors import InvalidArgumentError, UnsupportedError
 from recocore.models.als_checkpoint import Checkpoints
+from recocore.models.als_equations import Equations, SolverSettings
 from recocore.models.als_memory import estimated
-from recocore.models.als_problem import AlsProblem, SolverSettings
-from recocore.models.als_scale import DataScale
+from recocore.models.als_problem import AlsProblem
+from recocore.models.als_scale import DataScale, rating_regularization
 from recocore.models.als_training import Run, train
 from recocore.models.als_update import Fitted, updated_factors
 from recocore.models.base import BaseModel, check_device, check_learnable
 from recocore.models.epoch_store import MemoryStore
+from recocore.models.feature_prior import FeaturePrior
 from recocore.models.matrix_changes import rising_numbers
 from recocore.models.validation import Validation
-from recocore.ops.als import AlsObjective, als_half_epoch, als_objective, checked_interactions
-from recocore.ops.arguments import choice, integer, not_negative, sparse, threads
-from recocore.scoring import FactorScorer
+from recocore.ops.als import AlsObjective, AlsPrior, checked_interactions
+from recocore.ops.arguments import choice, integer, not_negative, positive, sparse, threads
+from recocore.scoring import FactorScorer, RatingScorer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from recocore.csr import Csr
     from recocore.data import Interactions
+    from recocore.models.als_equations import Side
     from recocore.models.als_memory import AlsMemory
     from recocore.models.als_training import Judge
     from recocore.models.epoch_report import EpochReport
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
     from recocore.types import Float32Array, Progress
 
 _SOLVERS = ("auto", "cholesky", "cg", "subspace")
-_LOSSES = ("ials", "original")
+_LOSSES = ("ials", "original", "explicit")
 _LARGEST_FACTORS = 2048
 # Rows whose first factors are drawn at a time: 16 MiB of float64 at most.
 _DRAWN_ROWS = 1024
@@ -61,13 +64,24 @@ class ALS(BaseModel):
     An interaction of negative weight is a dislike: its weight is |w| and (0 - x.y)^2 stands for (1 - x.y)^2. With
     loss="original" (Hu, Koren, Volinsky 2008) a seen pair weighs alpha0 + w and pulls towards 1 with all of it.
 
+    With loss="explicit" values are ratings, and only rated pairs count (Koren, Bell, Volinsky, "Matrix Factorization Techniques
+    for Recommender Systems", 2009, eq. 5; biases are solved with the factors):
+
+        sum over rated of (rating - mean - bias_u - bias_i - x.y)^2 + sum over rows of lambda_row * (|row|^2 + bias^2)
+        lambda_row = regularization * entries of the row ** nu
+
+    Scores are then predicted ratings. `fit` may be given features: |row - W features|^2 then stands for |row|^2, with W
+    learned (see `fit`).
+
     Args:
         factors: length of a factor, 1 to 2048.
         regularization: larger pulls factors to zero; see lambda_row. None for what suits the data's size, density and
             weights: 5 (1 / sqrt(n_users) + 1 / sqrt(n_items)) / 16 with the other defaults, equal weights and a density
-            below 2 %; `recocore.models.als_scale` has the whole formula and says why.
+            below 2 %; `recocore.models.als_scale` has the whole formula and says why. Ratings get 0.12 times their standard
+            deviation where nu is 1.
         alpha0: weight of an unseen pair; a seen one weighs its interaction's weight more. None for 15 times the data's
-            density times its mean weight: all unseen pairs then weigh 15 times what the seen ones do.
+            density times its mean weight: all unseen pairs then weigh 15 times what the seen ones do. The loss explicit
+            does without.
         nu: 0 regularises every row alike, 1 in proportion to its entries.
         iterations: epochs; each solves all items, then all users.
         solver: cholesky (exact), cg, subspace (iALS++), or auto: cholesky up to 256 factors; above it the same for rows
@@ -75,9 +89,11 @@ class ALS(BaseModel):
         num_threads: 0 is one for each core; the result does not depend on it.
         seed: of the first factors, normal with standard deviation 0.1 / sqrt(factors).
         device: cpu.
-        loss: ials or original.
+        loss: ials, original or explicit.
         cg_steps: steps of conjugate gradient for each row and half-epoch, 1 to 2048.
         block_size: factors that subspace solves at a time, 1 to 2048, rounded up to a multiple of 16.
+        feature_regularization: how strongly the weights of features are pulled to zero: a feature counts as if it had this
+            many more rows of average lambda_row, with factors zero.
 
     An epoch costs O(nnz f^2 + (n_users + n_items) f^3) with cholesky.
 
@@ -105,6 +121,7 @@ class ALS(BaseModel):
         loss: str = "ials",
         cg_steps: int = 3,
         block_size: int = 64,
+        feature_regularization: float = 1.0,
     ) -> None:
         super().__init__()
         self.factors = integer(factors, "factors", 1, _LARGEST_FACTORS)
@@ -119,6 +136,8 @@ class ALS(BaseModel):
         self.loss = choice(loss, "loss", _LOSSES)
         self.cg_steps = integer(cg_steps, "cg_steps", 1, _LARGEST_FACTORS)
         self.block_size = integer(block_size, "block_size", 1, _LARGEST_FACTORS)
+        self.feature_regularization = positive(feature_regularization, "feature_regularization")
+        self._priors: dict[Side, AlsPrior] = {}
         self._history: tuple[EpochReport, ...] = ()
         self._best_epoch = 0
 
@@ -137,6 +156,7 @@ class ALS(BaseModel):
             "loss": self.loss,
             "cg_steps": self.cg_steps,
             "block_size": self.block_size,
+            "feature_regularization": self.feature_regularization,
         }
 
     @property
@@ -163,6 +183,11 @@ class ALS(BaseModel):
             >>> ALS().objective_for(data)
             AlsObjective(regularization=0.09375, alpha0=3.75, nu=1.0, loss='ials')
         """
+        if self.loss == "explicit":
+            pull = self.regularization
+            if pull is None:
+                pull = rating_regularization(interactions.matrix, self.nu)
+            return AlsObjective(pull, 0.0, self.nu, self.loss)
         scale = DataScale(interactions.matrix)
         alpha0 = scale.alpha0(_UNSEEN) if self.alpha0 is None else self.alpha0
         regularization = self.regularization
@@ -177,9 +202,11 @@ class ALS(BaseModel):
             NotFittedError: before `fit`.
             InvalidArgumentError: the shape is not that of the factors.
         """
-        return als_objective(
-            interactions.matrix, self.user_factors, self.item_factors, self._objective, num_threads=self.num_threads
-        )
+        features = {side: prior.features for side, prior in self._priors.items()}
+        factors = self.user_factors, self.item_factors
+        if features:
+            factors = factors[0].copy(), factors[1].copy()
+        return self._problem(interactions, self._equations(), features, factors).value()
 
     def estimate_memory(
         self, n_users: int, n_items: int, nnz: int, *, keeps_epochs: bool = False, mapped: bool = False
@@ -218,6 +245,8 @@ class ALS(BaseModel):
         checkpoint: str | Path | None = None,
         cancel: Callable[[], bool] | None = None,
         memory_limit: int | None = None,
+        user_features: Any = None,
+        item_features: Any = None,
     ) -> Self:
         """Learn from interactions.
 
@@ -237,6 +266,11 @@ class ALS(BaseModel):
                 further. The disk holds the last two epochs and the best one.
             cancel: asked every 50 ms or less often; stops the fit where it returns true.
             memory_limit: bytes that the fit may take in all by `estimate_memory`; None for what is free.
+            user_features: `[n_users, p]`, a Csr or a SciPy sparse matrix, such as a one in the column of each category that
+                the row is of. Factors are then drawn to W features in place of zero, with W learned by ridge regression in
+                turn with the factors. Rows without interactions are put there, and so are recommended, or recommended to;
+                alpha0's sum over all does not ask about them, so that the objective never rises.
+            item_features: `[n_items, q]`, likewise.
 
         Returns:
             The model itself.
@@ -263,13 +297,18 @@ class ALS(BaseModel):
             validation = Validation(validation)
         if validation is not None:
             validation.check_shape(interactions.matrix.shape)
+        features: dict[Side, Any] = {}
+        if user_features is not None:
+            features["users"] = sparse(user_features, "user_features")
+        if item_features is not None:
+            features["items"] = sparse(item_features, "item_features")
         keeps = checkpoint is None and (validation is not None or cancel is not None)
         self._require_memory(interactions, memory_limit, keeps=keeps)
         with ExitStack() as stack:
-            store = self._store(interactions, validation, checkpoint, keeps=keeps)
+            store = self._store(interactions, features, validation, checkpoint, keeps=keeps)
             if isinstance(store, Checkpoints):
                 stack.enter_context(store)
-            problem = self._problem(interactions)
+            problem = self._problem(interactions, self._equations_for(interactions), features)
             run = Run(
                 epochs=self.iterations,
                 progress=progress,
@@ -283,24 +322,27 @@ class ALS(BaseModel):
             trained = train(problem, run)
         if trained.stopped is None and progress is not None:
             progress(1.0)
-        self._scorer = self._scorer_of(problem.user_factors, problem.item_factors, interactions, problem.objective)
+        self._scorer = self._scorer_of(*problem.finished(), interactions, problem.equations)
+        self._priors = problem.priors()
         self._history, self._best_epoch = trained.history, trained.epoch
         if trained.stopped is not None:
             raise trained.stopped
         return self
 
-    def fold_in_users(self, interactions: Any) -> Float32Array:
+    def fold_in_users(self, interactions: Any = None, features: Any = None) -> Float32Array:
         """Factors for users that the model was not fitted to, float32 `[n, factors]`, all in one call.
 
         They are solved for by the model's solver: exactly by cholesky, which auto is here; cg and subspace take several rounds
         from zero.
 
         Args:
-            interactions: `[n, n_items]`, a Csr or a SciPy sparse matrix.
+            interactions: `[n, n_items]`, a Csr or a SciPy sparse matrix; None where there are none.
+            features: `[n, p]`, where the model was fitted to features of users; a user without interactions is put where
+                they say.
 
         Raises:
             NotFittedError: before `fit`.
-            InvalidArgumentError: the columns are not the model's items, or a value is not finite.
+            InvalidArgumentError: the columns are not the model's items or features, or a value is not finite.
 
         Example:
             >>> import recocore
@@ -309,19 +351,28 @@ class ALS(BaseModel):
             >>> model.fold_in_users(data.matrix.rows([1, 0])).shape
             (2, 2)
         """
-        return self._fold_in(_columns_of(interactions, self.item_factors, "items"), self.item_factors)
+        return self._fold_new("users", interactions, self.item_factors, features)
 
-    def fold_in_items(self, interactions: Any) -> Float32Array:
+    def fold_in_items(self, interactions: Any = None, features: Any = None) -> Float32Array:
         """Factors for items that the model was not fitted to, float32 `[n, factors]`, as `fold_in_users` has those of users.
 
         Args:
-            interactions: `[n, n_users]`, a Csr or a SciPy sparse matrix.
+            interactions: `[n, n_users]`, a Csr or a SciPy sparse matrix; None where there are none.
+            features: `[n, q]`, where the model was fitted to features of items.
 
         Raises:
             NotFittedError: before `fit`.
-            InvalidArgumentError: the columns are not the model's users, or a value is not finite.
+            InvalidArgumentError: the columns are not the model's users or features, or a value is not finite.
+
+        Example:
+            >>> import recocore, scipy.sparse
+            >>> data = recocore.Interactions.from_coo([0, 0, 1, 1], [0, 1, 0, 2])
+            >>> colors = scipy.sparse.csr_matrix([[1, 0], [1, 0], [0, 1]])
+            >>> model = recocore.models.ALS(factors=2, iterations=5).fit(data, item_features=colors)
+            >>> model.fold_in_items(features=scipy.sparse.csr_matrix([[0, 1]])).shape  # of a color, and nobody's yet
+            (1, 2)
         """
-        return self._fold_in(_columns_of(interactions, self.user_factors, "users"), self.user_factors)
+        return self._fold_new("items", interactions, self.user_factors, features)
 
     def partial_fit(
         self,
@@ -351,6 +402,7 @@ class ALS(BaseModel):
         Raises:
             NotFittedError: before `fit`.
             InvalidArgumentError: there is nothing to learn from, or indices that do not fit.
+            UnsupportedError: the model was fitted to features.
 
         Example:
             >>> import recocore
@@ -363,48 +415,105 @@ class ALS(BaseModel):
         """
         n_users, n_items = self._factor_scorer.interactions.shape
         check_learnable(interactions)
+        if self._priors:
+            raise UnsupportedError(
+                "partial_fit: the model was fitted to features, which those that changed lack here; fold them in with "
+                "fold_in_users and fold_in_items, or fit again"
+            )
         users = rising_numbers(user_indices, n_users, interactions.n_users, "user_indices")
         items = rising_numbers(item_indices, n_items, interactions.n_items, "item_indices")
-        fitted = Fitted(self._factor_scorer.interactions, self.user_factors, self.item_factors, users, items)
-        fold = partial(self._fold_in, progress=progress)
-        factors = updated_factors(fitted, interactions, fold, fold)
+        equations, nobody = self._equations(), np.zeros((1, self.factors), np.float32)
+        fitted = Fitted(
+            self._factor_scorer.interactions,
+            self.user_factors,
+            self.item_factors,
+            users,
+            items,
+            equations.rows("users", nobody)[0],
+            equations.rows("items", nobody)[0],
+        )
+        fold_users, fold_items = (partial(self._fold_in, side, progress=progress) for side in ("users", "items"))
+        factors = updated_factors(fitted, interactions, fold_users, fold_items)
         if progress is not None:
             progress(1.0)
-        self._scorer = self._scorer_of(*factors, interactions, self._objective)
+        self._scorer = self._scorer_of(*factors, interactions, equations)
         return self
 
-    def _fold_in(self, interactions: Csr, fixed: Float32Array, progress: Progress | None = None) -> Float32Array:
-        solver = "cholesky" if self.solver == "auto" else self.solver
-        held, other = checked_interactions(interactions), np.ascontiguousarray(fixed)
-        solved = np.zeros((interactions.shape[0], self.factors), np.float32)
-        for _ in range(1 if solver == "cholesky" else _FOLD_IN_ROUNDS):
-            als_half_epoch(
-                held,
-                other,
-                solved,
-                self._objective,
-                solver=solver,
-                cg_steps=self.cg_steps,
-                block_size=self.block_size,
-                num_threads=self.num_threads,
-                progress=progress,
+    def _fold_new(self, side: Side, interactions: Any, fixed: Float32Array, features: Any) -> Float32Array:
+        """Fold in what a caller gives."""
+        name = f"{side[:-1]}_features"
+        known = self._priors.get(side)
+        given = None if features is None else sparse(features, "features")
+        if given is not None and (known is None or given.shape[1] != known.features.shape[1]):
+            expected = (
+                "none, as the model was not fitted to any" if known is None else f"{known.features.shape[1]} columns"
             )
+            raise InvalidArgumentError(
+                f"features: expected {expected}, got {list(given.shape)}; fit with {name}", field="features"
+            )
+        if interactions is None:
+            if given is None:
+                raise InvalidArgumentError(
+                    "interactions: expected these, features or both, got neither", field="interactions"
+                )
+            interactions = Csr.from_coo([], [], [], (given.shape[0], len(fixed)))
+        matrix = _columns_of(interactions, fixed, "items" if side == "users" else "users")
+        if given is not None and given.shape[0] != matrix.shape[0]:
+            raise InvalidArgumentError(
+                f"features: expected a row for each of {matrix.shape[0]} rows, got {given.shape[0]}", field="features"
+            )
+        return self._fold_in(side, matrix, fixed, given)
+
+    def _fold_in(
+        self,
+        side: Side,
+        interactions: Csr,
+        fixed: Float32Array,
+        features: Csr | None = None,
+        progress: Progress | None = None,
+    ) -> Float32Array:
+        solver = "cholesky" if self.solver == "auto" else self.solver
+        equations = self._equations(solver)
+        held, other = checked_interactions(interactions), np.ascontiguousarray(fixed)
+        solved = equations.rows(side, np.zeros((interactions.shape[0], self.factors), np.float32))
+        prior = None if features is None else AlsPrior(features, self._priors[side].weights)
+        counted = None
+        if self._priors:  # some rows of the other side may have factors by their features alone
+            fitted = self._factor_scorer.interactions
+            by_other = fitted if side == "items" else fitted.transpose()
+            counted = np.flatnonzero(np.diff(by_other.indptr)).astype(np.int32)
+        for _ in range(1 if solver == "cholesky" else _FOLD_IN_ROUNDS):
+            equations.solve(side, held, other, solved, progress, counted=counted, prior=prior)
+        if prior is not None:
+            cold = np.flatnonzero(np.diff(interactions.indptr) == 0).astype(np.int32)
+            equations.put_prior(side, prior, solved, cold)
         return solved
 
-    @property
-    def _objective(self) -> AlsObjective:
-        """What the factors minimise."""
-        regularization, alpha0, nu, loss = self._factor_scorer.objective.tolist()
-        return AlsObjective(regularization, alpha0, nu, _LOSSES[int(loss)])
+    def _equations(self, solver: str | None = None) -> Equations:
+        """What the factors solve."""
+        objective = self._factor_scorer.objective.tolist()
+        settings = SolverSettings(solver or self.solver, self.cg_steps, self.block_size, self.num_threads)
+        if isinstance(self.scorer, RatingScorer):
+            regularization, nu, mean = objective
+            return Equations(AlsObjective(regularization, 0.0, nu, "explicit"), settings, mean)
+        regularization, alpha0, nu, loss = objective
+        return Equations(AlsObjective(regularization, alpha0, nu, _LOSSES[int(loss)]), settings)
+
+    def _equations_for(self, interactions: Interactions) -> Equations:
+        """What a fit to these interactions solves."""
+        settings = SolverSettings(self.solver, self.cg_steps, self.block_size, self.num_threads)
+        explicit = self.loss == "explicit"
+        mean = float(interactions.matrix.values.mean(dtype=np.float64)) if explicit else 0.0
+        return Equations(self.objective_for(interactions), settings, mean)
 
     @property
     def user_factors(self) -> Float32Array:
-        """float32 `[n_users, factors]`."""
+        """float32 `[n_users, factors]`; with the loss explicit `[n_users, factors + 2]`, rows [mean + bias, x, 1]."""
         return self._factor_scorer.user_factors
 
     @property
     def item_factors(self) -> Float32Array:
-        """float32 `[n_items, factors]`."""
+        """float32 `[n_items, factors]`; with the loss explicit `[n_items, factors + 2]`, rows [1, y, bias]."""
         return self._factor_scorer.item_factors
 
     @property
@@ -413,15 +522,44 @@ class ALS(BaseModel):
         assert isinstance(scorer, FactorScorer)  # _learn returns no other
         return scorer
 
-    def _problem(self, interactions: Interactions) -> AlsProblem:
-        by_user, by_item = (checked_interactions(side) for side in (interactions.matrix, interactions.by_item))
-        users, items = self._first_factors(interactions.n_users, interactions.n_items)
-        settings = SolverSettings(self.solver, self.cg_steps, self.block_size, self.num_threads)
-        return AlsProblem(by_user, by_item, users, items, self.objective_for(interactions), settings)
+    def _problem(
+        self,
+        interactions: Interactions,
+        equations: Equations,
+        features: Mapping[Side, Any],
+        factors: tuple[Float32Array, Float32Array] | None = None,
+    ) -> AlsProblem:
+        """The problem of a fit, at its first factors or at given ones."""
+        by_user, by_item = interactions.matrix, interactions.by_item
+        if factors is None:
+            users, items = self._first_factors(interactions.n_users, interactions.n_items)
+            factors = equations.rows("users", users), equations.rows("items", items)
+        lambdas: dict[Side, Any] = {"users": equations.lambdas(by_user), "items": equations.lambdas(by_item)}
+        if features and not equations.explicit:  # rows without entries are in no sum, and get their factors last
+            for rows, matrix in zip(factors, (by_user, by_item), strict=True):
+                rows[np.diff(matrix.indptr) == 0] = 0
+        priors = {
+            side: FeaturePrior.make(given, lambdas[side], self.feature_regularization, f"{side[:-1]}_features")
+            for side, given in features.items()
+        }
+        return AlsProblem(
+            checked_interactions(by_user),
+            checked_interactions(by_item),
+            *factors,
+            equations,
+            lambdas["users"],
+            lambdas["items"],
+            priors.get("users"),
+            priors.get("items"),
+        )
 
     def _scorer_of(
-        self, users: Float32Array, items: Float32Array, interactions: Interactions, objective: AlsObjective
+        self, users: Float32Array, items: Float32Array, interactions: Interactions, equations: Equations
     ) -> FactorScorer:
+        objective = equations.objective
+        if equations.explicit:
+            stored = [objective.regularization, objective.nu, equations.mean]
+            return RatingScorer(interactions.matrix, users, items, np.array(stored, np.float64))
         stored = [objective.regularization, objective.alpha0, objective.nu, _LOSSES.index(objective.loss)]
         return FactorScorer(interactions.matrix, users, items, np.array(stored, np.float64))
 
@@ -430,21 +568,26 @@ class ALS(BaseModel):
 
         def judge(progress: Progress | None) -> float:
             present = ALS(**self.params())
-            present._scorer = self._scorer_of(
-                problem.user_factors, problem.item_factors, interactions, problem.objective
-            )
+            present._scorer = self._scorer_of(*problem.finished(), interactions, problem.equations)
             return validation.value(present, progress)
 
         return judge
 
     def _store(
-        self, interactions: Interactions, validation: Validation | None, checkpoint: str | Path | None, *, keeps: bool
+        self,
+        interactions: Interactions,
+        features: Mapping[Side, Csr],
+        validation: Validation | None,
+        checkpoint: str | Path | None,
+        *,
+        keeps: bool,
     ) -> EpochStore | None:
         if checkpoint is not None:
             # What changes no byte of an epoch may change between two parts of a fit.
             settings = {k: v for k, v in self.params().items() if k not in {"iterations", "num_threads", "device"}}
             held_out = None if validation is None else validation.fingerprint()
-            fitted = {**settings, "interactions": interactions.matrix.fingerprint(), "validation": held_out}
+            given = {f"{side[:-1]}_features": matrix.fingerprint() for side, matrix in features.items()}
+            fitted = {**settings, **given, "interactions": interactions.matrix.fingerprint(), "validation": held_out}
             return Checkpoints(Path(checkpoint), fitted)
         return MemoryStore() if keeps else None
 

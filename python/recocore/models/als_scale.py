@@ -80,3 +80,24 @@ class DataScale:
         """
         means = [float(((side + alpha0 * others) ** nu).mean()) for side, others in self._sides]
         return pull * self._bar / math.sqrt(means[0] * means[1])
+
+
+# The best on held-out ratings of ml-latest-small, whose standard deviation is 1.04: an RMSE of .8451 with 40 factors, .849 at
+# .08 and .856 at .2.
+_OF_DEVIATION = 0.12
+
+
+def rating_regularization(ratings: Csr, nu: float) -> float:
+    """The regularization of explicit ratings: as much as nu = 1 has for a row of average length, in their unit. O(nnz).
+
+    Example:
+        >>> from recocore.csr import Csr
+        >>> rating_regularization(Csr.from_coo([0, 1], [0, 1], [2.0, 4.0], (2, 2)), nu=1.0)
+        0.12
+    """
+    mean, squares = float(ratings.values.mean(dtype=np.float64)), 0.0
+    for begin in range(0, ratings.nnz, _ENTRIES_AT_A_TIME):
+        some = ratings.values[begin : begin + _ENTRIES_AT_A_TIME].astype(np.float64) - mean
+        squares += float((some * some).sum())
+    length = ratings.nnz / math.sqrt(ratings.shape[0] * ratings.shape[1])
+    return float(_OF_DEVIATION * math.sqrt(squares / ratings.nnz) * length ** (1 - nu))

@@ -30,6 +30,8 @@ class Fitted:
         item_factors: float32 `[items, f]`.
         users: int32, the new number of each user, -1 for one that is gone; the others rise.
         items: int32, likewise.
+        new_user: float32 `[f]`, the factors of a user of whom nothing is known.
+        new_item: float32 `[f]`, likewise.
     """
 
     matrix: Csr
@@ -37,6 +39,8 @@ class Fitted:
     item_factors: Float32Array
     users: Int32Array
     items: Int32Array
+    new_user: Float32Array
+    new_item: Float32Array
 
 
 def updated_factors(
@@ -47,8 +51,8 @@ def updated_factors(
     Changed users come first, so that a new item has users to learn from, then changed items, then the same users again, who
     so fit the final items. O(entries) to find what changed, and a fold-in of the changed rows.
     """
-    users = _moved(fitted.user_factors, fitted.users, after.n_users)
-    items = _moved(fitted.item_factors, fitted.items, after.n_items)
+    users = _moved(fitted.user_factors, fitted.users, after.n_users, fitted.new_user)
+    items = _moved(fitted.item_factors, fitted.items, after.n_items, fitted.new_item)
     changed_users = np.flatnonzero(
         changed_rows(fitted.matrix, fitted.users, fitted.items, after.matrix, by_column=False)
     )
@@ -62,9 +66,9 @@ def updated_factors(
     return users, items
 
 
-def _moved(factors: Float32Array, numbers: Int32Array, count: int) -> Float32Array:
-    """The rows under their new numbers; those of newcomers are zero."""
-    moved = np.zeros((count, factors.shape[1]), np.float32)
+def _moved(factors: Float32Array, numbers: Int32Array, count: int, newcomer: Float32Array) -> Float32Array:
+    """The rows under their new numbers, and the newcomers'."""
+    moved = np.tile(newcomer, (count, 1))
     here = numbers >= 0
     moved[numbers[here]] = factors[here]
     return moved

@@ -93,6 +93,18 @@ def not_negative(value: Any, name: str) -> float:
     return number
 
 
+def positive(value: Any, name: str) -> float:
+    """A finite real number above 0.
+
+    Raises:
+        InvalidArgumentError: the value is something else; the message names the argument.
+    """
+    number = real(value, name)
+    if not (math.isfinite(number) and number > 0):
+        raise InvalidArgumentError(f"{name}: expected a finite number > 0, got {value!r}", field=name)
+    return number
+
+
 def choice(value: Any, name: str, known: Collection[str]) -> str:
     """One of the known names.
 

@@ -4,9 +4,11 @@ from recocore.scoring.base import CandidateFilter, Scorer
 from recocore.scoring.factors import FactorScorer
 from recocore.scoring.neighbors import ItemNeighborScorer, UserNeighborScorer
 from recocore.scoring.popularity import PopularityScorer
+from recocore.scoring.ratings import RatingScorer
 
 SCORERS: dict[str, type[Scorer]] = {
-    scorer.kind: scorer for scorer in (FactorScorer, ItemNeighborScorer, UserNeighborScorer, PopularityScorer)
+    scorer.kind: scorer
+    for scorer in (FactorScorer, RatingScorer, ItemNeighborScorer, UserNeighborScorer, PopularityScorer)
 }
 
 __all__ = [
@@ -15,6 +17,7 @@ __all__ = [
     "FactorScorer",
     "ItemNeighborScorer",
     "PopularityScorer",
+    "RatingScorer",
     "Scorer",
     "UserNeighborScorer",
 ]

@@ -77,7 +77,8 @@ class FactorScorer:
 
         The user's factors solve A x = sum_j p_j y_j over their items j, so the score of item i is
         sum_j p_j y_i^T A^-1 y_j: one term for each own item (Hu, Koren, Volinsky 2008, section 5). The terms sum to the
-        score where the factors were solved exactly. O(f^3 + len(items) f entries).
+        score where the factors were solved exactly, and the users have no features, which would add what no item does.
+        O(f^3 + len(items) f entries).
         """
         own, values = self.interactions.row(user)
         if len(self.objective) == 0 or len(own) == 0:
@@ -111,11 +112,18 @@ class FactorScorer:
 
     @cached_property
     def _item_directions(self) -> Float32Array:
-        norms = np.linalg.norm(self.item_factors, axis=1, keepdims=True)
-        directions = np.zeros_like(self.item_factors)
-        np.divide(self.item_factors, norms, out=directions, where=norms > 0)
+        vectors = self._item_vectors()
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        directions = np.zeros(vectors.shape, np.float32)
+        np.divide(vectors, norms, out=directions, where=norms > 0)
         return directions
+
+    def _item_vectors(self) -> Float32Array:
+        """What makes two items alike."""
+        return self.item_factors
 
     @cached_property
     def _item_gram(self) -> Float64Array:
-        return _native.gram(np.ascontiguousarray(self.item_factors)).astype(np.float64)
+        # Items without an entry may have factors by their features, but nobody was asked about them.
+        counts = np.bincount(self.interactions.indices, minlength=len(self.item_factors))
+        return _native.gram(np.ascontiguousarray(self.item_factors[counts > 0])).astype(np.float64)
