@@ -88,6 +88,23 @@ def test_your_own_data_from_log_to_served_answer(tmp_path: Path) -> None:
             server.wait()
 
 
+@pytest.mark.timeout(300)
+def test_long_fits(tmp_path: Path) -> None:
+    """The chapter's commands and snippet, on the log that the chapter before keeps."""
+    run("recocore demo --keep events.parquet", tmp_path)
+    chapter = README.split("## Long fits")[1].split("\n## ")[0]
+    for language, content in blocks(chapter):
+        if language == "python":
+            printed = run([sys.executable, "-c", content], tmp_path)
+            assert " MB (" in printed
+            assert printed.count("EpochReport(epoch=") > 2
+        else:
+            for line in content.splitlines():
+                run(line, tmp_path)
+    for folder in ("validated/manifest.json", "run/epoch-000016", "mapped-run", "interactions/users_indptr.npy"):
+        assert (tmp_path / folder).exists(), folder
+
+
 def real_data_commands() -> list[str]:
     chapter = README.split("## Real data")[1].split("\n## ")[0]
     return [line for language, content in blocks(chapter) if language == "bash" for line in joined(content)]

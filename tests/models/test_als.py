@@ -67,11 +67,11 @@ def test_more_epochs_lower_the_objective_to_the_same_value(data: Interactions, s
 
 @pytest.mark.parametrize(("solver", "setting"), [("cg", {"cg_steps": 12}), ("subspace", {"block_size": 8})])
 def test_settings_of_a_solver_reach_it(data: Interactions, solver: str, setting: dict[str, Any]) -> None:
-    plain = ALS(factors=40, iterations=1, solver=solver, regularization=0.05).fit(data)
-    other = ALS(factors=40, iterations=1, solver=solver, regularization=0.05, **setting).fit(data)
+    plain = ALS(factors=40, iterations=1, solver=solver, regularization=0.05, alpha0=0.05).fit(data)
+    other = ALS(factors=40, iterations=1, solver=solver, regularization=0.05, alpha0=0.05, **setting).fit(data)
     assert (plain.user_factors != other.user_factors).any()
     if solver == "cg":  # more steps come closer to the exact solution
-        exact = ALS(factors=40, iterations=1, solver="cholesky", regularization=0.05).fit(data)
+        exact = ALS(factors=40, iterations=1, solver="cholesky", regularization=0.05, alpha0=0.05).fit(data)
         assert abs(other.objective(data) - exact.objective(data)) < abs(plain.objective(data) - exact.objective(data))
 
 

@@ -9,14 +9,15 @@ import click
 
 from recocore.cli.events import LogOptions, check_quarantine, keep_quarantine, log_options, report_counts, report_table
 from recocore.cli.models import make_models, model_options, take_parameters
-from recocore.cli.terminal import console, print_json, progress
+from recocore.cli.terminal import console, print_json
+from recocore.cli.training import TrainingOptions, fit, training_options
 from recocore.data import Interactions
 from recocore.data.files import local_path
 from recocore.index import Index, check_target
 from recocore.models import MODELS
 
 if TYPE_CHECKING:
-    from recocore.models import BaseModel
+    from recocore.cli.training import Fitted
 
 
 @click.command("fit")
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @log_options
 @model_options
+@training_options
 def command(
     events: str, out: str, name: str, overwrite: bool, quarantine: str | None, as_json: bool, **options: Any
 ) -> None:
@@ -42,6 +44,8 @@ def command(
       recocore fit clicks.csv --model itemknn --neighbors 200 --out index/ \\
           --columns user_id=customer,item_id=sku,event_time=at --time-unit s
       recocore fit log.parquet --weights view=1,cart=3,buy=10 --half-life 30d --out index/
+      recocore fit log.parquet --validate 0.1 --objective --iterations 50 --out index/
+      recocore fit log.parquet --factors 512 --checkpoint run/ --out index/
 
     \b
     Next:
@@ -50,6 +54,7 @@ def command(
     """
     log = LogOptions.take(options)
     [model] = make_models((name,), take_parameters(options))
+    training = TrainingOptions.take(options, model)
     check_target(local_path(out), overwrite=overwrite)
     check_quarantine(quarantine)
     cleaned = log.read(events)
@@ -58,15 +63,21 @@ def command(
         console().print(report_table(cleaned))
     interactions = Interactions.from_events(cleaned.events, log.weights, log.half_life)
     started = time.perf_counter()
-    with progress(f"fitting {name}") as told:
-        model.fit(interactions, told)
+    fitted = fit(model, interactions, training)
     seconds = time.perf_counter() - started
-    index = Index.build(model, interactions)
+    index = Index.build(fitted.model, interactions)
     index.save(out, overwrite=overwrite)
     if as_json:
-        print_json({"events": report_counts(cleaned), **_summary(index, model, out, seconds)})
+        print_json({"events": report_counts(cleaned), **_summary(index, fitted, out, seconds)})
     else:
         target = console()
+        if (epochs := fitted.table()) is not None:
+            target.print(epochs)
+        if fitted.metric is not None:
+            target.print(
+                f"{fitted.best_epoch} epochs ranked held-out pairs best ({fitted.metric}); everything is fitted for so many",
+                soft_wrap=True,
+            )
         target.print(
             f"fitted {name} on {interactions.nnz:,} pairs of {interactions.n_users:,} users and "
             f"{interactions.n_items:,} items in {seconds:.2f} s",
@@ -75,10 +86,12 @@ def command(
         target.print(f"saved index {index.version} in [bold]{out}[/bold]; next: recocore serve {out}", soft_wrap=True)
 
 
-def _summary(index: Index, model: BaseModel, out: str, seconds: float) -> dict[str, Any]:
+def _summary(index: Index, fitted: Fitted, out: str, seconds: float) -> dict[str, Any]:
+    epochs = {"best_epoch": fitted.best_epoch, "history": [report.to_dict() for report in fitted.history]}
     return {
-        "model": model.name,
-        "params": model.params(),
+        "model": fitted.model.name,
+        "params": fitted.model.params(),
+        **(epochs if fitted.history else {}),
         "users": len(index.users),
         "items": len(index.items),
         "interactions": index.scorer.interactions.nnz,

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
 def console() -> Console:
@@ -32,14 +32,35 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(_finite(value), indent=2, ensure_ascii=False))
 
 
+class Bar:
+    """A bar that is called with the part done, and may be told what else there is to say."""
+
+    def __init__(self, bars: Progress, label: str) -> None:
+        self._bars = bars
+        self._task = bars.add_task(label, total=1.0, said="")
+
+    def __call__(self, part: float) -> None:
+        """Show the part done in [0, 1]."""
+        self._bars.update(self._task, completed=part)
+
+    def say(self, text: str) -> None:
+        """Show a few words behind the bar."""
+        self._bars.update(self._task, said=text)
+
+
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[float], None]]:
+def progress(label: str) -> Iterator[Bar]:
     """A bar on standard error while the body runs, if that is a terminal; call what it gives with the part done."""
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("[dim]{task.fields[said]}"),
+    )
     target = Console(stderr=True)
     with Progress(*columns, console=target, transient=True, disable=not target.is_terminal) as bars:
-        task = bars.add_task(label, total=1.0)
-        yield lambda part: bars.update(task, completed=part)
+        yield Bar(bars, label)
 
 
 def table(*columns: str, title: str | None = None, text: int = 1) -> Table:
