@@ -9,7 +9,7 @@ import pytest
 from recocore.csr import Csr
 from recocore.data import Interactions
 from recocore.index import Index
-from recocore.scoring import FactorScorer, ItemNeighborScorer, PopularityScorer, UserNeighborScorer
+from recocore.scoring import FactorScorer, ItemNeighborScorer, PopularityScorer, RatingScorer, UserNeighborScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,9 +20,16 @@ if TYPE_CHECKING:
 LEARNERS: dict[str, Callable[[Csr], Scorer]] = {
     "factors": lambda matrix: FactorScorer(
         matrix,
-        np.random.default_rng(1).normal(size=(matrix.shape[0], 4)).astype(np.float32),
+        np.random.default_rng(1).normal(size=(matrix.shape[0], 4)).astype(np.float32)
+        * (np.diff(matrix.indptr)[:, None] > 0),
         np.random.default_rng(2).normal(size=(matrix.shape[1], 4)).astype(np.float32),
         np.array([0.1, 0.05, 1.0]),
+    ),
+    "ratings": lambda matrix: RatingScorer(
+        matrix,
+        np.random.default_rng(1).normal(size=(matrix.shape[0], 5)).astype(np.float32),
+        np.random.default_rng(2).normal(size=(matrix.shape[1], 5)).astype(np.float32),
+        np.array([0.1, 1.0, 3.5]),
     ),
     "item_neighbors": lambda matrix: ItemNeighborScorer(matrix, neighbors(matrix.to_scipy().T)),
     "user_neighbors": lambda matrix: UserNeighborScorer(matrix, neighbors(matrix.to_scipy())),

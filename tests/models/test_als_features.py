@@ -194,6 +194,9 @@ def test_an_index_serves_cold_items(data: Interactions, tmp_path: Path) -> None:
     [answer] = index.recommend([1], k=1, allow=list(range(ITEMS - GROUPS, ITEMS)), explain=3)
     assert answer.items[0].item_id == ITEMS - GROUPS + 1
     assert answer.items[0].source == "model"
+    [cold_user] = index.recommend([USERS - 1], k=3)  # who has met nobody, and is of the last group
+    assert cold_user.fallback_used == "none"
+    assert {item.item_id % GROUPS for item in cold_user.items} == {GROUPS - 1}
     np.testing.assert_array_equal(index.score(1, [ITEMS - 1]).scores, model.score([1], [ITEMS - 1])[0])
 
 

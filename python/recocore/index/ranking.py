@@ -49,7 +49,7 @@ def rank(
     """The list of each user: the model's ranking, then popular items up to k that pass the same lists.
 
     Args:
-        scorer: ranks users that have interactions; the others get popular items alone.
+        scorer: ranks the users that it knows; the others get popular items alone.
         users: int32 `[n]` rows of the interactions, -1 for a user who has none.
         k: the most items a list may have.
         exclude_seen: leave out each user's own items.
@@ -60,7 +60,7 @@ def rank(
     """
     matrix = scorer.interactions
     known = users >= 0
-    known[known] = matrix.indptr[users[known] + 1] > matrix.indptr[users[known]]
+    known[known] = scorer.knows(users[known])
     ranked = scorer.recommend(users[known], k, CandidateFilter(exclude_seen, allow, block), num_threads)
     pool = popular.ranked(allow) if popular else _NO_ITEMS
     blocked = _NO_ITEMS if block is None else block

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recocore.recommendations import Contribution, Recommendations
-    from recocore.types import AnyArray, Float32Array, Int32Array, NativeCsr, NativeFilter
+    from recocore.types import AnyArray, BoolArray, Float32Array, Int32Array, NativeCsr, NativeFilter
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +53,12 @@ def itself(items: Int32Array, n_items: int) -> NativeFilter:
     return {"exclude": [(own.native, None)], "block": None, "allow": None}
 
 
+def met(interactions: Csr, users: Int32Array) -> BoolArray:
+    """Which users have an entry, bool `[len(users)]`."""
+    found: BoolArray = interactions.indptr[users + 1] > interactions.indptr[users]
+    return found
+
+
 class Scorer(Protocol):
     """Ranks items for users that were fitted.
 
@@ -63,6 +69,10 @@ class Scorer(Protocol):
 
     kind: ClassVar[str]
     interactions: Csr
+
+    def knows(self, users: Int32Array) -> BoolArray:
+        """Of which users it can tell what they like, bool `[len(users)]`; it ranks the others all alike."""
+        ...
 
     def recommend(
         self, users: Int32Array, k: int, candidates: CandidateFilter, num_threads: int = 0

@@ -10,7 +10,7 @@ import numpy as np
 from recocore import _native
 from recocore.recommendations import Contribution, Recommendations
 from recocore.scoring.arrays import take_finite
-from recocore.scoring.base import itself
+from recocore.scoring.base import itself, met
 from recocore.scoring.contributions import heaviest
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from recocore.csr import Csr
     from recocore.scoring.base import CandidateFilter
-    from recocore.types import AnyArray, Float32Array, Float64Array, Int32Array
+    from recocore.types import AnyArray, BoolArray, Float32Array, Float64Array, Int32Array
 
 
 class FactorScorer:
@@ -46,6 +46,12 @@ class FactorScorer:
         self.user_factors = user_factors
         self.item_factors = item_factors
         self.objective = objective
+
+    def knows(self, users: Int32Array) -> BoolArray:
+        """Those with an entry, or whose features gave them factors."""
+        known = met(self.interactions, users)
+        known[~known] = self._user_vectors()[users[~known]].any(axis=1)
+        return known
 
     def recommend(
         self, users: Int32Array, k: int, candidates: CandidateFilter, num_threads: int = 0
@@ -117,6 +123,10 @@ class FactorScorer:
         directions = np.zeros(vectors.shape, np.float32)
         np.divide(vectors, norms, out=directions, where=norms > 0)
         return directions
+
+    def _user_vectors(self) -> Float32Array:
+        """What makes a user's ranking their own."""
+        return self.user_factors
 
     def _item_vectors(self) -> Float32Array:
         """What makes two items alike."""

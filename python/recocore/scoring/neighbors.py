@@ -11,14 +11,14 @@ from recocore import _native
 from recocore.csr import Csr
 from recocore.recommendations import Contribution, Recommendations
 from recocore.scoring.arrays import csr_arrays, take_csr
-from recocore.scoring.base import itself
+from recocore.scoring.base import itself, met
 from recocore.scoring.contributions import heaviest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recocore.scoring.base import CandidateFilter
-    from recocore.types import AnyArray, Float32Array, Int32Array
+    from recocore.types import AnyArray, BoolArray, Float32Array, Int32Array
 
 
 class ItemNeighborScorer:
@@ -39,6 +39,10 @@ class ItemNeighborScorer:
         self.interactions = interactions
         self.similarity = similarity
         self.links = similarity.transpose() if links is None else links
+
+    def knows(self, users: Int32Array) -> BoolArray:
+        """Those with an entry."""
+        return met(self.interactions, users)
 
     def recommend(
         self, users: Int32Array, k: int, candidates: CandidateFilter, num_threads: int = 0
@@ -94,6 +98,10 @@ class UserNeighborScorer:
     def __init__(self, interactions: Csr, similarity: Csr) -> None:
         self.interactions = interactions
         self.similarity = similarity
+
+    def knows(self, users: Int32Array) -> BoolArray:
+        """Those with an entry."""
+        return met(self.interactions, users)
 
     def recommend(
         self, users: Int32Array, k: int, candidates: CandidateFilter, num_threads: int = 0

@@ -9,14 +9,14 @@ import numpy as np
 from recocore import _native
 from recocore.recommendations import Contribution, Recommendations
 from recocore.scoring.arrays import take_finite
-from recocore.scoring.base import itself
+from recocore.scoring.base import itself, met
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recocore.csr import Csr
     from recocore.scoring.base import CandidateFilter
-    from recocore.types import AnyArray, Float32Array, Int32Array
+    from recocore.types import AnyArray, BoolArray, Float32Array, Int32Array
 
 
 class PopularityScorer:
@@ -32,6 +32,10 @@ class PopularityScorer:
     def __init__(self, interactions: Csr, popularity: Float32Array) -> None:
         self.interactions = interactions
         self.popularity = popularity
+
+    def knows(self, users: Int32Array) -> BoolArray:
+        """Those with an entry."""
+        return met(self.interactions, users)
 
     def recommend(
         self, users: Int32Array, k: int, candidates: CandidateFilter, num_threads: int = 0

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
+from recocore.errors import CorruptError
+from recocore.scoring.arrays import take
 from recocore.scoring.contributions import heaviest
 from recocore.scoring.factors import FactorScorer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recocore.csr import Csr
     from recocore.recommendations import Contribution
-    from recocore.types import Float32Array, Float64Array, Int32Array
+    from recocore.types import AnyArray, Float32Array, Int32Array
 
 
 class RatingScorer(FactorScorer):
@@ -33,7 +38,7 @@ class RatingScorer(FactorScorer):
         (r_j - mean - bias_j) [1, y_i]^T A^-1 [1, y_j]. O(f^3 + len(items) f entries).
         """
         own, values = self.interactions.row(user)
-        if len(self.objective) == 0 or len(own) == 0:
+        if len(own) == 0:
             return [[] for _ in items]
         regularization, nu, mean = self.objective[:3]
         design = self.item_factors[own, :-1].astype(np.float64)
@@ -43,11 +48,17 @@ class RatingScorer(FactorScorer):
         projected = np.linalg.solve(system, self.item_factors[items, :-1].T.astype(np.float64))
         return [heaviest(own, pulls * (design @ column), limit) for column in projected.T]
 
+    @classmethod
+    def from_arrays(cls, interactions: Csr, arrays: Mapping[str, AnyArray]) -> Self:
+        """The scorer again from what `arrays` gave."""
+        take(arrays, "objective", np.float64, (3,))
+        found = super().from_arrays(interactions, arrays)
+        if found.user_factors.shape[1] < 3:
+            raise CorruptError(f"user_factors: expected at least 3 columns, got {found.user_factors.shape[1]}")
+        return found
+
+    def _user_vectors(self) -> Float32Array:
+        return self.user_factors[:, 1:-1]
+
     def _item_vectors(self) -> Float32Array:
         return self.item_factors[:, 1:-1]
-
-    @property
-    def mean(self) -> float:
-        """Of the ratings."""
-        objective: Float64Array = self.objective
-        return float(objective[2])
