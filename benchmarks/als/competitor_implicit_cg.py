@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from implicit.cpu.als import AlternatingLeastSquares
+from threadpoolctl import threadpool_limits
 
 from benchmarks.als.fitting import FlatFitting
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from benchmarks.als.solution import Factors
 
@@ -19,6 +21,11 @@ class Competitor(FlatFitting):
 
     packages: ClassVar[tuple[str, ...]] = ("implicit",)
     exact: ClassVar[bool] = False
+
+    def __init__(self, inputs: Mapping[str, Path], parameters: Mapping[str, Any], threads: int) -> None:
+        super().__init__(inputs, parameters, threads)
+        # Its own threads call BLAS: it warns that BLAS must not have some of its own.
+        threadpool_limits(1, "blas")
 
     def fit(self, epochs: int) -> Any:
         """Fit."""
@@ -47,5 +54,5 @@ class Competitor(FlatFitting):
             iterations=epochs,
             use_cg=not self.exact,
             num_threads=self.threads,
-            random_state=0,
+            random_state=self.seed,
         )

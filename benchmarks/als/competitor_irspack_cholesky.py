@@ -47,4 +47,5 @@ class Competitor(Fitting):
             solver_type=self.solver,
             train_epochs=epochs,
             n_threads=self.threads,
+            random_seed=self.seed,
         )

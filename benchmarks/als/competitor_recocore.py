@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from benchmarks.als.fitting import Fitting
 from benchmarks.als.solution import Factors
 from recocore import Interactions
-from recocore.models import ALS
+from recocore.models import ALS, BaseModel, Validation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 
@@ -28,7 +28,11 @@ class Competitor(Fitting):
 
     def fit(self, epochs: int) -> ALS:
         """Fit."""
-        model = ALS(
+        return self.model(epochs).fit(self._interactions)
+
+    def model(self, epochs: int) -> ALS:
+        """The case's model, not yet fitted."""
+        return ALS(
             factors=self.factors,
             regularization=self.objective.regularization,
             alpha0=self.objective.alpha0,
@@ -36,12 +40,24 @@ class Competitor(Fitting):
             iterations=epochs,
             solver=self.solver,
             num_threads=self.threads,
+            seed=self.seed,
         )
-        return model.fit(self._interactions)
 
     def factors_of(self, model: ALS) -> Factors:
         """As they are."""
         return Factors(model.user_factors, model.item_factors)
+
+    def after_each_epoch(self, epochs: int) -> Iterator[Factors]:
+        """What a validation metric sees after each epoch."""
+        seen: list[Factors] = []
+
+        def look(model: BaseModel, held_out: Interactions) -> float:
+            assert isinstance(model, ALS)
+            seen.append(Factors(model.user_factors.copy(), model.item_factors.copy()))
+            return 0.0
+
+        self.model(epochs).fit(self._interactions, validation=Validation(self._interactions, look, patience=None))
+        return iter(seen)
 
     def flops_of(self, model: ALS) -> float:
         """As reported."""

@@ -20,6 +20,7 @@ from tests.benchmarks.test_similarity import bench
 from benchmarks import matrices
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from benchmarks.harness.scenario import Inputs
@@ -99,6 +100,9 @@ class Plain(FlatFitting):
 
     def factors_of(self, model: Any) -> Factors:
         return self.scaled(*model)
+
+    def after_each_epoch(self, epochs: int) -> Iterator[Factors]:
+        return (self.factors_of(self.fit(epoch)) for epoch in range(1, epochs + 1))
 
 
 def flat(ones: Any, folder: Path, **changed: Any) -> Plain:

@@ -201,6 +201,32 @@ def test_serve_answers_over_grpc_until_it_is_stopped(script: str, index: Path, w
     assert answer.served_model == loaded.version
 
 
+def test_tune_ends_with_the_command_that_fits_what_it_found(run: Run, log: Path, tmp_path: Path) -> None:
+    arguments = ("tune", log, "--trials", 3, "--iterations", 4, "--factors", "4,8", "--metric", "recall@10")
+    found = json.loads(run(*arguments, "--json").stdout)
+    assert [len(trial["rungs"]) for trial in found["trials"]] == [2, 1, 1]
+    values = [trial["rungs"][0]["value"] for trial in found["trials"]]
+    assert values == sorted(values, reverse=True)
+    best = found["trials"][0]
+    assert {name: best[name] for name in ("factors", "alpha0")} == {
+        name: found["parameters"][name] for name in ("factors", "alpha0")
+    }
+    done = run(*arguments, columns=120)
+    assert done.returncode == 0, done.stderr
+    assert "recall@10" in done.stdout
+    line = done.stdout.splitlines()[-1]
+    assert line.startswith(f"next: recocore fit {log} --model als --factors {best['factors']} ")
+    fitted = run(*line.removeprefix("next: recocore ").replace("INDEX", str(tmp_path / "index")).split())
+    assert fitted.returncode == 0, fitted.stderr
+    assert Index.load(tmp_path / "index").params["alpha0"] == pytest.approx(best["alpha0"], rel=1e-4)
+
+
+def test_tune_says_when_the_time_was_up(run: Run, log: Path) -> None:
+    done = run("tune", log, "--trials", 5, "--iterations", 1, "--factors", 4, "--seconds", 0.000001)
+    assert done.returncode == 0
+    assert "the time was up before every trial had its fits" in done.stderr
+
+
 def test_info_tells_what_computes(run: Run) -> None:
     done = run("info", "--json")
     assert done.returncode == 0, done.stderr

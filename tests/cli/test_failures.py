@@ -147,7 +147,7 @@ def test_a_closed_standard_output_is_said(script: str, index: Path) -> None:
 def test_long_work_shows_a_bar_on_a_terminal_only(script: str, log: Path, tmp_path: Path) -> None:
     main_end, terminal = pty.openpty()
     done = subprocess.run(
-        [script, "fit", log, "--iterations", "40", "--out", tmp_path / "index", "--json"],
+        [script, "fit", log, "--factors", "16", "--iterations", "40", "--out", tmp_path / "index", "--json"],
         stdout=subprocess.PIPE,
         stderr=terminal,
         check=False,

@@ -20,6 +20,7 @@ COMMANDS = {
     "demo": "Make a shop, train on its log, serve it and ask it: the whole path in seconds.",
     "fit": "Turn an event log into an index that can be served.",
     "evaluate": "Measure a model on held-out events, beside the popularity baseline.",
+    "tune": "Search for the parameters of als that suit an event log.",
     "recommend": "Ask an index for recommendations, without a server.",
     "serve": "Serve an index over gRPC.",
     "bench": "Measure recocore beside its peers, in a checkout's benchmarks folder.",
