@@ -11,7 +11,7 @@ import click
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,8 +55,8 @@ def progress(label: str) -> Iterator[Bar]:
         TextColumn("{task.description}"),
         BarColumn(bar_width=24),
         TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("[dim]{task.fields[said]}"),
+        TimeElapsedColumn(table_column=Column(min_width=len("0:00:00"), no_wrap=True)),
+        TextColumn("[dim]{task.fields[said]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
     )
     target = Console(stderr=True)
     with Progress(*columns, console=target, transient=True, disable=not target.is_terminal) as bars:

@@ -386,8 +386,7 @@ class ALS(BaseModel):
         Users and items whose entries changed, new ones included, are folded in: first these users, then these items, then
         the users again, who so have the very factors that `fold_in_users` gives. All others keep theirs, and drift from the
         optimum as changes add up, until the next `fit`. A new item that only new users have, and they nothing else, is learned
-        by a fit alone. Norms and Gram matrices are those of the new factors. O(nnz), and a
-        fold-in of what changed.
+        by a fit alone. Norms and Gram matrices are those of the new factors. O(nnz), and a fold-in of what changed.
 
         Args:
             interactions: all interactions as they are now, not only the new ones.
