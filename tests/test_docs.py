@@ -105,6 +105,15 @@ def test_long_fits(tmp_path: Path) -> None:
         assert (tmp_path / folder).exists(), folder
 
 
+@pytest.mark.timeout(300)
+def test_the_search_of_the_chapter_on_als(tmp_path: Path) -> None:
+    run("recocore demo --keep events.parquet", tmp_path)
+    chapter = README.split("## ALS: defaults and search")[1].split("\n## ")[0]
+    [(language, command)] = blocks(chapter)
+    assert language == "bash"
+    assert "next: recocore fit events.parquet --model als --factors" in run(command, tmp_path)
+
+
 def real_data_commands() -> list[str]:
     chapter = README.split("## Real data")[1].split("\n## ")[0]
     return [line for language, content in blocks(chapter) if language == "bash" for line in joined(content)]
