@@ -32,7 +32,7 @@ _VARIABLES = {
     _PAPER: "var(--paper)",
 }
 _WIDTH = 6.0
-# On a logarithmic axis nothing is at zero: whoever comes this near the lowest value, well within a race's tolerance, is drawn here.
+# On a logarithmic axis nothing is at zero: whoever comes this near the lowest value is drawn here. Races tell less apart.
 _LEAST_EXCESS = 1e-4
 # Pixels between the middles of two names, and where they begin on the width of the axes.
 _LABEL_GAP = 12.5
