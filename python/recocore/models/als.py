@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from recocore.csr import Csr
-from recocore.errors import InvalidArgumentError, UnsupportedError
+from recocore.errors import UnsupportedError
 from recocore.models.als_checkpoint import Checkpoints
 from recocore.models.als_equations import Equations, SolverSettings
+from recocore.models.als_fold_in import folded_in, new_rows
 from recocore.models.als_memory import estimated
 from recocore.models.als_problem import AlsProblem
 from recocore.models.als_scale import DataScale, rating_regularization
@@ -31,6 +31,7 @@ from recocore.scoring import FactorScorer, RatingScorer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from recocore.csr import Csr
     from recocore.data import Interactions
     from recocore.models.als_equations import Side
     from recocore.models.als_memory import AlsMemory
@@ -45,9 +46,6 @@ _LOSSES = ("ials", "original", "explicit")
 _LARGEST_FACTORS = 2048
 # Rows whose first factors are drawn at a time: 16 MiB of float64 at most.
 _DRAWN_ROWS = 1024
-# From zero, in two blocks of 24 factors, subspace was within 7e-3 of the minimum after 8 rounds and 9e-5 after 16; cg, of three
-# steps, within 8e-5 after 4.
-_FOLD_IN_ROUNDS = 16
 # In the terms of als_scale: good on five data sets of 0.06 to 1.8 % density; the README compares them with tuned ones.
 _UNSEEN = 15.0
 _PULL = 1.0
@@ -440,53 +438,28 @@ class ALS(BaseModel):
 
     def _fold_new(self, side: Side, interactions: Any, fixed: Float32Array, features: Any) -> Float32Array:
         """Fold in what a caller gives."""
-        name = f"{side[:-1]}_features"
         known = self._priors.get(side)
-        given = None if features is None else sparse(features, "features")
-        if given is not None and (known is None or given.shape[1] != known.features.shape[1]):
-            expected = (
-                "none, as the model was not fitted to any" if known is None else f"{known.features.shape[1]} columns"
-            )
-            raise InvalidArgumentError(
-                f"features: expected {expected}, got {list(given.shape)}; fit with {name}", field="features"
-            )
-        if interactions is None:
-            if given is None:
-                raise InvalidArgumentError(
-                    "interactions: expected these, features or both, got neither", field="interactions"
-                )
-            interactions = Csr.from_coo([], [], [], (given.shape[0], len(fixed)))
-        matrix = _columns_of(interactions, fixed, "items" if side == "users" else "users")
-        if given is not None and given.shape[0] != matrix.shape[0]:
-            raise InvalidArgumentError(
-                f"features: expected a row for each of {matrix.shape[0]} rows, got {given.shape[0]}", field="features"
-            )
-        return self._fold_in(side, matrix, fixed, given)
+        matrix, given = new_rows(side, interactions, features, len(fixed), known)
+        prior = None if given is None or known is None else AlsPrior(given, known.weights)
+        return self._fold_in(side, matrix, fixed, prior)
 
     def _fold_in(
         self,
         side: Side,
         interactions: Csr,
         fixed: Float32Array,
-        features: Csr | None = None,
+        prior: AlsPrior | None = None,
         progress: Progress | None = None,
     ) -> Float32Array:
-        solver = "cholesky" if self.solver == "auto" else self.solver
-        equations = self._equations(solver)
-        held, other = checked_interactions(interactions), np.ascontiguousarray(fixed)
-        solved = equations.rows(side, np.zeros((interactions.shape[0], self.factors), np.float32))
-        prior = None if features is None else AlsPrior(features, self._priors[side].weights)
         counted = None
         if self._priors:  # some rows of the other side may have factors by their features alone
             fitted = self._factor_scorer.interactions
             by_other = fitted if side == "items" else fitted.transpose()
             counted = np.flatnonzero(np.diff(by_other.indptr)).astype(np.int32)
-        for _ in range(1 if solver == "cholesky" else _FOLD_IN_ROUNDS):
-            equations.solve(side, held, other, solved, progress, counted=counted, prior=prior)
-        if prior is not None:
-            cold = np.flatnonzero(np.diff(interactions.indptr) == 0).astype(np.int32)
-            equations.put_prior(side, prior, solved, cold)
-        return solved
+        equations = self._equations("cholesky" if self.solver == "auto" else self.solver)
+        return folded_in(
+            side, interactions, fixed, equations, self.factors, counted=counted, prior=prior, progress=progress
+        )
 
     def _equations(self, solver: str | None = None) -> Equations:
         """What the factors solve."""
@@ -611,15 +584,3 @@ class ALS(BaseModel):
                 some = side[begin : begin + _DRAWN_ROWS]
                 some[:] = rng.normal(0, scale, some.shape)
         return users, items
-
-
-def _columns_of(interactions: Any, factors: Float32Array, side: str) -> Csr:
-    """Interactions whose columns are those of the factors."""
-    matrix = sparse(interactions, "interactions")
-    if matrix.shape[1] != len(factors):
-        raise InvalidArgumentError(
-            f"interactions: expected {len(factors)} columns, the {side} that the model was fitted to, "
-            f"got {matrix.shape[1]}",
-            field="interactions",
-        )
-    return matrix
