@@ -12,7 +12,11 @@ from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
 from recocore.ops.als import AlsObjective, AlsPrior, AlsReport, als_half_epoch, als_objective, checked_interactions
 
-SOLVERS = [("cholesky", {}, 1), ("auto", {}, 1), ("cg", {"cg_steps": 60}, 1), ("subspace", {"block_size": 32}, 60)]
+SOLVERS = [
+    ("cholesky", {}, 1),
+    *((solver, {"cg_steps": 60}, 1) for solver in ("auto", "cg")),
+    ("subspace", {"block_size": 32}, 60),
+]
 IALS = AlsObjective(regularization=0.05, alpha0=0.1, nu=1.0)
 ORIGINAL = AlsObjective(regularization=0.1, alpha0=0.2, nu=0.5, loss="original")
 RATINGS = AlsObjective(regularization=0.3, alpha0=0.0, nu=1.0, loss="explicit")

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
-from recocore.ops.als import AlsObjective, AlsReport, als_half_epoch, als_objective, checked_interactions
+from recocore.ops.als import AlsObjective, als_half_epoch, als_objective, checked_interactions
 
 PLAIN = AlsObjective(regularization=0.02, alpha0=0.1, nu=1.0)
 ORIGINAL = AlsObjective(regularization=0.05, alpha0=0.2, nu=0.5, loss="original")
@@ -125,16 +125,47 @@ def test_enough_steps_of_the_others_reach_the_dense_solution(
     assert_exact(Csr.from_scipy(data.to_scipy()[:100]), fixed, solved, strong, 1e-3)
 
 
-def test_automatic_mixes_the_dual_and_subspaces_where_factors_are_many() -> None:
-    short, long = weights(8000, 400, 0.02), weights(30, 400, 0.9, seed=2)
+def test_automatic_mixes_the_dual_and_conjugate_gradient() -> None:
+    short, long = weights(3000, 400, 0.02), weights(300, 400, 0.9, seed=2)
     data = Csr.from_scipy(sp.vstack([short.to_scipy(), long.to_scipy()], format="csr"))
-    fixed, solved = factors(400, 272, 9), np.zeros((8030, 272), np.float32)
-    report = als_half_epoch(data, fixed, solved, PLAIN)
-    assert isinstance(report, AlsReport)
-    assert report.subspace > 0
-    assert report.dual > 0.9 * len(short.indptr)
-    assert report.primal == 0
-    assert_exact(Csr.from_scipy(data.to_scipy()[:50]), fixed, solved, PLAIN)
+    fixed, solved = factors(400, 272, 9), np.zeros((3300, 272), np.float32)
+    report = als_half_epoch(data, fixed, solved, PLAIN, cg_steps=12)
+    assert report.cg >= 300
+    assert report.dual > 2500
+    assert report.primal == report.subspace == 0
+    assert str(report).endswith(f"{report.dual:,} rows dual (91 %), {report.cg} rows cg (9 %)")
+    assert_exact(Csr.from_scipy(data.to_scipy()[:50]), fixed, solved[:50], PLAIN)
+    exact = np.zeros_like(solved)
+    als_half_epoch(data, fixed, exact, PLAIN, solver="cholesky")
+    np.testing.assert_allclose(solved[-300:], exact[-300:], atol=2e-3)
+
+
+def test_automatic_is_exact_where_that_is_cheaper() -> None:
+    """Few rows do not pay for the Gram matrix's eigenbasis, few factors make cheap systems, and ratings have no alpha0."""
+    for rows, width, objective in (
+        (12, 64, PLAIN),
+        (2000, 8, PLAIN),
+        (2000, 64, AlsObjective(regularization=0.1, alpha0=0.0, nu=1.0)),
+    ):
+        data = weights(rows, 240, 0.2)
+        fixed, solved = factors(240, width, 9), np.zeros((rows, width), np.float32)
+        report = als_half_epoch(data, fixed, solved, objective)
+        assert report.cg == 0
+        assert_exact(Csr.from_scipy(data.to_scipy()[:50]), fixed, solved, objective)
+
+
+def test_automatic_is_as_good_as_exact_after_as_many_epochs() -> None:
+    data = weights(6000, 400, 0.06)
+    by_row, by_column = checked_interactions(data), checked_interactions(data.transpose())
+    values = []
+    for solver in ("cholesky", "auto"):
+        users, items = factors(6000, 64, 10), factors(400, 64, 11)
+        for _ in range(5):
+            als_half_epoch(by_column, users, items, PLAIN, solver=solver)
+            report = als_half_epoch(by_row, items, users, PLAIN, solver=solver)
+        values.append(als_objective(by_row, users, items, PLAIN))
+    assert report.cg > 0
+    assert values[1] <= values[0] * 1.002
 
 
 @pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace"])

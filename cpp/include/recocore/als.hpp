@@ -11,9 +11,9 @@ namespace recocore {
 
 /// How the least-squares problem of one row is solved.
 enum class AlsSolver {
-  automatic,  ///< cholesky up to 256 factors; above it the same where the dual is cheap, and subspace elsewhere
+  automatic,  ///< cg, but the dual where it is exact for a step more; cholesky where all rows are cheaper that way
   cholesky,   ///< exact: the f x f system, or its dual with one unknown for each entry where that costs less
-  cg,         ///< a few steps of conjugate gradient from the row's present factors
+  cg,         ///< a few steps of conjugate gradient from the row's present factors, preconditioned by the Gram matrix
   subspace,   ///< exact in one block of factors after the other, with cached predictions (iALS++)
 };
 

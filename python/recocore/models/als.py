@@ -82,8 +82,8 @@ class ALS(BaseModel):
             does without.
         nu: 0 regularises every row alike, 1 in proportion to its entries.
         iterations: epochs; each solves all items, then all users.
-        solver: cholesky (exact), cg, subspace (iALS++), or auto: cholesky up to 256 factors; above it the same for rows
-            short enough, and subspace for the others. `reports` says how many rows were solved which way.
+        solver: cholesky (exact), cg, subspace (iALS++), or auto: cg, but exact for rows so short that this costs no more
+            than a step of cg, and for all where that is cheaper. `reports` says how many rows were solved which way.
         num_threads: 0 is one for each core; the result does not depend on it.
         seed: of the first factors, normal with standard deviation 0.1 / sqrt(factors).
         device: cpu.

@@ -88,6 +88,16 @@ class AlsReport:
     subspace: int
     flops: float
 
+    def __str__(self) -> str:
+        """The rows of each solver that was used and their share.
+
+        >>> str(AlsReport(empty=0, primal=300, dual=0, cg=700, subspace=0, flops=1e9))
+        '300 rows primal (30 %), 700 rows cg (70 %)'
+        """
+        counts = {name: getattr(self, name) for name in ("empty", "primal", "dual", "cg", "subspace")}
+        total = sum(counts.values())
+        return ", ".join(f"{n:,} rows {name} ({n / total:.0%})".replace("%", " %") for name, n in counts.items() if n)
+
 
 def checked_interactions(interactions: Csr, weights: Float32Array | None = None) -> AlsInteractions:
     """Check interactions once for many half-epochs; the arrays must not be changed afterwards. O(nnz).
@@ -126,8 +136,9 @@ def als_half_epoch(
             error its content is not to be used.
         objective: what to minimise.
         solver: cholesky (exact: for each row whichever is cheaper of a system of the size of a factor and one of the size
-            of its entries, "Revisiting" section 3 and its dual), cg, subspace (iALS++), or auto: cholesky up to 256
-            factors, above it the same for short rows and subspace for long ones.
+            of its entries, "Revisiting" section 3 and its dual), cg (conjugate gradient from the present factors, Takacs
+            et al. 2011, in the eigenbasis of the Gram matrix and preconditioned by it), subspace (iALS++), or auto: cg,
+            but exact for rows so short that this costs no more than a step, and for all where that is cheaper.
         cg_steps: steps of conjugate gradient.
         block_size: factors that subspace solves at a time, rounded up to a multiple of 16.
         num_threads: 0 is one for each core. The result does not depend on it.
