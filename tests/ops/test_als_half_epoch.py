@@ -98,7 +98,7 @@ def test_a_singular_system_says_what_to_change() -> None:
             )
 
 
-@pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace"])
+@pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace", "auto"])
 def test_one_row_of_a_hundred_thousand_entries(solver: str) -> None:
     cols = 100_000
     long = sp.csr_matrix(np.random.default_rng(5).uniform(0.5, 1.5, (1, cols)).astype(np.float32))
