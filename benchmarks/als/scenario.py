@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 OBJECTIVE = "objective"
 EXACT, ITERATIVE = "exact", "iterative"
-_ITERATIVE_SOLVERS = ("-cg", "-subspace", "-ialspp")
+_ITERATIVE_SOLVERS = ("recocore", "-cg", "-subspace", "-ialspp")
 # How far the rows that were solved last may be above their optimum: float32 leaves 1e-6 at most where it was solved for, and
 # a first epoch of three steps of conjugate gradient a few hundredths.
 _EXCESS = {EXACT: 1e-4, ITERATIVE: 0.1}
@@ -83,6 +83,7 @@ def _converging(matrix: str, factors: int, epochs: int, **objective: float) -> P
 # Where an epoch takes the others half a minute.
 _FAST = (
     "recocore",
+    "recocore-cholesky",
     "recocore-cg",
     "recocore-subspace",
     "implicit-cg",
@@ -101,17 +102,18 @@ class AlsScenario(Scenario[Parameters]):
     name: ClassVar[str] = "als"
     title: ClassVar[str] = "Alternating least squares"
     about: ClassVar[str] = (
-        "A run is the library's whole fit on a matrix of ones in memory: transposing, first factors and all epochs. Every "
-        "library minimises the same objective, by its own parameters for it: the sum over seen pairs of (1 - x.y)^2, over all "
-        "pairs of alpha0 (x.y)^2 and over all rows of lambda |row|^2, with lambda = regularization (entries + alpha0 length "
-        "of the other side)^nu. Where nu is not 0, implicit, cmfrec and lenskit cannot, and run in the race for the ranking "
-        "alone, with one lambda for all rows. Each result is checked first: 200 rows of the side that was solved last are "
-        "held against their float64 optimum. Exact solvers solve each row's equations, iterative ones improve on them. A "
-        "race starts from each library's own first factors; one float64 function computes the objective of all, nDCG@20 is "
-        "over the same 6,000 users at most, and an epoch's time is its part of the median fit. The pace is set by the peer "
-        "that is first within 0.1 % of its own last value, where that is within 1 % of the best peer's. Memory is the "
-        "fit's peak; the need is one copy of the interactions each way and the factors. The roof is the rate of NumPy's "
-        "float32 matrix product on the same threads; recocore's rate counts the operations that it reports."
+        "A run is the library's whole fit on a matrix of ones in memory: transposing, first factors and all epochs. Every"
+        " library minimises the same objective, by its own parameters for it: the sum over seen pairs of (1 - x.y)^2, "
+        "over all pairs of alpha0 (x.y)^2 and over all rows of lambda |row|^2, with lambda = regularization (entries + "
+        "alpha0 length of the other side)^nu. Where nu is not 0, implicit, cmfrec and lenskit cannot, and run in the race"
+        " for the ranking alone, with one lambda for all rows. Each result is checked first: 200 rows of the side that "
+        "was solved last are held against their float64 optimum. Exact solvers solve each row's equations, iterative ones"
+        " improve on them; recocore by itself is iterative but for short rows. A race starts from each library's own "
+        "first factors; one float64 function computes the objective of all, nDCG@20 is over the same 6,000 users at most,"
+        " and an epoch's time is its part of the median fit. The pace is set by the peer that is first within 0.1 % of "
+        "its own last value, where that is within 1 % of the best peer's. Memory is the fit's peak; the need is one copy "
+        "of the interactions each way and the factors. The roof is the rate of NumPy's float32 matrix product on the same"
+        " threads; recocore's rates count the operations that it reports."
     )
     work_unit: ClassVar[str] = "floating-point operations"
     roof: ClassVar[tuple[str, str] | None] = (

@@ -211,14 +211,18 @@ def _ratio(ratio: Ratio | None) -> str:
 
 
 def _rate(case: CaseResult, results: Results) -> str:
-    if case.ours is None:
-        return ""
-    work = case.work_of(case.ours, results.work_unit)
-    own = work / case.ours.times.median
-    said = f"{amount(work)} {results.work_unit}: recocore does {rate(own, results.work_unit)}"
-    if results.roof is not None:
-        said += f", {own / results.roof.rate:.2f} times the roof of {rate(results.roof.rate)} ({results.roof.name})"
-    return f'<p class="muted">{escape(said)}.</p>'
+    """A sentence for recocore, and one for each of its other ways that says what work it did."""
+    said = []
+    for entry in case.timed:
+        if entry.name != OURS and results.work_unit not in entry.quality:
+            continue
+        work = case.work_of(entry, results.work_unit)
+        own = work / entry.times.median
+        line = f"{amount(work)} {results.work_unit}: {entry.name} does {rate(own, results.work_unit)}"
+        if results.roof is not None:
+            line += f", {own / results.roof.rate:.2f} times the roof of {rate(results.roof.rate)} ({results.roof.name})"
+        said.append(escape(f"{line}."))
+    return f'<p class="muted">{"<br>".join(said)}</p>' if said else ""
 
 
 def _curve(name: str, cases: list[CaseResult], results: Results) -> str:

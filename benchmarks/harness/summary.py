@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.harness.races import finish
+from benchmarks.harness.results import OURS
 from benchmarks.harness.words import amount, comparison, memory, needs, one, rate, seconds, times
 
 P = TypeVar("P")
@@ -59,11 +60,12 @@ def print_case(target: Console, case: CaseResult, scenario: Scenario[P], roof: R
             _print_race(target, raced)
     for dropped in case.dropped:
         target.print(f"  dropped {dropped.name}: {escape(dropped.reason)}", style="yellow", soft_wrap=True)
-    if case.ours is not None:
-        work = case.work_of(case.ours, scenario.work_unit)
-        speed = work / case.ours.times.median
-        said = f"  {amount(work)} {scenario.work_unit}, {rate(speed, scenario.work_unit)}"
-        target.print(said if roof is None else f"{said}: {speed / roof.rate:.2f} times the roof")
+    for timed in case.timed:
+        if timed.name == OURS or scenario.work_unit in timed.quality:
+            work = case.work_of(timed, scenario.work_unit)
+            speed = work / timed.times.median
+            said = f"  {timed.name}: {amount(work)} {scenario.work_unit}, {rate(speed, scenario.work_unit)}"
+            target.print(said if roof is None else f"{said}: {speed / roof.rate:.2f} times the roof", soft_wrap=True)
 
 
 def _print_race(target: Console, raced: Finish) -> None:

@@ -41,7 +41,8 @@ class Worker:
         chosen = importlib.import_module(self._module).Competitor
         paths = {name: Path(path) for name, path in inputs.items()}
         self._competitor = chosen(paths, parameters, self._threads)
-        self._rest()
+        _forget_peak()
+        self._resting = _status("VmRSS")
         return {"versions": {name: version(name) for name in chosen.packages}, "amount": self._competitor.amount}
 
     def run(self) -> dict[str, Any]:
@@ -59,16 +60,17 @@ class Worker:
         assert self._competitor is not None
         self._competitor.save(self._result, Path(path))
         self._result = None
+        _forget_peak()
         return {}
 
-    def _rest(self) -> None:
-        """Forget what loading took, so that the peak is that of the run alone."""
-        gc.collect()
-        ctypes.CDLL(None).malloc_trim(0)
-        # 5 resets VmHWM to the present size; where that is refused, the peak counts what loading took: never too low.
-        with suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")
-        self._resting = _status("VmRSS")
+
+def _forget_peak() -> None:
+    """Let go of what loading or saving took, so that the peak is that of the runs alone."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    # 5 resets VmHWM to the present size; where that is refused, the peak counts what came before: never too low.
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def _status(field: str) -> int:

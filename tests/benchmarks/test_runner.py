@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from benchmarks.harness.command import run_scenario, select
 from benchmarks.harness.process import CompetitorError, Process
@@ -105,3 +106,15 @@ def test_a_competitor_that_hangs_is_given_up(tmp_path: Path) -> None:
 )
 def test_cases_are_chosen(names: tuple[str, ...], quick: bool, large: bool, expected: list[str]) -> None:
     assert [case.name for case in select(SCENARIO, names, quick, large)] == expected
+
+
+def test_what_saving_takes_is_not_counted_to_the_runs(tmp_path: Path) -> None:
+    np.save(tmp_path / "numbers.npy", np.ones(10))
+    with (
+        (tmp_path / "log").open("wb") as log,
+        Process("tests.benchmarks.fake.hoarding", 1, 60, log) as process,
+    ):
+        process.prepare({"numbers": tmp_path / "numbers.npy"}, {"count": 10})
+        process.run()
+        process.save(tmp_path / "result")
+        assert process.run()[1] < 2**26
