@@ -39,8 +39,6 @@ class Competitor(FlatFitting):
 
     def after_each_epoch(self, epochs: int) -> Iterator[Factors]:
         """One epoch after another, each from the factors that the last one left."""
-        if epochs == 0:
-            return
         model = self._model(1)
         for _ in range(epochs):
             model.fit(self.interactions, show_progress=False)

@@ -47,8 +47,6 @@ class Competitor(FlatFitting):
 
     def after_each_epoch(self, epochs: int) -> Iterator[Factors]:
         """One epoch after another."""
-        if epochs == 0:
-            return
         model = self._scorer(epochs)
         trainer = model.create_trainer(self._data, TrainingOptions(rng=0))
         for _ in range(epochs):

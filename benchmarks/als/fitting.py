@@ -58,10 +58,8 @@ class Fitting(Base):
         """The model's factors, scaled to the objective."""
 
     def after_each_epoch(self, epochs: int) -> Iterator[Factors]:
-        """The factors after each epoch of one fit; nothing where no trace is asked for."""
-        if epochs:
-            raise NotImplementedError(f"{type(self).__module__} shows no epochs: leave it out of traced cases")
-        return iter(())
+        """The factors after each of one or more epochs of one fit."""
+        raise NotImplementedError(f"{type(self).__module__} shows no epochs: leave it out of traced cases")
 
     def flops_of(self, model: Any) -> float:
         """Floating-point operations that the library says the fit took; 0 where it does not say."""
@@ -73,11 +71,10 @@ class Fitting(Base):
 
     def save(self, result: Any, path: Path) -> None:
         """Write the factors, and those after the epochs that are traced."""
-        trace = [
-            factors
-            for epoch, factors in enumerate(self.after_each_epoch(max(self._traced, default=0)), 1)
-            if epoch in self._traced
-        ]
+        trace: list[Factors] = []
+        if self._traced:
+            epochs = enumerate(self.after_each_epoch(max(self._traced)), 1)
+            trace = [factors for epoch, factors in epochs if epoch in self._traced]
         Solution(self.factors_of(result), self.objective, self.exact, self.flops_of(result), self._traced, trace).save(
             path
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from benchmarks.als.competitor_recocore import Competitor as Recocore
 from benchmarks.als.fitting import FlatFitting
 from benchmarks.als.judge import ndcg
 from benchmarks.als.objective import Objective
@@ -127,6 +128,21 @@ def test_a_solution_with_its_trace_survives_being_written(ones: Any, tmp_path: P
     assert (found.objective, found.exact, found.epochs) == (library.objective, True, (1, 3))
     assert np.array_equal(found.trace[1].users, found.factors.users)
     assert not np.array_equal(found.trace[0].users, found.factors.users)
+
+
+@pytest.mark.parametrize("traced", [(), (2, 3)])
+def test_recocores_own_fit_is_right_with_a_trace_and_without(
+    ones: Any, tmp_path: Path, traced: tuple[int, ...]
+) -> None:
+    sp.save_npz(tmp_path / "matrix.npz", ones)
+    parameters = {"factors": F, "epochs": 3, "regularization": 0.7, "alpha0": 0.2, "nu": 0.5, "traced": traced}
+    competitor = Recocore({"matrix": tmp_path / "matrix.npz"}, parameters, 1)
+    competitor.save(competitor.run(), tmp_path / "result")
+    found = Solution.load(tmp_path / "result")
+    assert found.objective.excess(ones, found.factors.users, found.factors.items, range(60)) < 1e-3
+    assert (found.epochs, len(found.trace), found.flops > 0) == (traced, len(traced), True)
+    if traced:
+        assert np.array_equal(found.trace[-1].users, found.factors.users)
 
 
 @pytest.fixture(scope="module")
