@@ -14,7 +14,7 @@ using kernels::kLane;
 // A row's factors are kept next to each other up to this many floats: half of a 2 MiB second-level cache.
 constexpr std::int64_t kTileFloats = 262'144;
 // Conjugate gradient copies a row's factors up to this many floats; more it reads where they are, time after time: at
-// 64 to 256 factors both took the same at twice and at half of this.
+// 128 and 256 factors twice as much took the same time, and half of it the same or more.
 constexpr std::int64_t kCopiedFloats = 65'536;
 // Conjugate gradient stops where what is left to gain is beyond the precision of float32.
 constexpr double kRounding = 1e-13;
