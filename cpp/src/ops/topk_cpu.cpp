@@ -26,8 +26,9 @@ constexpr std::int64_t kFewQueries = 4;
 constexpr std::int64_t kQueriesToPack = 128;
 // Items worth more than one thread, in values: some ten microseconds of work.
 constexpr std::int64_t kValuesToSlice = 1 << 17;
-// Where more than one item in so many comes back, bars spare too little.
-constexpr std::int64_t kItemsPerResult = 8;
+// Scoring a pair that passed a scan takes some thirty times as long as scanning it, and four times as long as scoring
+// it in a loop over all pairs (f = 128). So where more than one pair in so many would pass, all are scored.
+constexpr std::int64_t kPairsPerPass = 5;
 // Queries of a chunk: as many as reuse each block of items well, in a part of a second-level cache.
 constexpr std::int64_t kMaxChunk = 384;
 constexpr std::int64_t kPanelBytes = 192 * 1024;
@@ -42,6 +43,13 @@ double squared_length(std::span<const float> row) noexcept {
   double sum = 0;
   for (const float v : row) sum += static_cast<double>(v) * v;
   return sum;
+}
+
+/// Whether so many would pass a scan that it spares nothing: about k (1 + ln(m / k)) do in any order.
+bool few_for(std::int64_t k, std::int64_t positions) noexcept {
+  if (k >= positions) return true;
+  const double ratio = static_cast<double>(positions) / static_cast<double>(std::max<std::int64_t>(k, 1));
+  return static_cast<double>(k + 32) * (1 + std::log(ratio)) * kPairsPerPass > static_cast<double>(positions);
 }
 
 std::int64_t divided_up(std::int64_t a, std::int64_t b) noexcept {
@@ -138,7 +146,7 @@ void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView
              slices_for(n, positions * problem.items.cols, threads), ids, scores, execution);
   };
   if (!by_codes && (n <= kFewQueries || problem.metric == Metric::cosine)) return directly();
-  if (ids.cols * kItemsPerResult >= positions) return directly();
+  if (few_for(ids.cols, positions)) return directly();
   const ItemBounds bounds = measure(problem, execution);
   if (!bounded(problem, bounds)) return directly();
   ScanPlan plan{bounds, listed, positions, chunk_of(problem, ids.cols, by_codes, threads), 1};
@@ -150,9 +158,10 @@ void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView
 
 void topk_cpu(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<std::int32_t> ids,
               MatrixView<float> scores, const Execution& execution) {
+  if (ids.rows == 0 || ids.cols == 0) return;
   if (filter.allow) return rank_allowed(problem, filter, ids, scores, execution);
   const std::int64_t positions = filter.allow_shared ? std::ssize(*filter.allow_shared) : problem.items.rows;
-  if (problem.codes != nullptr || !worth_packing(problem, positions) || ids.cols * kItemsPerResult >= positions)
+  if (problem.codes != nullptr || !worth_packing(problem, positions) || few_for(ids.cols, positions))
     return solve(problem, filter, ids, scores, execution);
   TopkProblem with_codes = problem;
   OwnedItemCodes packed;

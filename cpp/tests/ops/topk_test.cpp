@@ -183,7 +183,7 @@ TEST_CASE("packed items, floats and every pair scored give the same bytes, under
             recocore::topk(problem, given, {result.ids.data(), n, k}, {result.scores.data(), n, k}, {threads});
             return result;
           };
-          for (const std::int64_t k : {1, 12, 60}) {
+          for (const std::int64_t k : {0, 1, 12, 60}) {
             const Ranking expected = solve(k, Precision::float32, true, 1);
             for (const Precision precision : {Precision::automatic, Precision::float32}) {
               for (const int threads : {1, 3}) {

@@ -18,6 +18,7 @@ using kernels::kQueryLanes;
 // Positions between two looks at the bars: 240 rows of 128 floats are 120 KiB, which stay in a second-level cache
 // beside the queries; a multiple of the kernels' tile heights.
 constexpr std::int64_t kBlock = 192;
+constexpr std::int64_t kSmallStep = 12;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
@@ -41,15 +42,15 @@ class Scanner {
   void scan(const QueryChunk& chunk, std::int64_t slice) {
     begin(chunk);
     const std::int64_t blocks = (plan_->positions + kBlock - 1) / kBlock;
+    // Everything passes until there are bars: so the first looks at them come early.
+    std::int64_t step = first_step();
     for (std::int64_t b = slice; b < blocks; b += plan_->slices) {
-      checkpoint();
-      const ItemBlock block = block_at(b);
-      if (!retire(block)) break;
-      form_.begin_block(block);
-      for (std::int64_t panel = 0; panel < std::ssize(open_); ++panel)
-        if (open_[at(panel)]) take(panel);
+      const std::int64_t last = std::min((b + 1) * kBlock, plan_->positions);
+      for (std::int64_t first = b * kBlock; first < last; first += step)
+        if (!take(block_of(first, std::min(step, last - first)))) return finish();
+      step = kBlock;
     }
-    for (std::int64_t q = 0; q < chunk_.size(); ++q) tighten(q);
+    finish();
   }
 
   [[nodiscard]] std::vector<Reservoir>& reservoirs() noexcept { return reservoirs_; }
@@ -71,11 +72,28 @@ class Scanner {
     return problem_->queries.row(chunk_.begin + q);
   }
 
-  [[nodiscard]] ItemBlock block_at(std::int64_t b) const noexcept {
-    const std::int64_t first = b * kBlock;
-    const std::int64_t count = std::min(kBlock, plan_->positions - first);
+  [[nodiscard]] std::int64_t first_step() const noexcept {
+    const std::int64_t wanted = (k_ + k_ / 2 + 32 + kSmallStep - 1) / kSmallStep * kSmallStep;
+    return std::min(wanted, kBlock);
+  }
+
+  [[nodiscard]] ItemBlock block_of(std::int64_t first, std::int64_t count) const noexcept {
     return {first, count,
             plan_->listed.empty() ? std::span<const std::int32_t>{} : plan_->listed.subspan(at(first), at(count))};
+  }
+
+  void finish() {
+    for (std::int64_t q = 0; q < chunk_.size(); ++q) tighten(q);
+  }
+
+  /// Takes a block's items; false if neither these nor any after them can count.
+  bool take(const ItemBlock& block) {
+    checkpoint();
+    if (!retire(block)) return false;
+    form_.begin_block(block);
+    for (std::int64_t panel = 0; panel < std::ssize(open_); ++panel)
+      if (open_[at(panel)]) take(panel);
+    return true;
   }
 
   /// Closes panels whose bars no item from this block on can reach: |q.y| <= |q| |y|, and lengths fall. Whether any
