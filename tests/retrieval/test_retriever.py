@@ -9,11 +9,11 @@ import pytest
 import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.retrieval.vectors import KINDS, best, gaussian, integers, mixed_lengths, on_the_bound, products, tiny
 
 from recocore.errors import CancelledError, CorruptError, InvalidArgumentError, UnsupportedError
 from recocore.ops import topk
 from recocore.retrieval import Retriever
-from tests.retrieval.vectors import KINDS, best, gaussian, integers, mixed_lengths, on_the_bound, products, tiny
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -144,7 +144,7 @@ def test_thresholds_cut(metric: Any, precision: str) -> None:
     retriever = Retriever(items, metric=metric)
     full = retriever.topk(queries, 3000)
     thresholds = full[1][np.arange(20), np.arange(0, 200, 10)]
-    ids, scores = retriever.topk(queries, 250, thresholds=thresholds, precision=precision)
+    ids, _ = retriever.topk(queries, 250, thresholds=thresholds, precision=precision)
     for row in range(20):
         kept = min(10 * row + 1, 250)
         np.testing.assert_array_equal(ids[row, :kept], full[0][row, :kept])
@@ -297,7 +297,9 @@ def test_bad_items_are_named() -> None:
     items[3, 1] = np.inf
     with pytest.raises(InvalidArgumentError, match="items: expected finite values, got inf in row 3"):
         Retriever(items)
-    with pytest.raises(UnsupportedError, match="items: expected lengths below 1e37, got more in row 0; scale the items"):
+    with pytest.raises(
+        UnsupportedError, match="items: expected lengths below 1e37, got more in row 0; scale the items"
+    ):
         Retriever(np.full((2, 2), 1e38, np.float32))
     with pytest.raises(InvalidArgumentError, match="metric: expected one of inner_product, cosine, euclidean"):
         Retriever(np.ones((2, 2), np.float32), metric="manhattan")  # type: ignore[arg-type]

@@ -201,9 +201,9 @@ class Retriever:
         self.biases = biases
         self.num_threads = threads(num_threads)
 
-    def _queries(self, queries: Float32Array) -> Float32Array:
+    def _queries(self, queries: Any) -> Any:
         if self.metric != "cosine" or not isinstance(queries, np.ndarray) or queries.ndim != 2:
-            return queries
+            return queries  # nothing to scale, or refused later
         lengths = np.linalg.norm(queries.astype(np.float64), axis=1, keepdims=True)
         directions = np.zeros(queries.shape, queries.dtype)
         np.divide(queries, lengths, out=directions, where=lengths > 0, casting="same_kind")

@@ -93,12 +93,15 @@ class FactorScorer:
 
     def arrays(self) -> dict[str, AnyArray]:
         """user_factors, item_factors, objective, and the items as they are prepared for retrieval."""
-        return {
+        fitted: dict[str, AnyArray] = {
             "user_factors": self.user_factors,
             "item_factors": self.item_factors,
             "objective": self.objective,
-            **prefixed("retrieval_", self._by_product.arrays()),
         }
+        # What is not finite cannot be prepared; whoever stores the arrays refuses it by name.
+        if np.isfinite(self.item_factors).all():
+            fitted |= prefixed("retrieval_", self._by_product.arrays())
+        return fitted
 
     @classmethod
     def from_arrays(cls, interactions: Csr, arrays: Mapping[str, AnyArray]) -> Self:

@@ -52,7 +52,10 @@ class RatingScorer(FactorScorer):
 
     def arrays(self) -> dict[str, AnyArray]:
         """Those of `FactorScorer`, and the items without bias as they are prepared for comparison."""
-        return {**super().arrays(), **prefixed("likeness_", self._by_cosine.arrays())}
+        fitted = super().arrays()
+        if np.isfinite(self.item_factors).all():
+            fitted |= prefixed("likeness_", self._by_cosine.arrays())
+        return fitted
 
     @classmethod
     def from_arrays(cls, interactions: Csr, arrays: Mapping[str, AnyArray]) -> Self:

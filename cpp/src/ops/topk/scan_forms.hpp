@@ -36,7 +36,7 @@ struct ItemBlock {
 /// Rows of floats, for inner products and distances; a sum lies within the query's sum_error() of its score.
 class FloatForm {
  public:
-  explicit FloatForm(const TopkProblem& problem) noexcept : problem_(&problem), kernel_(&kernels::scan()) {}
+  explicit FloatForm(const TopkProblem& problem) : problem_(&problem), kernel_(&kernels::scan()) {}
 
   void begin_chunk(const QueryChunk& chunk);
   void set_bar(std::int64_t query, const Reservoir& reservoir) noexcept;
@@ -62,7 +62,7 @@ class FloatForm {
 class CodeForm {
  public:
   /// `problem` has codes.
-  explicit CodeForm(const TopkProblem& problem) noexcept : problem_(&problem), kernel_(&kernels::scan()) {}
+  explicit CodeForm(const TopkProblem& problem) : problem_(&problem), kernel_(&kernels::scan()) {}
 
   void begin_chunk(const QueryChunk& chunk);
   void set_bar(std::int64_t query, const Reservoir& reservoir) noexcept;

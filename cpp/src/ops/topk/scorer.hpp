@@ -12,7 +12,7 @@ namespace recocore {
 /// The one place that says what a score is, to the bit: every way of searching ends here.
 class Scorer {
  public:
-  explicit Scorer(const TopkProblem& problem) noexcept
+  explicit Scorer(const TopkProblem& problem)
       : items_(problem.items),
         biases_(problem.biases),
         codes_(problem.codes),
