@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from recocore.csr import Csr
 
@@ -58,7 +58,7 @@ def mask(value: Any, shape: tuple[int, int], default: bool) -> Any:
     if isinstance(value, Csr):
         value = value.to_scipy()
     found = np.zeros(shape, bool)
-    if sp.issparse(value):
+    if hasattr(value, "tocoo"):
         coordinates = value.tocoo()
         found[coordinates.row, coordinates.col] = True
     else:
@@ -77,7 +77,7 @@ def cosine(a: Any, b: Any) -> float:
 def by_the_letter(items: Any, scores: Any, may: Any, k: int, rules: dict[str, Any]) -> tuple[list[int], list[float]]:
     """The list of one query, from scores float32 `[m]` and whether it may have each item, bool `[m]`."""
     boosts, pins, trade_off = rules.get("boosts", {}), rules.get("pins", {}), rules.get("diversity") or 1.0
-    groups, cap = rules.get("groups"), rules.get("max_per_group")
+    groups, cap = rules.get("groups", ()), rules.get("max_per_group")
     boosted = [float(np.float32(score) + np.float32(boosts.get(item, 0.0))) for item, score in enumerate(scores)]
     shown_pins = {place: item for place, item in pins.items() if may[item]}
     chosen = list(shown_pins.values())
@@ -86,14 +86,18 @@ def by_the_letter(items: Any, scores: Any, may: Any, k: int, rules: dict[str, An
     def capped(item: int) -> bool:
         return cap is not None and groups[item] != -1 and [groups[other] for other in chosen].count(groups[item]) >= cap
 
+    @functools.cache
+    def close(item: int, other: int) -> float:
+        return cosine(items[item], items[other])
+
     def value(item: int) -> float:
-        closest = max((cosine(items[item], items[other]) for other in chosen), default=0.0)
+        closest = max((close(item, other) for other in chosen), default=0.0)
         return trade_off * boosted[item] - (1 - trade_off) * closest
 
     others: list[int] = []
     for buried in (False, True):
         tier = [item for item in free if (item in rules.get("buries", ())) == buried]
-        while tier := [item for item in tier if not capped(item)]:
+        while len(others) < k and (tier := [item for item in tier if not capped(item)]):
             worth = {item: boosted[item] if buried or trade_off == 1 else value(item) for item in tier}
             best = min(tier, key=lambda item: (-worth[item], -boosted[item], item))
             others.append(best)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -18,6 +18,9 @@ from recocore.retrieval.diversity import Closeness
 from recocore.retrieval.reranking import rank_candidates, rank_with_rules
 from recocore.retrieval.rules import Rules
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def integers(rows: int, factors: int, seed: int) -> Any:
     """Small integers: products are exact in float32, and ties and copies are many."""
@@ -28,7 +31,8 @@ def assert_by_the_letter(retriever: BruteForce, queries: Any, k: int, rules: dic
     found = rank_with_rules(retriever, queries, k, Rules(**rules), **filters)
     shape = (len(queries), len(retriever))
     assert found.ids.shape == found.scores.shape == (len(queries), k)
-    assert (found.ids.dtype, found.scores.dtype) == (np.int32, np.float32)
+    assert found.ids.dtype == np.int32
+    assert found.scores.dtype == np.float32
     may = mask(filters.get("allow"), shape, True)
     for name in ("exclude", "block"):
         may &= ~mask(filters.get(name), shape, False)
@@ -94,7 +98,7 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     }
     if draw(st.booleans()):
         rules |= {"groups": rng.integers(-1, draw(st.integers(0, 6)), m), "max_per_group": draw(st.integers(1, 3))}
-    forms = {
+    forms: dict[str, Callable[[float], Any]] = {
         "nothing": lambda share: None,
         "rows": lambda share: sp.csr_matrix(rng.random((n, m)) < share),
         "ids": lambda share: np.flatnonzero(rng.random(m) < share),
@@ -130,7 +134,8 @@ def test_a_pin_stands_where_it_is_pinned_and_closes_up_at_the_end() -> None:
     retriever, query = BruteForce([[5], [4], [3], [2], [1]]), np.ones((1, 1), np.float32)
 
     def listed(pins: dict[int, int], k: int = 6, **filters: Any) -> list[int]:
-        return rank_with_rules(retriever, query, k, Rules(pins=pins), **filters).ids[0].tolist()
+        ids: list[int] = rank_with_rules(retriever, query, k, Rules(pins=pins), **filters).ids[0].tolist()
+        return ids
 
     assert listed({1: 4}) == [0, 4, 1, 2, 3, -1]
     assert listed({1: 4}, exclude=[4]) == [0, 1, 2, 3, -1, -1]
@@ -187,7 +192,7 @@ def test_a_cap_looks_as_far_as_it_must_and_no_further() -> None:
 def test_diversity_looks_as_far_as_it_must_and_no_further() -> None:
     # A thousand copies of a direction before the first of another; scores beyond are too low to be chosen.
     angle = np.array([[1, 0]] * 1000 + [[0, 1]] * 3000, np.float32)
-    retriever = BruteForce(angle * np.linspace(2, 1, 4000, dtype=np.float32)[:, None])
+    retriever = BruteForce(angle * np.linspace(4, 0.1, 4000, dtype=np.float32)[:, None])
     query = np.ones((1, 2), np.float32)
     found = assert_diverse(retriever, query, 2, 0.5)
     assert found == [[0, 1000]]
@@ -279,7 +284,8 @@ def test_rules_are_values_that_do_not_change() -> None:
         rules.diversity = 0.5  # type: ignore[misc]
     with pytest.raises(TypeError):
         rules.boosts[3] = 2.0  # type: ignore[index]
-    for array in (rules.groups, rules.special, rules.amounts, rules.group_numbers):
+    arrays: list[Any] = [rules.groups, rules.special, rules.amounts, rules.group_numbers]
+    for array in arrays:
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 

@@ -146,6 +146,7 @@ def search(index: Any, retriever: SupportsHandOff, queries: Float32Array, k: int
         labels, distances = np.atleast_2d(answer.keys), np.atleast_2d(answer.distances)
         counts = np.asarray(getattr(answer, "counts", [labels.shape[1]]))
         missing = np.arange(labels.shape[1]) >= counts[:, None]
+        distances = np.where(missing, np.inf, distances)
         values = -distances if euclidean else 1 - distances
     width = labels.shape[1]
     found[:, :width] = np.where(missing, 0, labels)
@@ -220,7 +221,8 @@ def _unit(vectors: Float32Array) -> Float32Array:
     """Rows of length 1; a zero stays zero, and has cosine 0 with all."""
     wide = vectors.astype(np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
-    return np.divide(wide, norms, out=wide, where=norms > 0).astype(np.float32)
+    np.divide(wide, norms, out=wide, where=norms > 0)
+    return wide.astype(np.float32)
 
 
 def _package(name: str) -> Any:

@@ -23,7 +23,7 @@ class GroupCaps:
     Example:
         >>> caps = GroupCaps(np.array([0, 0, -1, 0, 1], np.int32), 2, 1, pinned=np.array([4], np.int32))
         >>> caps.admit(np.array([1, 4, 2, 0], np.int32)).tolist(), caps.closed
-        ([True, False, True, False], False)
+        ([True, False, True, False], True)
     """
 
     def __init__(self, numbers: Int32Array, n_groups: int, cap: int, pinned: Int32Array) -> None:

@@ -229,12 +229,13 @@ def _fill(found: Recommendations, rows: Int32Array, pool: _Pool, rules: Rules, i
     """Write the lists of these rows that the pool proves; the rows of those that it does not are returned."""
     k = found.ids.shape[1]
     if not rules.diversifies and rules.max_per_group is None and not rules.pins:
-        count = np.minimum(np.where(pool.exhausted, pool.n_all, pool.n_certain), k)
+        count = np.minimum(pool.n_certain, k)
         width = min(k, pool.ids.shape[1])
         listed = np.arange(width) < count[:, None]
         found.ids[rows, :width] = np.where(listed, pool.ids[:, :width], -1)
         found.scores[rows, :width] = np.where(listed, pool.scores[:, :width], -np.inf)
-        return rows[(count < k) & ~pool.exhausted]
+        unknown: Int32Array = rows[(count < k) & ~pool.exhausted]
+        return unknown
     unproven = []
     for row, query in enumerate(rows):
         positions = _choose(pool, row, k, rules, items)
