@@ -71,8 +71,10 @@ def test_equals_the_rules_by_the_letter(rules: dict[str, Any], k: int, metric: s
     assert_by_the_letter(retriever, queries, k, rules, exclude=few, block=some, allow=np.arange(2, 30, 3))
 
 
+@pytest.mark.parametrize("first_look", [1, 64])
 @pytest.mark.parametrize("trade_off", [0.05, 0.3, 0.5, 0.7, 0.9, 1.0])
-def test_diversity_of_random_vectors(trade_off: float) -> None:
+def test_diversity_of_random_vectors(trade_off: float, first_look: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("recocore.retrieval.diversity._FIRST_LOOK", first_look)
     rng = np.random.default_rng(4)
     items = np.abs(rng.normal(size=(300, 8))).astype(np.float32)
     items[100:150] = items[:50]  # copies
@@ -220,14 +222,22 @@ def assert_diverse(retriever: BruteForce, queries: Any, k: int, trade_off: float
 def test_no_item_is_farther_from_the_chosen_than_the_bound(seed: int, factors: int, count: int) -> None:
     rng = np.random.default_rng(seed)
     chosen = (rng.normal(size=(count, factors)) + rng.normal(size=factors)).astype(np.float32)
-    closeness = Closeness(rng.normal(size=(40, factors)).astype(np.float32))
-    for item in chosen:
-        closeness.choose(item)
-    opposite = -closeness._sum.astype(np.float32)  # the worst for the mean
+    candidates = rng.normal(size=(40, factors)).astype(np.float32)
+    closeness = Closeness(np.concatenate([candidates, chosen]), np.arange(40, dtype=np.int32))
+    for at in range(count):
+        closeness.compare(np.arange(at, 40, 7))  # some are compared with the first of the chosen already
+        closeness.choose(40 + at)
+    units = chosen / np.linalg.norm(chosen, axis=1, keepdims=True)
+    opposite = -units.sum(axis=0)  # the worst for the mean
     farthest = max(cosine(opposite, item) for item in chosen)
     assert farthest >= -closeness.farthest
-    assert closeness.closest.min() >= -closeness.farthest
     assert closeness.farthest <= 1
+    for some in (np.arange(0, 40, 3), np.arange(40)):
+        closeness.compare(some)
+        for candidate in some:
+            closest = max(cosine(candidates[candidate], item) for item in chosen)
+            assert closeness.at_least()[candidate] == closest
+            assert closest >= -closeness.farthest
 
 
 def test_no_queries_no_items_nothing_allowed() -> None:

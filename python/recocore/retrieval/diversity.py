@@ -22,53 +22,68 @@ import numpy as np
 
 if TYPE_CHECKING:
     from recocore.retrieval.group_caps import GroupCaps
-    from recocore.types import Float32Array, Float64Array, Int32Array
+    from recocore.types import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
 
 # Rows that are widened to float64 at a time: 4 MiB at 128 factors.
 _ROWS_AT_ONCE = 4096
+
+# How many candidates are looked at first for a place, those that promise most; then four times as many, and so on.
+_FIRST_LOOK = 64
 
 # More than the rounding of cosines to float32, at most 6e-8 each, can take from their mean.
 _ROUNDING = 1e-6
 
 
 class Closeness:
-    """How close each candidate is to the closest of the items chosen so far.
+    """How close candidates are to the closest of the items chosen so far, computed for those that are asked about.
 
     Args:
-        vectors: float32 `[c, f]` of the candidates.
+        items: float32 `[m, f]`, the vectors of all items.
+        ids: int32 `[c]` of the candidates.
 
     Attributes:
-        closest: float64 `[c]`, the largest cosine with a chosen item; 0 while none is chosen.
         farthest: no item at all, candidate or not, has a largest cosine below minus this.
     """
 
-    def __init__(self, vectors: Float32Array) -> None:
-        self._vectors = vectors
-        squares = np.empty(len(vectors))
-        for rows in _blocks(len(vectors)):
-            wide = vectors[rows].astype(np.float64)
-            squares[rows] = np.einsum("ij,ij->i", wide, wide)
-        self._inverse_norms = _inverse(np.sqrt(squares))
-        self.closest = np.zeros(len(vectors))
+    def __init__(self, items: Float32Array, ids: Int32Array) -> None:
+        self._items = items
+        self._ids = ids
+        self._closest = np.full(len(ids), -np.inf)  # over the first of the chosen, as many as are compared
+        self._compared = np.zeros(len(ids), np.int32)
+        self._chosen = np.empty((0, items.shape[1]))
         self.farthest = 1.0
-        self._sum = np.zeros(vectors.shape[1])
-        self._chosen = 0
 
-    def choose(self, vector: Float32Array) -> None:
-        """Count one more item, float32 `[f]`, among the chosen. O(c f)."""
-        unit = vector.astype(np.float64)
-        unit *= _inverse(np.sqrt(np.einsum("j,j->", unit, unit)))
-        cosines = np.empty(len(self._vectors), np.float32)
-        for rows in _blocks(len(self._vectors)):
-            # Not `@`: BLAS may sum rows in different orders, and then copies of an item would not tie.
-            products = np.einsum("ij,j->i", self._vectors[rows].astype(np.float64), unit)
-            cosines[rows] = products * self._inverse_norms[rows]
-        self.closest = np.maximum(self.closest, cosines) if self._chosen else cosines.astype(np.float64)
-        self._sum += unit
-        self._chosen += 1
+    def __len__(self) -> int:
+        """The number of chosen items."""
+        return len(self._chosen)
+
+    def choose(self, item: int) -> None:
+        """Count one more item, candidate or not, among the chosen. O(f chosen)."""
+        self._chosen = np.concatenate([self._chosen, _unit(self._items[item : item + 1])])
         # The largest cosine is at least the mean, which is the product with the mean of the chosen unit vectors.
-        length = float(np.sqrt(np.einsum("j,j->", self._sum, self._sum))) / self._chosen
-        self.farthest = min(self.farthest, length + _ROUNDING)
+        mean = self._chosen.sum(axis=0) / len(self)
+        self.farthest = min(self.farthest, float(np.sqrt(np.einsum("j,j->", mean, mean))) + _ROUNDING)
+
+    def at_least(self) -> Float64Array:
+        """For each candidate a number that its largest cosine is not below, float64 `[c]`; 0 while nothing is chosen."""
+        return np.maximum(self._closest, -self.farthest) if len(self) else np.zeros(len(self._ids))
+
+    def is_exact(self) -> BoolArray:
+        """For which candidates `at_least` is the largest cosine itself."""
+        exact: BoolArray = self._compared == len(self)
+        return exact
+
+    def compare(self, positions: Int64Array) -> None:
+        """Make `at_least` exact for these candidates. O(f) for each and each chosen item that it is not yet compared to."""
+        for compared in np.unique(self._compared[positions]):
+            behind = positions[self._compared[positions] == compared]
+            for start in range(0, len(behind), _ROWS_AT_ONCE):
+                rows = behind[start : start + _ROWS_AT_ONCE]
+                # Not `@`: BLAS may sum rows in different orders, and then copies of an item would not tie.
+                cosines = np.einsum("if,jf->ij", _unit(self._items[self._ids[rows]]), self._chosen[compared:])
+                closest = cosines.astype(np.float32).max(axis=1, initial=-np.inf)
+                self._closest[rows] = np.maximum(self._closest[rows], closest)
+        self._compared[positions] = len(self)
 
 
 def diversify(
@@ -105,36 +120,52 @@ def diversify(
         >>> diversify(pool, scores, items, 3, 0.5, chosen=np.empty(0, np.int32))
         [0, 2, 1]
     """
-    closeness = Closeness(items[ids])
+    closeness = Closeness(items, ids)
     for item in chosen:
-        closeness.choose(items[item])
+        closeness.choose(int(item))
     relevance = trade_off * scores.astype(np.float64)
     is_open = np.ones(len(ids), np.bool_) if caps is None else caps.open(ids)
     positions: list[int] = []
     while len(positions) < wanted and is_open.any():
-        values = np.where(is_open, relevance - (1 - trade_off) * closeness.closest, -np.inf)
-        best = int(np.argmax(values))
-        if not is_open[best]:  # what is left scores -inf
-            best = int(np.argmax(is_open))
+        best, value = _best(relevance, 1 - trade_off, closeness, is_open)
         # While nothing is chosen the best is the pool's first, which nothing outside comes before.
-        if outside is not None and (positions or len(chosen)):
+        if outside is not None and len(closeness):
             beyond = trade_off * outside + (1 - trade_off) * closeness.farthest
-            if not values[best] > beyond:
+            if not value > beyond:
                 return None
         positions.append(best)
         is_open[best] = False
         if caps is not None:
             caps.admit(ids[best : best + 1])
             is_open &= caps.open(ids)
-        closeness.choose(items[ids[best]])
+        closeness.choose(int(ids[best]))
     if len(positions) == wanted or outside is None or (caps is not None and caps.closed):
         return positions
     return None
 
 
-def _inverse(norms: Float64Array) -> Float64Array:
-    return np.divide(1.0, norms, out=np.zeros_like(norms), where=norms > 0)
+def _best(relevance: Float64Array, weight: float, closeness: Closeness, is_open: BoolArray) -> tuple[int, float]:
+    """The first open position of the largest value, and that value.
+
+    What is chosen only makes values fall, so one that is compared with some of the chosen bounds the one to come (the lazy
+    greedy of Minoux, Accelerated Greedy Algorithms, 1978): most candidates are never compared with most of the chosen.
+    """
+    look = _FIRST_LOOK
+    while True:
+        values = np.where(is_open, relevance - weight * closeness.at_least(), -np.inf)
+        exact = closeness.is_exact() & is_open
+        value = float(values[exact].max(initial=-np.inf))
+        promising = np.flatnonzero(is_open & ~exact & (values >= value))
+        if not len(promising):
+            return int(np.argmax(exact & (values == value))), value
+        if len(promising) > look:
+            promising = promising[np.argpartition(-values[promising], look)[:look]]
+        closeness.compare(promising)
+        look *= 4
 
 
-def _blocks(count: int) -> list[slice]:
-    return [slice(start, start + _ROWS_AT_ONCE) for start in range(0, count, _ROWS_AT_ONCE)]
+def _unit(vectors: Float32Array) -> Float64Array:
+    """Rows of length 1 in float64; a zero stays zero."""
+    wide = vectors.astype(np.float64)
+    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
+    return np.divide(wide, norms, out=wide, where=norms > 0)
