@@ -19,7 +19,15 @@ from recocore.retrieval.reranking import rank_candidates, rank_with_rules
 from recocore.retrieval.rules import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _pools_that_start_too_small() -> Iterator[None]:
+    """Small catalogues too are then reached by widening."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("recocore.retrieval.reranking._POOL_FOR_CHOICE", 1)
+        yield
 
 
 def integers(rows: int, factors: int, seed: int) -> Any:

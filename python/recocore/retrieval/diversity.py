@@ -168,4 +168,5 @@ def _unit(vectors: Float32Array) -> Float64Array:
     """Rows of length 1 in float64; a zero stays zero."""
     wide = vectors.astype(np.float64)
     norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
-    return np.divide(wide, norms, out=wide, where=norms > 0)
+    np.divide(wide, norms, out=wide, where=norms > 0)
+    return wide
