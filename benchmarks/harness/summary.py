@@ -37,7 +37,7 @@ def print_case(target: Console, case: CaseResult, scenario: Scenario[P], roof: R
     table.add_column("competitor", no_wrap=True)
     part = scenario.part if case.parts > 1 else None
     need = ("of need",) if case.memory else ()
-    of_roof = ("of the roof",) if case.roof else ()
+    of_roof = ("roof",) if case.roof else ()
     each = () if part is None else (one(part),)
     for column in ("median", *each, "p95", "spread", "memory", *need, *of_roof):
         table.add_column(column, justify="right", no_wrap=True)

@@ -103,7 +103,7 @@ def test_a_roof_in_cases_is_timed_in_turn_with_the_competitors(
     ours = case.timed[0]
     assert case.part_of_roof(ours, "additions") == 10 / ours.times.median / case.roof.rate
     printed = capsys.readouterr().out
-    assert "of the roof" in printed
+    assert f" {case.part_of_roof(ours, 'additions'):.2f} " in printed
     assert "times the roof" in printed
     assert Results.from_json(found.to_json()) == found
 
