@@ -23,7 +23,7 @@ class Competitor(Searching):
     def __init__(self, inputs: Mapping[str, Path], parameters: Mapping[str, Any], threads: int) -> None:
         super().__init__(inputs, parameters, threads)
         excluded = self.problem.excluded
-        self._filter = {
+        self._filter: dict[str, Any] = {
             "exclude": None if excluded is None else Csr.from_scipy(excluded),
             "allow": self.problem.allowed,
         }

@@ -51,7 +51,7 @@ class Problem:
 
     def save(self, folder: Path) -> dict[str, Path]:
         """Write every array there is; gives the files by name."""
-        arrays = {"queries": self.queries, "items": self.items, "allowed": self.allowed, "excluded": self.excluded}
+        arrays: dict[str, Any] = {name: getattr(self, name) for name in _FILES}
         files = {name: folder / _FILES[name] for name, array in arrays.items() if array is not None}
         for name, path in files.items():
             if name == "excluded":

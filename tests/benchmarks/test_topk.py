@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 K = 5
 N, M, F = 130, 700, 12
-FILTERS = {
+FILTERS: dict[str, dict[str, Any]] = {
     "all": {},
     "excluding": {"excluded": 20},
     "allowing": {"allowed": 0.1},
@@ -165,7 +165,8 @@ def test_a_wrong_row_outside_of_the_sample_is_found_beside_another_answer(tmp_pa
 
 def test_float32_sums_stay_within_the_rounding_that_is_allowed() -> None:
     rng = np.random.default_rng(0)
-    problem = Problem(*(rng.lognormal(0, 2, (size, 300)).astype(np.float32) for size in (50, 80)))
+    queries, items = (rng.lognormal(0, 2, (size, 300)).astype(np.float32) for size in (50, 80))
+    problem = Problem(queries, items)
     sums = np.zeros((50, 80), np.float32)
     for column in range(300):  # one after another: the worst order there is
         sums += np.outer(problem.queries[:, column], problem.items[:, column])
