@@ -16,6 +16,7 @@ from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
 from recocore.retrieval.diversity import Closeness
 from recocore.retrieval.reranking import rank_candidates, rank_with_rules
+from recocore.retrieval.retriever import Retriever
 from recocore.retrieval.rules import Rules
 
 if TYPE_CHECKING:
@@ -129,6 +130,19 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
 @given(cases())
 def test_any_rules_and_filters(case: dict[str, Any]) -> None:
     assert_by_the_letter(BruteForce(case["items"]), case["queries"], case["k"], case["rules"], **case["filters"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(cases(), st.sampled_from(["inner_product", "euclidean"]))
+def test_the_retriever_leads_to_the_same_lists(case: dict[str, Any], metric: Any) -> None:
+    # Whole numbers: float64 and float32 agree on every score, so the lists are the same to the bit.
+    if len(case["items"]) == 0:
+        return
+    rules, filters = Rules(**case["rules"]), case["filters"]
+    expected = rank_with_rules(BruteForce(case["items"], metric), case["queries"], case["k"], rules, **filters)
+    found = rank_with_rules(Retriever(case["items"], metric=metric), case["queries"], case["k"], rules, **filters)
+    np.testing.assert_array_equal(found.ids, expected.ids)
+    np.testing.assert_array_equal(found.scores, expected.scores)
 
 
 @settings(deadline=None)

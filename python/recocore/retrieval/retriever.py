@@ -173,25 +173,6 @@ class Retriever:
             num_threads=self.num_threads if num_threads is None else num_threads,
         )
 
-    def rank(self, queries: Float32Array, candidates: Any, **filters: Any) -> tuple[Int32Array, Float32Array]:
-        """Order each query's own candidates, all of them: a list to sort rather than a catalogue to search.
-
-        Args:
-            queries: float32 `[n, f]`.
-            candidates: a sparse `[n, m]` with a row for each query, or for every query integer ids or a mask.
-            filters: as in `topk`.
-
-        Returns:
-            ids and scores `[n, c]`, c being the longest list, ordered and padded as in `topk`. O(candidates f).
-        """
-        listed = candidate_list(candidates, (len(queries), len(self)), "candidates")
-        if listed is None:
-            raise InvalidArgumentError(
-                "candidates: expected lists of items, got None; topk ranks all", field="candidates"
-            )
-        longest = int(np.diff(listed[0][0]).max(initial=0)) if isinstance(listed, tuple) else len(listed)
-        return self.topk(queries, max(longest, 1), allow=candidates, **filters)
-
     def _set_up(self, items: Float32Array, metric: Metric, biases: Float32Array | None, num_threads: int) -> None:
         choice(metric, "metric", get_args(Metric))
         if biases is not None and metric != "inner_product":
