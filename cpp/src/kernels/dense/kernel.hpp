@@ -15,6 +15,11 @@ struct DenseKernels {
   /// Sum of x[i] * y[i] over n elements.
   float (*dot_f32)(const float* x, const float* y, std::int64_t n) noexcept;
 
+  /// products[r] = dot_f32(x, row r of rows, n), to the bit, for `count` rows numbered by `numbers`, or one after the
+  /// other where that is null.
+  void (*dot_rows_f32)(const float* x, const float* rows, std::int64_t stride, const std::int32_t* numbers,
+                       std::int64_t count, std::int64_t n, float* products) noexcept;
+
   /// Sum of (x[i] - y[i])^2 over n elements.
   float (*squared_distance_f32)(const float* x, const float* y, std::int64_t n) noexcept;
 

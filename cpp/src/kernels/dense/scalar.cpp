@@ -11,6 +11,12 @@ float dot_f32(const float* x, const float* y, std::int64_t n) noexcept {
   return sum;
 }
 
+void dot_rows_f32(const float* x, const float* rows, std::int64_t stride, const std::int32_t* numbers,
+                  std::int64_t count, std::int64_t n, float* products) noexcept {
+  for (std::int64_t r = 0; r < count; ++r)
+    products[r] = dot_f32(x, rows + stride * (numbers == nullptr ? r : numbers[r]), n);
+}
+
 float squared_distance_f32(const float* x, const float* y, std::int64_t n) noexcept {
   float sum = 0;
   for (std::int64_t i = 0; i < n; ++i) sum += (x[i] - y[i]) * (x[i] - y[i]);
@@ -24,6 +30,7 @@ void axpy_f32(float a, const float* x, float* y, std::int64_t n) noexcept {
 }  // namespace
 }  // namespace scalar
 
-const DenseKernels dense_scalar{"scalar", scalar::dot_f32, scalar::squared_distance_f32, scalar::axpy_f32};
+const DenseKernels dense_scalar{"scalar", scalar::dot_f32, scalar::dot_rows_f32, scalar::squared_distance_f32,
+                                scalar::axpy_f32};
 
 }  // namespace recocore::kernels

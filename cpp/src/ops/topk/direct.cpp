@@ -5,6 +5,7 @@
 
 #include "base/per_worker.hpp"
 #include "ops/topk/exclusions.hpp"
+#include "ops/topk/reservoir.hpp"
 #include "ops/topk/scorer.hpp"
 #include "recocore/selection.hpp"
 
@@ -15,8 +16,13 @@ std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-// Items between two looks at whether to stop.
-constexpr std::int64_t kBlock = 1024;
+// Items scored for one query after the other: 48 rows of 128 floats are 24 KiB, which stay in a first-level cache.
+constexpr std::int64_t kBlock = 48;
+// Queries that share a pass over the items.
+constexpr std::int64_t kChunk = 16;
+
+// Items of a query's own list between two looks at whether to stop.
+constexpr std::size_t kItemsToCheck = 1024;
 
 float threshold_of(const TopkProblem& problem, std::int64_t query) {
   return problem.thresholds.empty() ? kPadScore : problem.thresholds[at(query)];
@@ -26,35 +32,57 @@ float threshold_of(const TopkProblem& problem, std::int64_t query) {
 
 void rank_all(const TopkProblem& problem, const CandidateFilter& filter, const std::span<const std::int32_t>* listed,
               std::int64_t slices, MatrixView<std::int32_t> ids, MatrixView<float> scores, const Execution& execution) {
+  struct Scratch {
+    Exclusions exclusions;
+    std::vector<std::int32_t> items;
+    std::vector<float> scores;
+  };
   const Scorer scorer(problem);
   const std::int64_t n = problem.queries.rows;
   const std::int64_t m = listed == nullptr ? problem.items.rows : std::ssize(*listed);
-  PerWorker<Exclusions> exclusions(execution);
-  std::vector<TopkSelector> parts(at(n * slices), TopkSelector(ids.cols));
-  parallel_for(execution, n * slices, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
-    auto& own = exclusions.get(worker, [&] { return Exclusions(filter, problem.items.rows); });
+  const std::int64_t chunks = (n + kChunk - 1) / kChunk;
+  PerWorker<Scratch> workers(execution);
+  std::vector<std::vector<Reservoir>> parts(at(chunks * slices));
+  parallel_for(execution, chunks * slices, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+    Scratch& own = workers.get(worker, [&] {
+      return Scratch{Exclusions(filter, problem.items.rows), std::vector<std::int32_t>(at(kBlock)),
+                     std::vector<float>(at(kBlock))};
+    });
     for (std::int64_t task = begin; task < end; ++task) {
-      const std::int64_t q = task / slices;
-      const auto query = problem.queries.row(q);
-      const float threshold = threshold_of(problem, q);
-      TopkSelector& best = parts[at(task)];
+      const std::int64_t first_query = task / slices * kChunk;
+      const std::int64_t queries = std::min(kChunk, n - first_query);
+      std::vector<Reservoir>& best = parts[at(task)];
+      best.assign(at(queries), Reservoir(ids.cols));
+      const auto tighten = [&](std::int64_t q) {
+        own.exclusions.with(first_query + q, [&](const auto& excluded) { best[at(q)].tighten(excluded); });
+      };
+      for (std::int64_t q = 0; q < queries; ++q) best[at(q)].start(threshold_of(problem, first_query + q), {});
       const std::int64_t last = m * (task % slices + 1) / slices;
-      own.with(q, [&](const auto& excluded) {
-        for (std::int64_t i = m * (task % slices) / slices; i < last; ++i) {
-          if (i % kBlock == 0) checkpoint();
-          const std::int32_t item = listed == nullptr ? static_cast<std::int32_t>(i) : (*listed)[at(i)];
-          const float score = scorer(query, item);
-          if (score >= std::max(threshold, best.bound()) && !excluded(item)) best.offer(score, item);
+      for (std::int64_t i = m * (task % slices) / slices; i < last; i += kBlock) {
+        checkpoint();
+        own.items.resize(at(std::min(kBlock, last - i)));
+        for (std::int64_t r = 0; r < std::ssize(own.items); ++r)
+          own.items[at(r)] = listed == nullptr ? static_cast<std::int32_t>(i + r) : (*listed)[at(i + r)];
+        for (std::int64_t q = 0; q < queries; ++q) {
+          scorer(problem.queries.row(first_query + q), own.items, own.scores.data());
+          for (std::size_t r = 0; r < own.items.size(); ++r)
+            if (best[at(q)].offer(own.scores[r], own.items[r])) tighten(q);
         }
-      });
-      if (slices == 1) best.take_sorted(ids.row(q), scores.row(q));
+      }
+      for (std::int64_t q = 0; q < queries; ++q) {
+        tighten(q);
+        if (slices == 1) best[at(q)].finish(ids.row(first_query + q), scores.row(first_query + q));
+      }
+      if (slices == 1) best.clear();
     }
   });
   if (slices == 1) return;
   for (std::int64_t q = 0; q < n; ++q) {
-    TopkSelector& whole = parts[at(q * slices)];
-    for (std::int64_t slice = 1; slice < slices; ++slice) whole.merge(parts[at(q * slices + slice)]);
-    whole.take_sorted(ids.row(q), scores.row(q));
+    const std::int64_t chunk = q / kChunk;
+    Reservoir& whole = parts[at(chunk * slices)][at(q % kChunk)];
+    for (std::int64_t slice = 1; slice < slices; ++slice)
+      whole.merge(parts[at(chunk * slices + slice)][at(q % kChunk)]);
+    whole.finish(ids.row(q), scores.row(q));
   }
 }
 
@@ -84,7 +112,7 @@ void rank_allowed(const TopkProblem& problem, const CandidateFilter& filter, Mat
       const float threshold = threshold_of(problem, q);
       own.exclusions.with(q, [&](const auto& excluded) {
         for (std::size_t i = 0; i < candidates.size(); ++i) {
-          if (i % kBlock == 0) checkpoint();
+          if (i % kItemsToCheck == 0) checkpoint();
           const std::int32_t item = candidates[i];
           if (!own.met.insert(item) || excluded(item) || (some_shared && !own.shared.contains(item))) continue;
           const float score = scorer(query, item);

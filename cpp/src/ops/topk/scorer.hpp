@@ -20,14 +20,20 @@ class Scorer {
         kernel_(&kernels::dense()) {}
 
   [[nodiscard]] float operator()(std::span<const float> query, std::int32_t item) const noexcept {
-    const float* row = items_.data + item * items_.stride;
-    if (metric_ == Metric::euclidean) return -kernel_->squared_distance_f32(query.data(), row, items_.cols);
-    const float product = kernel_->dot_f32(query.data(), row, items_.cols);
-    if (metric_ == Metric::cosine) {
-      const float length = codes_->lengths[static_cast<std::size_t>(codes_->positions[static_cast<std::size_t>(item)])];
-      return length > 0 ? product / length : 0;
+    if (metric_ == Metric::euclidean) return distance(query, item);
+    return of_product(kernel_->dot_f32(query.data(), items_.data + item * items_.stride, items_.cols), item);
+  }
+
+  /// The scores of several items.
+  void operator()(std::span<const float> query, std::span<const std::int32_t> items, float* scores) const noexcept {
+    if (metric_ == Metric::euclidean) {
+      for (std::size_t i = 0; i < items.size(); ++i) scores[i] = distance(query, items[i]);
+      return;
     }
-    return biases_.empty() ? product : product + biases_[static_cast<std::size_t>(item)];
+    kernel_->dot_rows_f32(query.data(), items_.data, items_.stride, items.data(), std::ssize(items), items_.cols,
+                          scores);
+    if (metric_ == Metric::cosine || !biases_.empty())
+      for (std::size_t i = 0; i < items.size(); ++i) scores[i] = of_product(scores[i], items[i]);
   }
 
   /// Asks the memory for an item that is scored soon.
@@ -39,6 +45,18 @@ class Scorer {
   }
 
  private:
+  [[nodiscard]] float distance(std::span<const float> query, std::int32_t item) const noexcept {
+    return -kernel_->squared_distance_f32(query.data(), items_.data + item * items_.stride, items_.cols);
+  }
+
+  [[nodiscard]] float of_product(float product, std::int32_t item) const noexcept {
+    if (metric_ == Metric::cosine) {
+      const float length = codes_->lengths[static_cast<std::size_t>(codes_->positions[static_cast<std::size_t>(item)])];
+      return length > 0 ? product / length : 0;
+    }
+    return biases_.empty() ? product : product + biases_[static_cast<std::size_t>(item)];
+  }
+
   MatrixView<const float> items_;
   std::span<const float> biases_;
   const ItemCodes* codes_;
