@@ -1,0 +1,226 @@
+"""Several processes on one registry: one of two wins, nobody reads half a change, and none that is killed does harm."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from recocore import Index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from recocore.registry import Registry
+
+Child = subprocess.Popen[str]
+
+
+@pytest.fixture
+def two(registry: Registry, versions: list[str]) -> tuple[str, str]:
+    """Two versions, of which stable points to the first."""
+    registry.set_alias("stable", versions[1])
+    return versions[1], versions[2]
+
+
+def spawn(code: str, *arguments: object) -> Child:
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+def tell(child: Child, line: object) -> None:
+    assert child.stdin is not None
+    child.stdin.write(f"{line}\n")
+    child.stdin.flush()
+
+
+def hear(child: Child) -> str:
+    assert child.stdout is not None
+    return child.stdout.readline().rstrip("\n")
+
+
+SET_IF_UNCHANGED = """
+import sys
+from recocore.errors import ConflictError
+from recocore.registry import Registry
+registry = Registry(sys.argv[1], who=sys.argv[3])
+print("ready", flush=True)
+for line in sys.stdin:
+    try:
+        print(registry.set_alias("stable", sys.argv[2], expected=int(line)).generation, flush=True)
+    except ConflictError:
+        print("lost", flush=True)
+"""
+
+
+def test_of_two_who_expect_the_same_exactly_one_wins(registry: Registry, versions: list[str]) -> None:
+    children = [spawn(SET_IF_UNCHANGED, registry.path, version, version) for version in versions[:2]]
+    try:
+        assert [hear(child) for child in children] == ["ready"] * 2
+        generation, winners = 0, []
+        for round_number in range(40):
+            # Whoever is told second has a way to go; each is second as often.
+            order = children if round_number % 2 else children[::-1]
+            for child in order:
+                tell(child, generation)
+            answers = [hear(child) for child in children]
+            assert answers.count("lost") == 1, answers
+            winner = answers.index("lost") ^ 1
+            alias = registry.aliases()["stable"]
+            assert (alias.version, alias.generation) == (versions[winner], int(answers[winner]))
+            winners.append(versions[winner])
+            # Another version in between, so that winning is a change whoever wins.
+            generation = registry.set_alias("stable", versions[2], expected=alias.generation).generation
+        assert [change.who for change in registry.history() if change.who != "ann"] == winners
+    finally:
+        for child in children:
+            child.communicate()
+
+
+FLIP = """
+import sys
+from recocore.registry import Registry
+registry, versions = Registry(sys.argv[1]), sys.argv[3:]
+print("ready", flush=True)
+for n in range(int(sys.argv[2])):
+    registry.set_alias("stable", versions[(n + 1) % 2])
+"""
+
+
+def test_a_reader_sees_one_version_or_the_other_while_an_alias_flips(registry: Registry, two: tuple[str, str]) -> None:
+    flips, looks, seen, tokens = 500, 0, set(), set()
+    with spawn(FLIP, registry.path, flips, *two) as child:
+        assert hear(child) == "ready"
+        while child.poll() is None:
+            version = registry.resolve("stable")
+            info = registry.get("stable")
+            assert {version, info.version} <= set(two)
+            assert info.damaged is None
+            tokens.add(registry.watch_token())
+            if looks % 50 == 0:
+                assert registry.load("stable").version in two
+                assert registry.history("stable")[0].after == two[0]
+            seen.add(version)
+            looks += 1
+        assert child.returncode == 0
+    assert seen == set(two)
+    assert looks > 100
+    assert len(tokens) > 50
+    assert registry.aliases()["stable"].generation == len(registry.history()) == 1 + flips
+
+
+PUBLISH_AND_PRUNE = """
+import sys
+from recocore.registry import Registry
+registry, folders = Registry(sys.argv[1]), sys.argv[2:]
+for n in range(40):
+    registry.publish(folders[n % len(folders)], alias="stable")
+    registry.prune(0)
+"""
+
+
+def test_an_alias_loads_while_its_versions_come_and_go(registry: Registry, saved: list[str]) -> None:
+    registry.publish(saved[3], alias="stable")
+    known, loaded = {Index.load(folder).version for folder in saved}, set()
+    with spawn(PUBLISH_AND_PRUNE, registry.path, *saved) as child:
+        while child.poll() is None:
+            loaded.add(registry.load("stable").version)
+            assert all(info.damaged is None for info in registry.list())
+        assert child.returncode == 0
+    assert loaded <= known
+    assert len(loaded) > 1
+
+
+# Sets stable to the version, or rolls it back, and kills itself at the n-th step of the change.
+CHANGE_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from recocore.registry import Registry
+calls, count = int(sys.argv[3]), 0
+def dying(function):
+    def call(*arguments, **keywords):
+        global count
+        count += 1
+        if count == calls:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **keywords)
+    return call
+os.fsync, Path.replace, Path.unlink = map(dying, (os.fsync, Path.replace, Path.unlink))
+registry = Registry(sys.argv[1])
+registry.set_alias("stable", sys.argv[2]) if sys.argv[2] else registry.rollback("stable")
+"""
+
+
+def check_history(registry: Registry) -> None:
+    """The journal leads to what the alias file says."""
+    now: dict[str, str | None] = {}
+    for number, change in enumerate(registry.history(), 1):
+        assert (change.generation, change.before) == (number, now.get(change.alias))
+        now[change.alias] = change.after
+    assert {name: alias.version for name, alias in registry.aliases().items()} == now
+
+
+@pytest.mark.parametrize("action", ["set", "rollback"])
+def test_kill_9_at_any_step_of_a_change(registry: Registry, versions: list[str], action: str) -> None:
+    """Five steps: journal on disk, old leftover gone, new alias file on disk, in its place, the folder on disk."""
+    old, new = versions[:2]
+    registry.set_alias("stable", new)
+    registry.set_alias("stable", old)
+    moved = []
+    for calls in range(1, 7):
+        child = subprocess.run(
+            [sys.executable, "-c", CHANGE_AND_DIE, registry.path, new if action == "set" else "", str(calls)],
+            check=False,
+        )
+        assert child.returncode == (-signal.SIGKILL if calls < 6 else 0)
+        moved.append(registry.resolve("stable") == new)
+        check_history(registry)
+        assert registry.get("stable").damaged is None
+        registry.set_alias("canary", versions[calls % 4])
+        registry.set_alias("stable", new)
+        registry.set_alias("stable", old)
+        assert sorted(os.listdir(registry.path)) == ["aliases.json", "journal.jsonl", "versions"]
+        check_history(registry)
+    assert moved == [False] * 4 + [True] * 2
+
+
+CHANGE_FOR_EVER = """
+import itertools, sys
+from recocore.registry import Registry
+registry, versions = Registry(sys.argv[1]), sys.argv[2:]
+print("ready", flush=True)
+for n in itertools.count():
+    registry.set_alias("stable", versions[n % 3])
+    registry.set_alias(f"other-{n % 5}", versions[n % 2])
+    registry.rollback("stable")
+    registry.remove_alias(f"other-{n % 5}")
+"""
+
+
+def delays() -> Iterator[float]:
+    rng = random.Random(9)
+    for _ in range(8):
+        yield rng.uniform(0.0, 0.12)
+
+
+def test_kill_9_at_random_times_of_changes(registry: Registry, versions: list[str]) -> None:
+    registry.set_alias("stable", versions[3])
+    for delay in delays():
+        changes = len(registry.history())
+        with spawn(CHANGE_FOR_EVER, registry.path, *versions) as child:
+            assert hear(child) == "ready"
+            time.sleep(delay)
+            child.kill()
+        check_history(registry)
+        registry.set_alias("stable", versions[0])
+        registry.set_alias("stable", versions[3])
+        check_history(registry)
+        assert len(registry.history()) > changes
+    assert len(registry.history()) > 50, "the kills came before the changes; the test shows little"
