@@ -15,8 +15,6 @@ import pytest
 from recocore import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from recocore.registry import Registry
 
 Child = subprocess.Popen[str]
@@ -204,23 +202,18 @@ for n in itertools.count():
 """
 
 
-def delays() -> Iterator[float]:
-    rng = random.Random(9)
-    for _ in range(8):
-        yield rng.uniform(0.0, 0.12)
-
-
 def test_kill_9_at_random_times_of_changes(registry: Registry, versions: list[str]) -> None:
     registry.set_alias("stable", versions[3])
-    for delay in delays():
-        changes = len(registry.history())
+    rng, made = random.Random(9), 0
+    for _ in range(5):
+        before = len(registry.history())
         with spawn(CHANGE_FOR_EVER, registry.path, *versions) as child:
             assert hear(child) == "ready"
-            time.sleep(delay)
+            time.sleep(rng.uniform(0.02, 0.3))
             child.kill()
         check_history(registry)
+        made += len(registry.history()) - before
         registry.set_alias("stable", versions[0])
         registry.set_alias("stable", versions[3])
         check_history(registry)
-        assert len(registry.history()) > changes
-    assert len(registry.history()) > 50, "the kills came before the changes; the test shows little"
+    assert made > 5, "the kills came before the changes; the test shows little"

@@ -50,7 +50,11 @@ def test_a_version_is_described_by_its_manifest(registry: Registry, saved: list[
     info = registry.publish(saved[1], alias="stable")
     index = Index.load(saved[1])
     assert (info.model, info.created, info.aliases) == ("ItemKNN", index.created, ("stable",))
-    assert info.counts == {"users": len(index.users), "items": 20, "interactions": index.scorer.interactions.nnz}
+    assert info.counts == {
+        "users": len(index.users),
+        "items": len(index.items),
+        "interactions": index.scorer.interactions.nnz,
+    }
     assert info.bytes == sum(path.stat().st_size for path in saved[1].iterdir() if path.name != "manifest.json")
     assert info == registry.get("stable") == registry.get(info.version) == registry.list()[0]
 
@@ -255,7 +259,7 @@ def test_kill_9_at_any_step_leaves_whole_versions_only(
 ) -> None:
     """From the making of the registry to the setting of the alias, at steps drawn without repetition."""
     killed = left_behind = 0
-    for calls in sorted(random.Random(seed).sample(range(1, 34), 9)):
+    for calls in sorted(random.Random(seed).sample(range(1, 46), 8)):
         child = subprocess.run(
             [sys.executable, "-c", PUBLISH_AND_DIE, registry.path, saved[1], kind, str(calls)], check=False
         )
@@ -269,7 +273,7 @@ def test_kill_9_at_any_step_leaves_whole_versions_only(
             assert os.listdir(registry.path / "versions") == [info.version]
             assert [change.action for change in registry.history()] == ["set"]
             shutil.rmtree(registry.path)
-    assert killed >= 7
+    assert killed >= 6
     assert left_behind >= 2, "no kill hit a publication; the test shows nothing"
 
 
@@ -288,7 +292,7 @@ while True:
 def test_kill_9_at_random_times_leaves_whole_versions_only(registry: Registry, saved: list[Path]) -> None:
     stable = registry.publish(saved[0], alias="stable").version
     rng, left_behind = random.Random(3), 0
-    for _ in range(6):
+    for _ in range(5):
         with subprocess.Popen(
             [sys.executable, "-c", PUBLISH_FOR_EVER, registry.path, *saved[1:]], stdout=subprocess.PIPE, text=True
         ) as child:

@@ -54,6 +54,8 @@ class Ledger:
         if target.exists() and not target.is_dir():
             raise InvalidArgumentError(f"path: {target} is a file; a registry is a folder, name another", field="path")
         if target.is_dir() and any(target.iterdir()):
+            if os.path.lexists(self.alias_file):  # another process was first
+                return
             self._refuse_what_is_half_there()
             raise InvalidArgumentError(
                 f"path: {target} is not empty and no registry; name a folder that is free", field="path"
@@ -137,7 +139,8 @@ class Ledger:
         return NotFoundError(f"alias: expected one of {self._root} ({known}), got {alias}; set it, or publish with it")
 
     def _refuse_what_is_half_there(self) -> None:
-        if os.path.lexists(self._root / VERSIONS_NAME) or os.path.lexists(self._journal):
+        half_there = os.path.lexists(self._root / VERSIONS_NAME) or os.path.lexists(self._journal)
+        if half_there and not os.path.lexists(self.alias_file):  # else it was made a moment ago
             raise CorruptError(
                 f"{self.alias_file}: missing; restore it from a backup, or publish the versions to a new registry"
             )

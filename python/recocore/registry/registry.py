@@ -20,6 +20,7 @@ from recocore.registry.journal import earlier_versions
 from recocore.registry.ledger import Ledger, current_alias
 from recocore.registry.names import check_alias, check_name, check_path, check_version, check_who, is_version
 from recocore.registry.versions import VERSIONS_NAME, VersionFolders, VersionInfo
+from recocore.storage.plain_file import read_plain
 
 if TYPE_CHECKING:
     import os
@@ -139,8 +140,7 @@ class Registry:
         check_name(name)
         state = self._ledger.read()
         if is_version(name):
-            if name not in self._versions.names():
-                raise self._versions.absent(name)
+            self._versions.require(name)
             return name
         if name not in state.aliases:
             raise self._ledger.unknown(name, state)
@@ -326,10 +326,10 @@ class Registry:
 
         Raises:
             NotFoundError: there is no registry.
-            CorruptError: its alias file or its folder of versions is missing. Damage inside the alias file is a change.
+            CorruptError: its alias file or its folder of versions is missing or a link. Damage inside the file is a change.
         """
         try:
-            hashed = hashlib.sha256(self._ledger.alias_file.read_bytes())
+            hashed = hashlib.sha256(read_plain(self._ledger.alias_file))
             hashed.update("".join(self._versions.names()).encode())
         except (FileNotFoundError, NotADirectoryError):
             self._ledger.read()  # says what is missing

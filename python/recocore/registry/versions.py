@@ -100,6 +100,15 @@ class VersionFolders:
             bytes=sum(entry.size for entry in manifest.files.values()),
         )
 
+    def require(self, version: str) -> None:
+        """See that there is something under a version's name.
+
+        Raises:
+            NotFoundError: there is nothing.
+        """
+        if not os.path.lexists(self.path / version):
+            raise self._absent(version)
+
     def manifest(self, version: str) -> Manifest:
         """The manifest of a version.
 
@@ -158,7 +167,7 @@ class VersionFolders:
         try:
             (self.path / version).rename(aside)
         except FileNotFoundError:
-            raise self.absent(version) from None
+            raise self._absent(version) from None
         sync(self.path)
         return aside
 
@@ -198,15 +207,14 @@ class VersionFolders:
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:
-            raise self.absent(version) from None
+            raise self._absent(version) from None
         if not stat.S_ISDIR(mode):
             raise CorruptError(
                 f"{path}: expected a folder, got a link, file or device; remove the version, publish it again"
             )
         return path
 
-    def absent(self, version: str) -> NotFoundError:
-        """The error that a version is not there."""
+    def _absent(self, version: str) -> NotFoundError:
         return NotFoundError(
             f"version: {version} is not in {self.path.parent}; list the registry to see what is, or publish the version again"
         )
