@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,17 @@ def registry(tmp_path: Path) -> Registry:
     return Registry(tmp_path / "models", who="ann")
 
 
+@pytest.fixture(scope="session")
+def template(saved: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """A registry with the four indexes, which tests leave as it is."""
+    made = Registry(tmp_path_factory.mktemp("template") / "models")
+    for folder in saved:
+        made.publish(folder)
+    return made
+
+
 @pytest.fixture
-def versions(registry: Registry, saved: list[Path]) -> list[str]:
+def versions(registry: Registry, template: Registry) -> list[str]:
     """The versions of the four indexes, published, oldest first; no alias is set."""
-    return [registry.publish(folder).version for folder in saved]
+    shutil.copytree(template.path, registry.path)
+    return [info.version for info in reversed(template.list())]

@@ -324,9 +324,10 @@ SET_WITHOUT_PERMISSION = """
 import os, sys
 from recocore.registry import Registry
 os.chdir(sys.argv[1])
+registry = Registry("models")
+registry.load(sys.argv[2])  # Python itself may be out of reach below: whatever is imported late, is imported now
 if os.geteuid() == 0:
     os.setuid(65534)
-registry = Registry("models")
 assert registry.load(sys.argv[2]).version == sys.argv[2]
 assert registry.resolve("stable") != sys.argv[2]
 registry.watch_token()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.registry.forks import Forks
 
 from recocore import Index
 
@@ -63,7 +62,7 @@ def test_of_two_who_expect_the_same_exactly_one_wins(registry: Registry, version
     try:
         assert [hear(child) for child in children] == ["ready"] * 2
         generation, winners = 0, []
-        for round_number in range(40):
+        for round_number in range(30):
             # Whoever is told second has a way to go; each is second as often.
             order = children if round_number % 2 else children[::-1]
             for child in order:
@@ -82,9 +81,11 @@ def test_of_two_who_expect_the_same_exactly_one_wins(registry: Registry, version
             child.communicate()
 
 
+# Without waiting for the disk, which readers do not see: the more changes, the more moments to look at.
 FLIP = """
-import sys
+import os, sys
 from recocore.registry import Registry
+os.fsync = lambda descriptor: None
 registry, versions = Registry(sys.argv[1]), sys.argv[3:]
 print("ready", flush=True)
 for n in range(int(sys.argv[2])):
@@ -115,10 +116,11 @@ def test_a_reader_sees_one_version_or_the_other_while_an_alias_flips(registry: R
 
 
 PUBLISH_AND_PRUNE = """
-import sys
+import os, sys
 from recocore.registry import Registry
+os.fsync = lambda descriptor: None
 registry, folders = Registry(sys.argv[1]), sys.argv[2:]
-for n in range(40):
+for n in range(25):
     registry.publish(folders[n % len(folders)], alias="stable")
     registry.prune(0)
 """
@@ -136,23 +138,14 @@ def test_an_alias_loads_while_its_versions_come_and_go(registry: Registry, saved
     assert len(loaded) > 1
 
 
-# Sets stable to the version, or rolls it back, and kills itself at the n-th step of the change.
-CHANGE_AND_DIE = """
-import os, signal, sys
+CHANGE = """
 from pathlib import Path
 from recocore.registry import Registry
-calls, count = int(sys.argv[3]), 0
-def dying(function):
-    def call(*arguments, **keywords):
-        global count
-        count += 1
-        if count == calls:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return function(*arguments, **keywords)
-    return call
+registry, version = Registry(sys.argv[1]), sys.argv[2]
+registry.load("stable")
 os.fsync, Path.replace, Path.unlink = map(dying, (os.fsync, Path.replace, Path.unlink))
-registry = Registry(sys.argv[1])
-registry.set_alias("stable", sys.argv[2]) if sys.argv[2] else registry.rollback("stable")
+def work():
+    registry.set_alias("stable", version) if version else registry.rollback("stable")
 """
 
 
@@ -162,7 +155,8 @@ def check_history(registry: Registry) -> None:
     for number, change in enumerate(registry.history(), 1):
         assert (change.generation, change.before) == (number, now.get(change.alias))
         now[change.alias] = change.after
-    assert {name: alias.version for name, alias in registry.aliases().items()} == now
+    there = {alias: version for alias, version in now.items() if version is not None}
+    assert {name: alias.version for name, alias in registry.aliases().items()} == there
 
 
 @pytest.mark.parametrize("action", ["set", "rollback"])
@@ -171,49 +165,47 @@ def test_kill_9_at_any_step_of_a_change(registry: Registry, versions: list[str],
     old, new = versions[:2]
     registry.set_alias("stable", new)
     registry.set_alias("stable", old)
-    moved = []
-    for calls in range(1, 7):
-        child = subprocess.run(
-            [sys.executable, "-c", CHANGE_AND_DIE, registry.path, new if action == "set" else "", str(calls)],
-            check=False,
-        )
-        assert child.returncode == (-signal.SIGKILL if calls < 6 else 0)
-        moved.append(registry.resolve("stable") == new)
-        check_history(registry)
-        assert registry.get("stable").damaged is None
-        registry.set_alias("canary", versions[calls % 4])
-        registry.set_alias("stable", new)
-        registry.set_alias("stable", old)
-        assert sorted(os.listdir(registry.path)) == ["aliases.json", "journal.jsonl", "versions"]
-        check_history(registry)
-    assert moved == [False] * 4 + [True] * 2
+    moved, step = [], 0
+    with Forks(CHANGE, registry.path, new if action == "set" else "") as forks:
+        while forks.killed_at_step(step := step + 1):
+            moved.append(registry.resolve("stable") == new)
+            check_history(registry)
+            assert registry.get("stable").damaged is None
+            registry.set_alias("canary", versions[step % 4])
+            registry.set_alias("stable", new)
+            registry.set_alias("stable", old)
+            assert sorted(os.listdir(registry.path)) == ["aliases.json", "journal.jsonl", "versions"]
+            check_history(registry)
+    assert moved == [False] * 4 + [True]
+    assert registry.resolve("stable") == new
 
 
 CHANGE_FOR_EVER = """
-import itertools, sys
+import itertools
 from recocore.registry import Registry
 registry, versions = Registry(sys.argv[1]), sys.argv[2:]
-print("ready", flush=True)
-for n in itertools.count():
+def change(n):
     registry.set_alias("stable", versions[n % 3])
     registry.set_alias(f"other-{n % 5}", versions[n % 2])
     registry.rollback("stable")
     registry.remove_alias(f"other-{n % 5}")
+def work():
+    for n in itertools.count():
+        change(n)
+change(0)
 """
 
 
 def test_kill_9_at_random_times_of_changes(registry: Registry, versions: list[str]) -> None:
     registry.set_alias("stable", versions[3])
     rng, made = random.Random(9), 0
-    for _ in range(5):
-        before = len(registry.history())
-        with spawn(CHANGE_FOR_EVER, registry.path, *versions) as child:
-            assert hear(child) == "ready"
-            time.sleep(rng.uniform(0.02, 0.3))
-            child.kill()
-        check_history(registry)
-        made += len(registry.history()) - before
-        registry.set_alias("stable", versions[0])
-        registry.set_alias("stable", versions[3])
-        check_history(registry)
+    with Forks(CHANGE_FOR_EVER, registry.path, *versions) as forks:
+        for _ in range(20):
+            before = len(registry.history())
+            forks.kill_after(rng.uniform(0.0, 0.12))
+            check_history(registry)
+            made += len(registry.history()) - before
+            registry.set_alias("stable", versions[0])
+            registry.set_alias("stable", versions[3])
+            check_history(registry)
     assert made > 5, "the kills came before the changes; the test shows little"

@@ -207,7 +207,7 @@ class Registry:
             current = current_alias(state, alias, expected)
             if current is not None and current.version == target:
                 return current
-            self._versions.manifest(target)  # still there
+            self._versions.require(target)  # still there
             return self._ledger.change(state, alias, target, "set").aliases[alias]
 
     def remove_alias(self, alias: str, *, expected: int | None = None) -> None:
