@@ -1,4 +1,4 @@
-"""`recocore registry` through the real console script."""
+"""`recocore registry`, in this process: the README's commands go through the real console script."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from recocore.cli import main
 from recocore.index import Index
 from recocore.registry import Registry
 
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
+    Answer = tuple[int, str, str]
+    Registered = Callable[..., Answer]
+
+
+@pytest.fixture
+def registered(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Registered:
+    """Runs a subcommand: its exit code, and what it printed to either end."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*arguments: object) -> Answer:
+        capsys.readouterr()
+        code = main(["registry", *map(str, arguments)])
+        return code, *capsys.readouterr()
+
+    return call
 
 
 @pytest.fixture(scope="session")
@@ -28,43 +44,52 @@ def other(run: Run, log: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
-def call(run: Run, *arguments: object) -> Any:
-    """What a command prints as JSON."""
-    done = run("registry", *arguments, "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    return json.loads(done.stdout)
+@pytest.fixture
+def asked(registered: Registered) -> Callable[..., Any]:
+    """Runs a subcommand: what it prints as JSON."""
+
+    def ask(*arguments: object) -> Any:
+        code, out, err = registered(*arguments, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    return ask
 
 
-def test_versions_go_in_and_aliases_move_and_come_back(run: Run, index: Path, other: Path, tmp_path: Path) -> None:
+def test_versions_go_in_and_aliases_move_and_come_back(
+    asked: Callable[..., Any], index: Path, other: Path, tmp_path: Path
+) -> None:
     models = tmp_path / "models"
     first, second = Index.load(index).version, Index.load(other).version
-    published = call(run, "publish", models, index, "--alias", "stable", "--who", "nightly job")
+    published = asked("publish", models, index, "--alias", "stable", "--who", "nightly job")
     assert (published["version"], published["aliases"], published["damaged"]) == (first, ["stable"], None)
     assert published["counts"]["items"] == len(Index.load(index).items)
-    assert call(run, "publish", models, other)["aliases"] == []
-    assert call(run, "alias", models, "canary", second)["generation"] == 2
-    moved = call(run, "alias", models, "stable", "canary", "--expected", 1)
+    assert asked("publish", models, other)["aliases"] == []
+    assert asked("alias", models, "canary", second)["generation"] == 2
+    moved = asked("alias", models, "stable", "canary", "--expected", 1)
     assert moved == {"alias": "stable", "version": second, "generation": 3}
-    listed = call(run, "list", models)
+    listed = asked("list", models)
     assert {info["version"]: info["aliases"] for info in listed["versions"]} == {
         first: [],
         second: ["canary", "stable"],
     }
     assert listed["aliases"]["stable"] == {"version": second, "generation": 3}
-    assert call(run, "rollback", models, "stable", "--who", "bob")["version"] == first
-    assert call(run, "alias", models, "canary", "--delete") == {"alias": "canary", "version": None}
-    history = call(run, "history", models, "stable")
+    assert asked("rollback", models, "stable", "--who", "bob")["version"] == first
+    assert asked("alias", models, "canary", "--delete") == {"alias": "canary", "version": None}
+    history = asked("history", models, "stable")
     assert [(change["who"], change["action"], change["to"]) for change in history][::2] == [
         ("nightly job", "set", first),
         ("bob", "rollback", first),
     ]
-    assert call(run, "prune", models, "--keep", 0) == {"removed": [second]}
-    assert call(run, "publish", models, other)["version"] == second
-    assert call(run, "remove", models, second) == {"removed": [second]}
+    assert asked("prune", models, "--keep", 0) == {"removed": [second]}
+    assert asked("publish", models, other)["version"] == second
+    assert asked("remove", models, second) == {"removed": [second]}
     assert list(Registry(models).aliases()) == ["stable"]
 
 
-def test_people_are_told_what_happened_and_what_comes_next(run: Run, index: Path, other: Path, tmp_path: Path) -> None:
+def test_people_are_told_what_happened_and_what_comes_next(
+    registered: Registered, index: Path, other: Path, tmp_path: Path
+) -> None:
     models = tmp_path / "models"
     first, second = Index.load(index).version, Index.load(other).version
     for arguments, said in (
@@ -76,24 +101,24 @@ def test_people_are_told_what_happened_and_what_comes_next(run: Run, index: Path
         (("remove", models, second), f"removed {second}\n"),
         (("alias", models, "stable", "--delete"), "removed stable\n"),
     ):
-        done = run("registry", *arguments)
-        assert (done.returncode, done.stderr, done.stdout) == (0, "", said)
+        assert registered(*arguments) == (0, said, "")
     shutil.copytree(other, models / "versions" / second)
     (models / "versions" / second / "manifest.json").write_text("{}")
     (models / "versions" / "notes").mkdir()
-    done = run("registry", "list", models, columns=200)
-    assert done.returncode == 0
-    assert first in done.stdout
-    assert "ItemKNN" in done.stdout
-    assert done.stderr.splitlines()[0] == "recocore: versions/notes is no version, and is left alone"
-    assert f"recocore: {second} is damaged: " in done.stderr
-    done = run("registry", "history", models, columns=200)
-    assert [line.split()[2:4] for line in done.stdout.splitlines() if "rollback" in line] == [["stable", "rollback"]]
+    code, out, err = registered("list", models)
+    assert code == 0
+    assert first in out
+    assert "ItemKNN" in out
+    assert err.splitlines()[0] == "recocore: versions/notes is no version, and is left alone"
+    assert f"recocore: {second} is damaged: " in err
+    code, out, err = registered("history", models)
+    assert (code, err) == (0, "")
+    assert [line.split()[2:4] for line in out.splitlines() if "rollback" in line] == [["stable", "rollback"]]
 
 
-def test_a_refusal_is_one_line_and_changes_nothing(run: Run, index: Path, tmp_path: Path) -> None:
+def test_a_refusal_is_one_line_and_changes_nothing(registered: Registered, index: Path, tmp_path: Path) -> None:
     models = tmp_path / "models"
-    version = call(run, "publish", models, index, "--alias", "stable")["version"]
+    version = Registry(models).publish(index, alias="stable").version
     before = Registry(models).watch_token()
     for arguments, code, message in (
         (("alias", models, "stable", version, "--expected", 7), 1, "expected stable to be of generation 7, got 1"),
@@ -109,18 +134,18 @@ def test_a_refusal_is_one_line_and_changes_nothing(run: Run, index: Path, tmp_pa
         (("publish", models, tmp_path / "absent"), 1, "there is no index here"),
         (("dance",), 2, "No such command 'dance'. (see `recocore registry --help`)"),
     ):
-        done = run("registry", *arguments)
-        assert (done.returncode, done.stdout) == (code, ""), done.stderr
-        assert done.stderr.startswith("recocore: error: ")
-        assert message in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+        assert registered(*arguments)[:2] == (code, "")
+        *_, err = registered(*arguments)
+        assert err.startswith("recocore: error: ")
+        assert message in err
+        assert len(err.splitlines()) == 1
     assert Registry(models).watch_token() == before
 
 
 @pytest.mark.parametrize("name", ["publish", "list", "alias", "rollback", "history", "remove", "prune"])
-def test_help_of_each_command_teaches_by_example(run: Run, name: str) -> None:
-    done = run("registry", name, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Examples:" in done.stdout
-    assert f"  recocore registry {name} models/" in done.stdout
-    assert f"\n  {name} " in run("registry", "--help").stdout
+def test_help_of_each_command_teaches_by_example(registered: Registered, name: str) -> None:
+    code, out, err = registered(name, "--help")
+    assert (code, err) == (0, "")
+    assert "Examples:" in out
+    assert f"  recocore registry {name} models/" in out
+    assert f"\n  {name} " in registered("--help")[1]

@@ -25,6 +25,7 @@ JOURNAL_NAME = "journal.jsonl"
 
 Action: TypeAlias = Literal["set", "remove", "rollback"]
 
+_ACTIONS: dict[str, Action] = {action: action for action in get_args(Action)}
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -163,10 +164,10 @@ def _parse(line: bytes, previous: str) -> tuple[AliasChange, str]:
         raise CorruptError("its digest does not match its content: it was changed after it was written")
     if take(body, "previous", str) != previous:
         raise CorruptError("it does not follow the line before")
-    action = take(body, "action", str)
+    action = _ACTIONS.get(take(body, "action", str))
     alias = take(body, "alias", str)
-    if action not in get_args(Action) or not is_alias(alias):
-        raise CorruptError(f"expected a change of an alias, got {action!r:.40} of {alias!r:.80}")
+    if action is None or not is_alias(alias):
+        raise CorruptError(f"expected a change of an alias, got {body['action']!r:.40} of {alias!r:.80}")
     change = AliasChange(
         generation=count(body, "generation"),
         time=_time(take(body, "time", str)),

@@ -298,8 +298,8 @@ class Registry:
             CorruptError: the alias file is damaged.
             OSError: the file system refuses.
         """
-        if not isinstance(keep, int) or isinstance(keep, bool) or keep < 0:
-            raise InvalidArgumentError(f"keep: expected a whole number of at least 0, got {keep!r}", field="keep")
+        if not _is_count(keep):
+            raise InvalidArgumentError(f"keep: expected a whole number of at least 0, got {keep!r:.80}", field="keep")
         with self._ledger.locked():
             sound = [info for info in self.list() if info.damaged is None]
             doomed = [info.version for info in sound[keep:] if not info.aliases]
@@ -348,11 +348,15 @@ class Registry:
 
 
 def _check_expected(expected: Any) -> None:
-    if expected is not None and (not isinstance(expected, int) or isinstance(expected, bool) or expected < 0):
+    if expected is not None and not _is_count(expected):
         raise InvalidArgumentError(
             f"expected: expected an alias's generation, 0 for no such alias, or None, got {expected!r:.80}",
             field="expected",
         )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _newest_first(info: VersionInfo) -> tuple[bool, float, str]:
