@@ -134,8 +134,8 @@ def test_a_refusal_is_one_line_and_changes_nothing(registered: Registered, index
         (("publish", models, tmp_path / "absent"), 1, "there is no index here"),
         (("dance",), 2, "No such command 'dance'. (see `recocore registry --help`)"),
     ):
-        assert registered(*arguments)[:2] == (code, "")
-        *_, err = registered(*arguments)
+        got, out, err = registered(*arguments)
+        assert (got, out) == (code, "")
         assert err.startswith("recocore: error: ")
         assert message in err
         assert len(err.splitlines()) == 1

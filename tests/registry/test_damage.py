@@ -131,7 +131,11 @@ def test_links_and_devices_are_neither_followed_nor_waited_for(
         path.write_text("")
     else:
         path.mkdir()
-    for call in (lambda: aliased.rollback("stable"), lambda: aliased.set_alias("stable", versions[0])):
+    calls: list[Callable[[], object]] = [
+        lambda: aliased.rollback("stable"),
+        lambda: aliased.set_alias("stable", versions[0]),
+    ]
+    for call in calls:
         with pytest.raises(CorruptError, match=f"models/{name}: expected a (plain file|folder)"):
             call()
     assert is_folder or elsewhere.read_bytes() == before
