@@ -183,13 +183,17 @@ def _table(case: CaseResult, results: Results) -> str:
     metrics = list(dict.fromkeys(name for entry in case.timed for name in entry.quality if name != results.work_unit))
     part = [one(results.part)] if results.part and case.parts > 1 else []
     need = ["of need"] if case.memory else []
-    columns = ["", "median", *part, "p95", "spread", "memory", *need, *metrics, "time / recocore's"]
+    of_roof = ["of the roof"] if case.roof else []
+    columns = ["", "median", *part, "p95", "spread", "memory", *need, *of_roof, *metrics, "time / recocore's"]
     head = "".join(f"<th>{escape(column)}</th>" for column in columns)
-    rows = "".join(_row(entry, metrics, case) for entry in sorted(case.timed, key=lambda entry: entry.times.median))
+    rows = "".join(
+        _row(entry, metrics, case, results.work_unit)
+        for entry in sorted(case.timed, key=lambda entry: entry.times.median)
+    )
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>' if rows else ""
 
 
-def _row(entry: Timed, metrics: list[str], case: CaseResult) -> str:
+def _row(entry: Timed, metrics: list[str], case: CaseResult, work_unit: str) -> str:
     own_version = next(iter(entry.versions.values()), "")
     cells = [
         f"{escape(entry.name)} <small>{escape(own_version)}</small>",
@@ -199,6 +203,7 @@ def _row(entry: Timed, metrics: list[str], case: CaseResult) -> str:
         seconds(entry.times.spread),
         memory(entry.peak_bytes),
         *([needs(entry.peak_bytes, case.memory)] if case.memory else []),
+        *([f"{case.part_of_roof(entry, work_unit):.2f}"] if case.roof else []),
         *(f"{entry.quality[name]:.3g}" if name in entry.quality else "" for name in metrics),
         _ratio(entry.ratio),
     ]
@@ -213,14 +218,15 @@ def _ratio(ratio: Ratio | None) -> str:
 def _rate(case: CaseResult, results: Results) -> str:
     """A sentence for recocore, and one for each of its other ways that says what work it did."""
     said = []
+    roof = case.roof or results.roof
     for entry in case.timed:
         if entry.name != OURS and results.work_unit not in entry.quality:
             continue
         work = case.work_of(entry, results.work_unit)
         own = work / entry.times.median
         line = f"{amount(work)} {results.work_unit}: {entry.name} does {rate(own, results.work_unit)}"
-        if results.roof is not None:
-            line += f", {own / results.roof.rate:.2f} times the roof of {rate(results.roof.rate)} ({results.roof.name})"
+        if roof is not None:
+            line += f", {own / roof.rate:.2f} times the roof of {rate(roof.rate)} ({roof.name})"
         said.append(escape(f"{line}."))
     return f'<p class="muted">{"<br>".join(said)}</p>' if said else ""
 

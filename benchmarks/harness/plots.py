@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
@@ -16,7 +17,7 @@ from benchmarks.harness.statistics import power_law
 from benchmarks.harness.words import amount, comparison, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.harness.results import CaseResult
     from benchmarks.harness.scenario import Race
@@ -56,28 +57,51 @@ _STYLE: Any = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    """A time with its name, what is said beside it, how far a bad run goes, and its colours inside and at the edge."""
+
+    name: str
+    seconds: float
+    p95: float
+    words: str
+    fill: str
+    edge: str
+
+
 def bars(case: CaseResult) -> str:
-    """The median time of every competitor, fastest first, with its ratio to recocore's on the bar."""
-    timed = sorted(case.timed, key=lambda entry: entry.times.median, reverse=True)
+    """The median time of every competitor, fastest first, with its ratio to recocore's on the bar.
+
+    The case's own roof, where it has one, stands among them as an outline: the time of the same work at its rate.
+    """
+    drawn = sorted(_bars(case), key=lambda bar: bar.seconds, reverse=True)
+    rows = range(len(drawn))
     with mpl.rc_context(_STYLE):
-        figure, axes = _figure(0.35 + 0.42 * len(timed))
-        colours = [_OURS if is_ours(entry.name) else _PEER for entry in timed]
-        medians = [entry.times.median for entry in timed]
-        axes.barh(range(len(timed)), medians, height=0.56, color=colours)
-        for row, entry in enumerate(timed):
+        figure, axes = _figure(0.35 + 0.42 * len(drawn))
+        fills, edges = [bar.fill for bar in drawn], [bar.edge for bar in drawn]
+        axes.barh(rows, [bar.seconds for bar in drawn], height=0.56, color=fills, edgecolor=edges)
+        for row, bar in enumerate(drawn):
             # The p95 as a thin line from the bar's end: what a bad run takes.
-            axes.plot([entry.times.median, entry.times.p95], [row, row], color=_MUTED, linewidth=1.4)
-            said = f": {comparison(entry.ratio.value)}" if entry.ratio and not is_ours(entry.name) else ""
-            end = max(entry.times.median, entry.times.p95)
-            axes.annotate(
-                f"{seconds(entry.times.median)}{said}", (end, row), (6, 0), textcoords="offset points", va="center"
-            )
-        axes.set_yticks(range(len(timed)), [entry.name for entry in timed])
-        axes.set_xlim(0, 2.1 * max(entry.times.p95 for entry in timed))
+            axes.plot([bar.seconds, bar.p95], [row, row], color=_MUTED, linewidth=1.4)
+            end = max(bar.seconds, bar.p95)
+            axes.annotate(bar.words, (end, row), (6, 0), textcoords="offset points", va="center")
+        axes.set_yticks(rows, [bar.name for bar in drawn])
+        axes.set_xlim(0, 2.1 * max(bar.p95 for bar in drawn))
         axes.tick_params(length=0)
         axes.set_xticks([])
         axes.spines["bottom"].set_visible(False)
         return _svg(figure, f"bars-{case.name}", f"Median times of {case.name}")
+
+
+def _bars(case: CaseResult) -> Iterator[_Bar]:
+    for entry in case.timed:
+        said = f": {comparison(entry.ratio.value)}" if entry.ratio and not is_ours(entry.name) else ""
+        colour = _OURS if is_ours(entry.name) else _PEER
+        median = entry.times.median
+        yield _Bar(entry.name, median, entry.times.p95, f"{seconds(median)}{said}", colour, "none")
+    if case.roof is not None:
+        taken = case.work / case.roof.rate
+        yield _Bar("roof", taken, taken, f"{seconds(taken)}: {case.roof.name}", "none", _MUTED)
 
 
 def curve(name: str, cases: Sequence[CaseResult], work_unit: str) -> str:

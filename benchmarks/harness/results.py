@@ -58,6 +58,19 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
+class Roof:
+    """A rate to hold a case's rate against.
+
+    Attributes:
+        name: what is counted.
+        rate: of them a second, with the run's threads.
+    """
+
+    name: str
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class CaseResult:
     """One case, measured.
 
@@ -72,6 +85,7 @@ class CaseResult:
         dropped: the others.
         parts: of a run.
         memory: what a run cannot do without, or None.
+        roof: measured on the case's inputs, or None.
     """
 
     name: str
@@ -84,6 +98,7 @@ class CaseResult:
     dropped: tuple[Dropped, ...]
     parts: int = 1
     memory: Memory | None = None
+    roof: Roof | None = None
 
     @property
     def ours(self) -> Timed | None:
@@ -94,6 +109,11 @@ class CaseResult:
         """The work that a competitor says it did, or else that of the case."""
         return entry.quality.get(work_unit) or self.work
 
+    def part_of_roof(self, entry: Timed, work_unit: str) -> float:
+        """A competitor's rate over that of the case's own roof, which has to be there."""
+        assert self.roof is not None
+        return self.work_of(entry, work_unit) / entry.times.median / self.roof.rate
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
@@ -101,19 +121,6 @@ class Skipped:
 
     name: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Roof:
-    """A rate to hold a case's rate against.
-
-    Attributes:
-        name: what is counted.
-        rate: of them a second, with the run's threads.
-    """
-
-    name: str
-    rate: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,7 @@ class Results:
         machine: where.
         threads: of every competitor.
         repeats: rounds.
-        roof: measured in the same run, or None.
+        roof: measured once in the same run, or None.
         cases: in order.
         skipped: cases that did not run.
         part: what a run consists of, or None.
@@ -180,9 +187,10 @@ class Results:
 
 
 def _case(value: dict[str, Any]) -> CaseResult:
-    memory = value.pop("memory", None)
+    memory, roof = value.pop("memory", None), value.pop("roof", None)
     return CaseResult(
         memory=Memory(**memory) if memory else None,
+        roof=Roof(**roof) if roof else None,
         timed=tuple(_timed(timed) for timed in value.pop("timed")),
         dropped=tuple(Dropped(**dropped) for dropped in value.pop("dropped")),
         **value,

@@ -24,6 +24,8 @@ P = TypeVar("P")
 # Threads of a run that spin on for a while after it must not meet the next competitor.
 _PAUSE = 0.05
 _ROOF_RUNS = 5
+# What a roof that is timed with a case's competitors is called among them: no file has such a name.
+_ROOF = "the roof"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,19 @@ def run_case(scenario: Scenario[P], case: Case[P], settings: Settings) -> CaseRe
                 accepted = result
             else:
                 result.unlink()  # some are gigabytes, and only the first is looked at again
-        timed = _time(case.name, verified, settings, dropped)
+        processes = {name: entry.process for name, entry in verified.items()}
+        amount = 0.0
+        if scenario.roof is not None and scenario.roof_in_cases:
+            settings.tell(f"{case.name}: preparing the roof")
+            process = open_until_done.enter_context(Process(scenario.roof[0], settings.threads, settings.limit, log))
+            try:
+                amount = _prepare_roof(process, inputs.files, parameters_of(case))
+            except CompetitorError as error:
+                dropped.append(Dropped(_ROOF, _reason(error)))
+            else:
+                processes[_ROOF] = process
+        seconds, peaks = _time(case.name, processes, settings, dropped)
+    beside = seconds.pop(_ROOF, None)
     return CaseResult(
         name=case.name,
         title=str(case.parameters),
@@ -96,23 +110,23 @@ def run_case(scenario: Scenario[P], case: Case[P], settings: Settings) -> CaseRe
         work=inputs.work,
         facts=inputs.facts,
         curve=case.curve,
-        timed=timed,
+        timed=_timed(verified, seconds, peaks),
         dropped=tuple(dropped),
         parts=inputs.parts,
         memory=inputs.memory,
+        roof=Roof(scenario.roof[1], amount / summarize(beside).median) if scenario.roof and beside else None,
     )
 
 
 def measure_roof(scenario: Scenario[P], settings: Settings) -> Roof | Dropped | None:
-    """The rate of the scenario's roof; why there is none, where it failed; None where the scenario has none."""
-    if scenario.roof is None:
+    """The rate of the scenario's roof; why there is none, where it failed; None where the scenario has none of its own."""
+    if scenario.roof is None or scenario.roof_in_cases:
         return None
     module, name = scenario.roof
     settings.tell(f"measuring the roof: {name}")
     with settings.log.open("ab") as log, Process(module, settings.threads, settings.limit, log) as process:
         try:
-            amount = float(process.prepare({}, {})["amount"])
-            process.run()
+            amount = _prepare_roof(process, {}, {})
             seconds = [process.run()[0] for _ in range(_ROOF_RUNS)]
         except CompetitorError as error:
             return Dropped(name, _reason(error))
@@ -123,6 +137,13 @@ def parameters_of(case: Case[P]) -> dict[str, Any]:
     """The parameters by name, as JSON takes them."""
     found: dict[str, Any] = asdict(case.parameters)  # type: ignore[call-overload]
     return found
+
+
+def _prepare_roof(process: Process, inputs: Mapping[str, Path], parameters: Mapping[str, Any]) -> float:
+    """Load it and run it once; gives the work of one run."""
+    amount = float(process.prepare(inputs, parameters)["amount"])
+    process.run()
+    return amount
 
 
 def _entrants(scenario: Scenario[P], case: Case[P]) -> dict[str, str]:
@@ -139,22 +160,31 @@ def _verify(
     return scenario.quality(case.parameters, inputs, result)
 
 
-def _time(case: str, verified: dict[str, _Verified], settings: Settings, dropped: list[Dropped]) -> tuple[Timed, ...]:
-    """Times everyone once a round, so that a noisy minute meets all alike."""
-    seconds: dict[str, list[float]] = {name: [] for name in verified}
-    peaks: dict[str, int] = dict.fromkeys(verified, 0)
+def _time(
+    case: str, processes: Mapping[str, Process], settings: Settings, dropped: list[Dropped]
+) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Times everyone once a round, so that a noisy minute meets all alike; gives seconds and peaks of memory."""
+    seconds: dict[str, list[float]] = {name: [] for name in processes}
+    peaks: dict[str, int] = dict.fromkeys(processes, 0)
     for turn in range(settings.repeats):
         for name in list(seconds):
             settings.tell(f"{case}: round {turn + 1} of {settings.repeats}, {name}")
             time.sleep(_PAUSE)
             try:
-                taken, peak = verified[name].process.run()
+                taken, peak = processes[name].run()
             except CompetitorError as error:
                 dropped.append(Dropped(name, f"{_reason(error)} (in round {turn + 1})"))
                 del seconds[name]
                 continue
             seconds[name].append(taken)
             peaks[name] = max(peaks[name], peak)
+    return seconds, peaks
+
+
+def _timed(
+    verified: Mapping[str, _Verified], seconds: Mapping[str, list[float]], peaks: Mapping[str, int]
+) -> tuple[Timed, ...]:
+    """The figures of everyone who came through all rounds."""
     timed = [
         Timed(
             name,

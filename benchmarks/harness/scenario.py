@@ -119,6 +119,7 @@ class Scenario(ABC, Generic[P]):
         work_unit: of `Inputs.work`, in the plural.
         drawn: the quality that is drawn against time, more being better; or None.
         roof: the module of a competitor whose rate bounds or scales the work, and what its rate is called; or None.
+        roof_in_cases: whether the roof is measured on the inputs of each case, in turn with its competitors, not once.
         part: what a run consists of equal parts of, such as an epoch; or None.
         races: the qualities of trajectories, by metric.
         repeats: rounds, unless the caller or --quick says otherwise.
@@ -131,6 +132,7 @@ class Scenario(ABC, Generic[P]):
     work_unit: ClassVar[str]
     drawn: ClassVar[str | None] = None
     roof: ClassVar[tuple[str, str] | None] = None
+    roof_in_cases: ClassVar[bool] = False
     part: ClassVar[str | None] = None
     races: ClassVar[Mapping[str, Race]] = {}
     repeats: ClassVar[int] = 7

@@ -37,8 +37,9 @@ def print_case(target: Console, case: CaseResult, scenario: Scenario[P], roof: R
     table.add_column("competitor", no_wrap=True)
     part = scenario.part if case.parts > 1 else None
     need = ("of need",) if case.memory else ()
+    of_roof = ("roof",) if case.roof else ()
     each = () if part is None else (one(part),)
-    for column in ("median", *each, "p95", "spread", "memory", *need):
+    for column in ("median", *each, "p95", "spread", "memory", *need, *of_roof):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("recocore is", justify="right", no_wrap=True)
     for timed in case.timed:
@@ -51,6 +52,7 @@ def print_case(target: Console, case: CaseResult, scenario: Scenario[P], roof: R
             seconds(taken.spread),
             memory(timed.peak_bytes),
             *((needs(timed.peak_bytes, case.memory),) if case.memory else ()),
+            *((f"{case.part_of_roof(timed, scenario.work_unit):.2f}",) if case.roof else ()),
             comparison(timed.ratio.value).removeprefix("recocore is ") if timed.ratio else "",
         )
     target.print(table)
@@ -60,6 +62,7 @@ def print_case(target: Console, case: CaseResult, scenario: Scenario[P], roof: R
             _print_race(target, raced)
     for dropped in case.dropped:
         target.print(f"  dropped {dropped.name}: {escape(dropped.reason)}", style="yellow", soft_wrap=True)
+    roof = case.roof or roof
     for timed in case.timed:
         if timed.name == OURS or scenario.work_unit in timed.quality:
             work = case.work_of(timed, scenario.work_unit)

@@ -11,6 +11,7 @@ from recocore import _native
 from recocore.csr import Csr
 from recocore.ops import similarity, topk
 from recocore.ops.als import als_half_epoch
+from recocore.retrieval import Retriever
 
 if TYPE_CHECKING:
     from pytest_benchmark.fixture import BenchmarkFixture
@@ -31,6 +32,13 @@ def test_topk(benchmark: BenchmarkFixture) -> None:
     items = rng.standard_normal((20_000, _FACTORS), np.float32)
     ids, _ = benchmark(topk, queries, items, 10)
     assert ids.shape == (200, 10)
+
+
+def test_retriever_one_query(benchmark: BenchmarkFixture) -> None:
+    rng = np.random.default_rng(0)
+    retriever = Retriever(rng.standard_normal((20_000, _FACTORS), np.float32))
+    ids, _ = benchmark(retriever.topk, rng.standard_normal((1, _FACTORS), np.float32), 10)
+    assert ids.shape == (1, 10)
 
 
 @pytest.mark.parametrize("solver", ["cholesky", "cg"])

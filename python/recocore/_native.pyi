@@ -1,6 +1,7 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
 from recocore.types import (
+    AnyArray,
     Float32Array,
     Float64Array,
     Int32Array,
@@ -73,14 +74,26 @@ def als_half_epoch_bytes(rows: int, cols: int, factors: int, num_threads: int = 
 def gram(factors: Float32Array, num_threads: int = 0) -> Float32Array: ...
 
 # bind_topk.cpp
+class PackedItems:
+    @staticmethod
+    def pack(items: Float32Array, num_threads: int = 0) -> PackedItems: ...
+    @staticmethod
+    def restore(items: Float32Array, arrays: dict[str, AnyArray]) -> PackedItems: ...
+    def arrays(self) -> dict[str, AnyArray]: ...
+    def __len__(self) -> int: ...
+
 def topk(
     queries: Float32Array,
-    items: Float32Array,
+    items: Float32Array | PackedItems,
     k: int,
     *,
     exclude: list[NativeRows] | None = None,
     block: Int32Array | None = None,
     allow: Int32Array | NativeRows | None = None,
+    metric: str = "inner_product",
+    biases: Float32Array | None = None,
+    thresholds: Float32Array | None = None,
+    precision: str = "auto",
     num_threads: int = 0,
     progress: Progress | None = None,
 ) -> tuple[Int32Array, Float32Array]: ...

@@ -5,7 +5,7 @@ from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 from benchmarks.harness.page import render
-from benchmarks.harness.results import Results
+from benchmarks.harness.results import Results, Roof
 from tests.benchmarks.made_up import results
 
 
@@ -17,6 +17,22 @@ def test_wins_and_losses_are_said_with_their_ratios() -> None:
     assert "12.2 s: recocore is 12.2× faster" in bars  # noqa: RUF001
     assert "500 ms: recocore is 2.00× slower" in bars  # noqa: RUF001
     assert "2.00 G steps: recocore does 2.00 G steps/s, 2.00 times the roof of 1.00 G/s (a step)" in page
+
+
+def test_a_roof_of_the_case_stands_among_its_bars_and_in_its_table() -> None:
+    small, *others = results().cases
+    page = render(replace(results(), cases=(replace(small, roof=Roof("a hop", 4e9)), *others)))
+    bars = page.split("<figure>")[1].split("</figure>")[0]
+    assert "500 ms: a hop" in bars
+    assert "2.00 G steps: recocore does 2.00 G steps/s, 0.50 times the roof of 4.00 G/s (a hop)" in page
+    table = page.split("<table>")[1].split("</table>")[0]
+    assert "<th>of the roof</th>" in table
+    assert [row.split("</td><td>")[5] for row in table.split("<tbody>")[1].split("</tr>")[:3]] == [
+        "1.00",
+        "0.50",
+        "0.04",
+    ]
+    assert "<th>of the roof</th>" not in render(results())
 
 
 def test_what_is_missing_is_named() -> None:

@@ -9,7 +9,7 @@ from benchmarks.harness.process import CompetitorError, Process
 from benchmarks.harness.results import Results, Roof
 from benchmarks.harness.runner import Settings, measure_roof, run_case
 from rich.console import Console
-from tests.benchmarks.fake.scenario import SCENARIO
+from tests.benchmarks.fake.scenario import ROOFED, SCENARIO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,6 +84,38 @@ def test_the_roof_is_a_rate(settings: Settings) -> None:
     roof = measure_roof(SCENARIO, settings)
     assert isinstance(roof, Roof)
     assert 0 < roof.rate <= 100 / 0.001
+
+
+def test_a_roof_in_cases_is_timed_in_turn_with_the_competitors(
+    settings: Settings, told: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = run_scenario(ROOFED, [CASES["good"]], settings, Console(width=120))
+    (case,) = found.cases
+    assert found.roof is None
+    assert [line for line in told if "roof" in line] == [
+        "good: preparing the roof",
+        *(f"good: round {turn} of 3, the roof" for turn in (1, 2, 3)),
+    ]
+    assert [entry.name for entry in case.timed] == ["recocore", "slow"]
+    assert case.roof is not None
+    assert case.roof.name == "an addition"
+    assert 0 < case.roof.rate <= 100 / 0.001
+    ours = case.timed[0]
+    assert case.part_of_roof(ours, "additions") == 10 / ours.times.median / case.roof.rate
+    printed = capsys.readouterr().out
+    assert f" {case.part_of_roof(ours, 'additions'):.2f} " in printed
+    assert "times the roof" in printed
+    assert Results.from_json(found.to_json()) == found
+
+
+def test_a_roof_in_cases_that_fails_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(ROOFED), "roof", ("tests.benchmarks.fake.competitor_missing", "an addition"))
+    result = run_case(ROOFED, CASES["good"], settings)
+    assert result.roof is None
+    assert [(dropped.name, dropped.reason) for dropped in result.dropped] == [
+        ("the roof", "a_library_that_nobody_has is not installed")
+    ]
+    assert [entry.name for entry in result.timed] == ["recocore", "slow"]
 
 
 def test_a_competitor_that_hangs_is_given_up(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ def test_the_manifest_is_readable(saved: Path) -> None:
 
 def test_numpy_reads_the_arrays_too(saved: Path) -> None:
     for file in saved.glob("*.npy"):
-        assert np.load(file, allow_pickle=False).dtype.str in {"<f4", "<f8", "<i4", "<i8"}
+        assert np.load(file, allow_pickle=False).dtype.str in {"<f4", "<f8", "<i4", "<i8", "|i1"}
 
 
 def test_version_follows_content(log: Interactions, fitted: Fit, factors: Index) -> None:

@@ -5,8 +5,15 @@
 
 namespace recocore {
 
-/// Instruction sets that kernels exist for, from the plainest to the widest.
-enum class Isa { scalar, avx2, avx512 };
+/// Instruction sets that kernels exist for, from the plainest to the widest; each has all of those before it. Kernels
+/// that gain nothing from a later one run those of an earlier one.
+enum class Isa {
+  scalar,
+  avx2,         ///< with FMA
+  avx512,       ///< F, BW, DQ and VL
+  avx512_vnni,  ///< products of bytes summed up in 32 bits
+  amx,          ///< tiles of bytes, which the system has to grant a process
+};
 
 [[nodiscard]] std::string_view to_string(Isa isa) noexcept;
 

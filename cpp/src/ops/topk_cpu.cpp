@@ -1,67 +1,185 @@
+// Chooses how a top-k problem is solved; the ways are in ops/topk.
 #include "ops/topk_cpu.hpp"
 
 #include <algorithm>
-#include <memory>
+#include <cmath>
 #include <optional>
 #include <vector>
 
+#include "base/per_worker.hpp"
 #include "kernels/dense/kernel.hpp"
+#include "kernels/scan/kernel.hpp"
+#include "ops/topk/direct.hpp"
+#include "ops/topk/exclusions.hpp"
+#include "ops/topk/query_bounds.hpp"
+#include "ops/topk/scan.hpp"
+#include "recocore/error.hpp"
+#include "recocore/memory.hpp"
 #include "recocore/selection.hpp"
 
 namespace recocore {
 namespace {
 
-// Queries that share one pass over the items, so that a block of items is read from cache by all of them.
-constexpr std::int64_t kQueryBlock = 8;
-// Items of a block: 256 rows of 64 floats are 64 KiB, half of a small L2.
-constexpr std::int64_t kItemBlock = 256;
+// Up to so many queries are scanned one by one: a panel takes as long for one as for sixteen.
+constexpr std::int64_t kFewQueries = 4;
+// Fewer queries than this do not repay packing the items first.
+constexpr std::int64_t kQueriesToPack = 128;
+// Items worth more than one thread, in values: some ten microseconds of work.
+constexpr std::int64_t kValuesToSlice = 1 << 17;
+// Scoring a pair that passed a scan takes some thirty times as long as scanning it, and four times as long as scoring
+// it in a loop over all pairs (f = 128). So where more than one pair in so many would pass, all are scored.
+constexpr std::int64_t kPairsPerPass = 5;
+// Queries of a chunk: as many as reuse each block of items well, in a part of a second-level cache.
+constexpr std::int64_t kMaxChunk = 384;
+constexpr std::int64_t kPanelBytes = 192 * 1024;
+// What the candidates of a chunk may take; for a large k chunks get small.
+constexpr std::int64_t kCandidateBytes = 4 * 1024 * 1024;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-/// One thread's working memory.
-struct Worker {
-  Worker(const CandidateFilter& filter, std::int64_t n_items, std::int64_t k)
-      : selectors(kQueryBlock, TopkSelector(k)) {
-    if (!filter.empty()) filters.resize(kQueryBlock, RowFilter(filter, n_items));
-  }
+double squared_length(std::span<const float> row) noexcept {
+  double sum = 0;
+  for (const float v : row) sum += static_cast<double>(v) * v;
+  return sum;
+}
 
-  std::vector<TopkSelector> selectors;
-  std::vector<RowFilter> filters;  // one a query of the block; empty when everything passes
-};
+/// Whether so many would pass a scan that it spares nothing: about k (1 + ln(m / k)) do in any order.
+bool few_for(std::int64_t k, std::int64_t positions) noexcept {
+  if (k >= positions) return true;
+  const double ratio = static_cast<double>(positions) / static_cast<double>(std::max<std::int64_t>(k, 1));
+  return static_cast<double>(k + 32) * (1 + std::log(ratio)) * kPairsPerPass > static_cast<double>(positions);
+}
+
+std::int64_t divided_up(std::int64_t a, std::int64_t b) noexcept {
+  return (a + b - 1) / b;
+}
+
+/// The shared allow-list without repetitions: positions in the order of a scan, or items.
+std::vector<std::int32_t> list_positions(std::span<const std::int32_t> allowed, const ItemCodes* codes,
+                                         std::int64_t n_items) {
+  ItemSet met(n_items);
+  std::vector<std::int32_t> listed;
+  listed.reserve(allowed.size());
+  for (const std::int32_t item : allowed)
+    if (met.insert(item)) listed.push_back(codes == nullptr ? item : codes->positions[at(item)]);
+  std::sort(listed.begin(), listed.end());
+  return listed;
+}
+
+double greatest_length(MatrixView<const float> items, const Execution& execution) {
+  constexpr std::int64_t kGrain = 512;
+  std::vector<double> greatest(at(divided_up(items.rows, kGrain)));
+  parallel_for(execution, items.rows, kGrain, [&](std::int64_t begin, std::int64_t end, int) {
+    checkpoint();
+    for (std::int64_t i = begin; i < end; ++i)
+      greatest[at(begin / kGrain)] = std::max(greatest[at(begin / kGrain)], squared_length(items.row(i)));
+  });
+  return greatest.empty() ? 0 : std::sqrt(*std::max_element(greatest.begin(), greatest.end()));
+}
+
+ItemBounds measure(const TopkProblem& problem, const Execution& execution) {
+  ItemBounds found;
+  if (problem.metric == Metric::cosine) {
+    found.length = 1;
+    return found;
+  }
+  if (problem.codes == nullptr) {
+    found.length = greatest_length(problem.items, execution);
+  } else if (!problem.codes->lengths.empty()) {
+    found.length = problem.codes->lengths[0];
+  }
+  if (problem.metric == Metric::euclidean) found.bias = found.length * found.length / 2;
+  for (const float bias : problem.biases) {
+    found.bias = std::max(found.bias, std::fabs(static_cast<double>(bias)));
+    found.top_bias = std::max(found.top_bias, static_cast<double>(bias));
+  }
+  return found;
+}
+
+/// Whether every sum of the problem stays far from overflowing.
+bool bounded(const TopkProblem& problem, const ItemBounds& items) noexcept {
+  for (std::int64_t q = 0; q < problem.queries.rows; ++q)
+    if (!QueryBounds(problem.queries.row(q), problem.metric, items).bounded()) return false;
+  return true;
+}
+
+bool worth_packing(const TopkProblem& problem, std::int64_t positions) {
+  // Below 32 values a row of codes is mostly padding.
+  return problem.precision == Precision::automatic && problem.queries.rows >= kQueriesToPack &&
+         problem.items.cols >= 32 && problem.items.cols <= 1 << 16 && positions >= 4096 &&
+         positions > problem.items.rows / 4 && kernels::scan().prefers_codes &&
+         problem.items.rows * (problem.items.cols + 128) < available_memory() / 4;
+}
+
+std::int64_t slices_for(std::int64_t tasks, std::int64_t values, int threads) noexcept {
+  return tasks < 2 * threads && values >= kValuesToSlice ? threads : 1;
+}
+
+std::int64_t chunk_of(const TopkProblem& problem, std::int64_t k, bool by_codes, int threads) noexcept {
+  const std::int64_t n = problem.queries.rows;
+  if (by_codes && n <= kFewQueries) return 1;
+  const std::int64_t bytes = by_codes ? problem.codes->codes.cols : 4 * problem.items.cols;
+  const std::int64_t room = std::min({kMaxChunk, kPanelBytes / std::max<std::int64_t>(bytes, 1),
+                                      kCandidateBytes / (24 * (k + 32)), divided_up(n, 4 * threads)});
+  return std::max<std::int64_t>(room / kernels::kQueryLanes, 1) * kernels::kQueryLanes;
+}
+
+void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<std::int32_t> ids,
+           MatrixView<float> scores, const Execution& execution) {
+  const int threads = resolve_threads(execution.num_threads);
+  const std::int64_t n = problem.queries.rows;
+  std::vector<std::int32_t> listed;
+  if (filter.allow_shared) listed = list_positions(*filter.allow_shared, problem.codes, problem.items.rows);
+  const std::int64_t positions = filter.allow_shared ? std::ssize(listed) : problem.items.rows;
+  // Below 16 values a row of codes is mostly padding. Cosines have no scan of floats.
+  const bool by_codes =
+      problem.codes != nullptr && problem.precision == Precision::automatic &&
+      (problem.metric == Metric::cosine || (problem.items.cols >= 16 && kernels::scan().prefers_codes));
+
+  const auto directly = [&] {
+    if (problem.codes != nullptr)
+      for (std::int32_t& position : listed) position = problem.codes->order[at(position)];
+    const std::span<const std::int32_t> items = listed;
+    rank_all(problem, filter, filter.allow_shared ? &items : nullptr,
+             slices_for(n, positions * problem.items.cols, threads), ids, scores, execution);
+  };
+  if (!by_codes && (n <= kFewQueries || problem.metric == Metric::cosine)) return directly();
+  if (few_for(ids.cols, positions)) return directly();
+  const ItemBounds bounds = measure(problem, execution);
+  if (!bounded(problem, bounds)) return directly();
+  ScanPlan plan{bounds, listed, positions, chunk_of(problem, ids.cols, by_codes, threads), 1};
+  plan.slices = slices_for(divided_up(n, plan.chunk), positions * problem.items.cols, threads);
+  (by_codes ? scan_codes : scan_floats)(problem, filter, plan, ids, scores, execution);
+}
 
 }  // namespace
 
-void topk_cpu(MatrixView<const float> queries, MatrixView<const float> items, const CandidateFilter& filter,
-              MatrixView<std::int32_t> ids, MatrixView<float> scores, const Execution& execution) {
-  const auto& kernel = kernels::dense();
-  std::vector<std::unique_ptr<Worker>> workers(at(resolve_threads(execution.num_threads)));
-  parallel_for(execution, queries.rows, kQueryBlock, [&](std::int64_t begin, std::int64_t end, int thread) {
-    auto& worker = workers[at(thread)];
-    if (!worker) worker = std::make_unique<Worker>(filter, items.rows, ids.cols);
-    if (!worker->filters.empty())
-      for (std::int64_t q = begin; q < end; ++q) worker->filters[at(q - begin)].begin_row(q);
-    for (std::int64_t first = 0; first < items.rows; first += kItemBlock) {
-      checkpoint();
-      const std::int64_t last = std::min(first + kItemBlock, items.rows);
-      for (std::int64_t q = begin; q < end; ++q) {
-        TopkSelector& selector = worker->selectors[at(q - begin)];
-        const float* query = queries.row(q).data();
-        for (std::int64_t i = first; i < last; ++i) {
-          const float score = kernel.dot_f32(query, items.row(i).data(), items.cols);
-          if (score < selector.bound()) continue;
-          const auto id = static_cast<std::int32_t>(i);
-          if (worker->filters.empty() || worker->filters[at(q - begin)].admits(id)) selector.offer(score, id);
-        }
-      }
-    }
-    for (std::int64_t q = begin; q < end; ++q) worker->selectors[at(q - begin)].take_sorted(ids.row(q), scores.row(q));
-  });
+void topk_cpu(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<std::int32_t> ids,
+              MatrixView<float> scores, const Execution& execution) {
+  if (ids.rows == 0 || ids.cols == 0) return;
+  if (filter.allow) return rank_allowed(problem, filter, ids, scores, execution);
+  const std::int64_t positions = filter.allow_shared ? std::ssize(*filter.allow_shared) : problem.items.rows;
+  if (problem.codes != nullptr || !worth_packing(problem, positions) || few_for(ids.cols, positions))
+    return solve(problem, filter, ids, scores, execution);
+  TopkProblem with_codes = problem;
+  OwnedItemCodes packed;
+  try {
+    packed = pack_items(problem.items, execution);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::unsupported) throw;
+    return solve(problem, filter, ids, scores, execution);
+  }
+  const ItemCodes codes = packed.view();
+  with_codes.codes = &codes;
+  solve(with_codes, filter, ids, scores, execution);
 }
 
 void score_all_cpu(MatrixView<const float> queries, MatrixView<const float> items, MatrixView<float> scores,
                    const Execution& execution) {
+  // Queries that share one pass over the items.
+  constexpr std::int64_t kQueryBlock = 8;
   const auto& kernel = kernels::dense();
   parallel_for(execution, queries.rows, kQueryBlock, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t q = begin; q < end; ++q) {

@@ -5,8 +5,8 @@
 
 namespace recocore {
 
-void topk_cpu(MatrixView<const float> queries, MatrixView<const float> items, const CandidateFilter& filter,
-              MatrixView<std::int32_t> ids, MatrixView<float> scores, const Execution& execution);
+void topk_cpu(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<std::int32_t> ids,
+              MatrixView<float> scores, const Execution& execution);
 
 void score_all_cpu(MatrixView<const float> queries, MatrixView<const float> items, MatrixView<float> scores,
                    const Execution& execution);

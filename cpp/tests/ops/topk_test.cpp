@@ -33,8 +33,10 @@ Ranking ranked(const std::vector<float>& queries, const std::vector<float>& item
   const std::int64_t n = std::ssize(queries) / f;
   Ranking result{std::vector<std::int32_t>(static_cast<std::size_t>(n * k)),
                  std::vector<float>(static_cast<std::size_t>(n * k))};
-  recocore::topk({queries.data(), n, f}, {items.data(), std::ssize(items) / f, f}, filter, {result.ids.data(), n, k},
-                 {result.scores.data(), n, k}, {threads});
+  recocore::TopkProblem problem;
+  problem.queries = {queries.data(), n, f};
+  problem.items = {items.data(), std::ssize(items) / f, f};
+  recocore::topk(problem, filter, {result.ids.data(), n, k}, {result.scores.data(), n, k}, {threads});
   return result;
 }
 
@@ -113,4 +115,86 @@ TEST_CASE("an overflow to NaN is not returned, and a NaN in the input is named")
   CHECK(std::find(result.ids.begin(), result.ids.end(), 1) != result.ids.end());
   CHECK_THROWS_WITH_AS(ranked({1, 1}, {1, std::numeric_limits<float>::quiet_NaN()}, 1, 1, {}, 1),
                        "items: expected finite values, got nan in row 1", recocore::Error);
+}
+
+namespace {
+
+/// Values of many sizes, with rows of zeros and rows that repeat.
+std::vector<float> uneven_matrix(std::int64_t rows, std::int64_t cols, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> value;
+  std::uniform_int_distribution<int> exponent(-20, 20);
+  std::vector<float> values(static_cast<std::size_t>(rows * cols));
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float scale = r % 10 == 3 ? 0 : std::ldexp(1.0F, exponent(generator));
+    for (std::int64_t d = 0; d < cols; ++d)
+      values[static_cast<std::size_t>(r * cols + d)] =
+          r % 10 == 7 ? values[static_cast<std::size_t>((r - 1) * cols + d)] : scale * value(generator);
+  }
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("packed items, floats and every pair scored give the same bytes, under every metric and filter") {
+  using recocore::Metric;
+  using recocore::Precision;
+  for (const std::int64_t f : {1, 16, 40, 70}) {
+    for (const std::int64_t n : {1, 3, 37}) {
+      const std::int64_t m = 2100;
+      const auto queries = uneven_matrix(n, f, 5);
+      const auto items = uneven_matrix(m, f, 6);
+      const auto packed = recocore::pack_items({items.data(), m, f}, {2});
+      const auto codes = packed.view();
+      recocore::validate(codes, {items.data(), m, f});
+      std::vector<float> biases(static_cast<std::size_t>(m));
+      for (std::size_t i = 0; i < biases.size(); ++i) biases[i] = static_cast<float>(i % 13) - 6;
+      std::vector<std::int32_t> allowed;
+      for (std::int32_t i = 0; i < m; i += 3) allowed.push_back(i);
+      std::vector<std::int32_t> everything(static_cast<std::size_t>(m));
+      for (std::int32_t i = 0; i < m; ++i) everything[static_cast<std::size_t>(i)] = i;
+      std::vector<std::int64_t> indptr(static_cast<std::size_t>(n) + 1);
+      std::vector<std::int32_t> all_rows;
+      for (std::int64_t q = 0; q < n; ++q) {
+        all_rows.insert(all_rows.end(), everything.begin(), everything.end());
+        indptr[static_cast<std::size_t>(q) + 1] = std::ssize(all_rows);
+      }
+      const std::vector<std::int32_t> block{0, 5, 6, 7, 2000};
+      for (const Metric metric : {Metric::inner_product, Metric::cosine, Metric::euclidean}) {
+        for (const bool some : {false, true}) {
+          CandidateFilter filter;
+          if (some) {
+            filter.allow_shared = allowed;
+            filter.block = block;
+          }
+          const auto solve = [&](std::int64_t k, Precision precision, bool one_by_one, int threads) {
+            recocore::TopkProblem problem;
+            problem.queries = {queries.data(), n, f};
+            problem.items = {items.data(), m, f};
+            problem.metric = metric;
+            problem.codes = &codes;
+            problem.precision = precision;
+            if (metric == Metric::inner_product && some) problem.biases = biases;
+            CandidateFilter given = filter;
+            // Lists of each query's own are scored one by one.
+            if (one_by_one) given.allow = recocore::RowsOf{{n, m, indptr, all_rows}, {}};
+            Ranking result{std::vector<std::int32_t>(static_cast<std::size_t>(n * k)),
+                           std::vector<float>(static_cast<std::size_t>(n * k))};
+            recocore::topk(problem, given, {result.ids.data(), n, k}, {result.scores.data(), n, k}, {threads});
+            return result;
+          };
+          for (const std::int64_t k : {0, 1, 12, 60}) {
+            const Ranking expected = solve(k, Precision::float32, true, 1);
+            for (const Precision precision : {Precision::automatic, Precision::float32}) {
+              for (const int threads : {1, 3}) {
+                const Ranking found = solve(k, precision, false, threads);
+                CHECK(found.ids == expected.ids);
+                CHECK(found.scores == expected.scores);
+              }
+            }
+          }
+        }
+      }
+    }
+  }
 }

@@ -34,15 +34,18 @@ def topk(
         items: float32 `[m, f]`, C-contiguous, finite.
         k: how many for each query, at least 1; may exceed m.
         exclude: items that must not come back: a sparse `[n, m]` with a row for each query (stored entries count,
-            whatever their value) or integer ids for every query.
-        allow: the only items that may come back, in the same two forms.
+            whatever their value), or for every query integer ids or a mask, bool `[m]`.
+        allow: the only items that may come back, in the same forms. Masks of categories, stock or price bands combine
+            with `&` and `|` before they are handed over.
         num_threads: 0 is one for each core. The result does not depend on it.
-        precision: "auto" or "float32"; the result is that of float32 either way.
+        precision: "auto" scans 8-bit codes of the items where that is faster and scores what they let through;
+            "float32" scans floats. The result is the same to the bit.
         progress: told the part done; an exception that it raises stops the search.
 
     Returns:
         ids int32 and scores float32, both `[n, k]`: score descending, then id ascending; -1 and -inf where fewer than k
-        items may come back. Computed scores may differ by rounding between instruction sets. O(n m f).
+        items may come back. Computed scores may differ by rounding between instruction sets. O(n m f). For one catalogue
+        and many calls, `recocore.retrieval.Retriever` prepares the items once.
 
     Raises:
         InvalidArgumentError: a shape, dtype or id that does not fit, or a value that is not finite (its row is named).
@@ -68,6 +71,7 @@ def topk(
         block=shared,
         allow=candidate_list(allow, shape, "allow"),
         num_threads=threads(num_threads),
+        precision=precision,
         progress=progress,
     )
 
@@ -85,7 +89,7 @@ def candidate_list(value: Any, shape: tuple[int, int], argument: str) -> Int32Ar
     """An allow- or block-list as the extension takes it: ids for every query or a CSR row for each.
 
     Raises:
-        InvalidArgumentError: neither integers in [0, columns) nor a sparse matrix of `shape`.
+        InvalidArgumentError: neither integers in [0, columns), nor a mask of all columns, nor a sparse matrix of `shape`.
     """
     if value is None:
         return None
@@ -98,6 +102,12 @@ def candidate_list(value: Any, shape: tuple[int, int], argument: str) -> Int32Ar
             )
         return value.native, None
     ids = np.asarray(value)
+    if ids.dtype == bool:
+        if ids.shape != shape[1:]:
+            raise InvalidArgumentError(
+                f"{argument}: expected a mask of {shape[1]} items, got {list(ids.shape)} booleans", field=argument
+            )
+        return np.flatnonzero(ids).astype(np.int32)
     if ids.size == 0:
         return np.empty(0, np.int32)
     if ids.ndim != 1 or ids.dtype.kind not in "iu":

@@ -44,6 +44,16 @@ def take_finite(
     return array
 
 
+def prefixed(prefix: str, arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """The arrays under names that start with `prefix`."""
+    return {prefix + name: array for name, array in arrays.items()}
+
+
+def of_prefix(prefix: str, arrays: Mapping[str, AnyArray]) -> dict[str, AnyArray]:
+    """The arrays whose names start with `prefix`, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
 def csr_arrays(prefix: str, matrix: Csr) -> dict[str, AnyArray]:
     """The arrays of a sparse matrix under names that start with `prefix`."""
     return {

@@ -9,7 +9,8 @@ import numpy as np
 
 from recocore import _native
 from recocore.recommendations import Contribution, Recommendations
-from recocore.scoring.arrays import take_finite
+from recocore.retrieval import Retriever
+from recocore.scoring.arrays import of_prefix, prefixed, take_finite
 from recocore.scoring.base import itself, met
 from recocore.scoring.contributions import heaviest
 
@@ -57,22 +58,13 @@ class FactorScorer:
         self, users: Int32Array, k: int, candidates: CandidateFilter, num_threads: int = 0
     ) -> Recommendations:
         """The k items with the largest inner product for each user."""
-        found = _native.topk(
-            self.user_factors[users],
-            self.item_factors,
-            k,
-            **candidates.native(self.interactions, users),
-            num_threads=num_threads,
-        )
-        return Recommendations(*found)
+        lists = candidates.native(self.interactions, users)
+        return Recommendations(*self._by_product.search(self.user_factors[users], k, lists, num_threads))
 
     def similar_items(self, items: Int32Array, k: int, num_threads: int = 0) -> Recommendations:
         """The k items whose factors have the largest cosine with each item's."""
-        directions = self._item_directions
-        found = _native.topk(
-            directions[items], directions, k, **itself(items, len(directions)), num_threads=num_threads
-        )
-        return Recommendations(*found)
+        vectors = np.ascontiguousarray(self._item_vectors()[items])
+        return Recommendations(*self._by_cosine.search(vectors, k, itself(items, len(self.item_factors)), num_threads))
 
     def score(self, users: Int32Array, items: Int32Array) -> Float32Array:
         """Inner products, float32 `[len(users), len(items)]`."""
@@ -100,12 +92,16 @@ class FactorScorer:
         return [heaviest(own, pulls * (y @ column), limit) for column in projected.T]
 
     def arrays(self) -> dict[str, AnyArray]:
-        """user_factors, item_factors, objective."""
-        return {
+        """user_factors, item_factors, objective, and the items as they are prepared for retrieval."""
+        fitted: dict[str, AnyArray] = {
             "user_factors": self.user_factors,
             "item_factors": self.item_factors,
             "objective": self.objective,
         }
+        # What is not finite cannot be prepared; whoever stores the arrays refuses it by name.
+        if np.isfinite(self.item_factors).all():
+            fitted |= prefixed("retrieval_", self._by_product.arrays())
+        return fitted
 
     @classmethod
     def from_arrays(cls, interactions: Csr, arrays: Mapping[str, AnyArray]) -> Self:
@@ -114,15 +110,19 @@ class FactorScorer:
         user_factors = take_finite(arrays, "user_factors", np.float32, (n_users, None))
         item_factors = take_finite(arrays, "item_factors", np.float32, (n_items, user_factors.shape[1]))
         objective = take_finite(arrays, "objective", np.float64, (None,))
-        return cls(interactions, user_factors, item_factors, objective)
+        scorer = cls(interactions, user_factors, item_factors, objective)
+        scorer._by_product = Retriever.from_arrays(item_factors, of_prefix("retrieval_", arrays))
+        return scorer
 
     @cached_property
-    def _item_directions(self) -> Float32Array:
-        vectors = self._item_vectors()
-        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        directions = np.zeros(vectors.shape, np.float32)
-        np.divide(vectors, norms, out=directions, where=norms > 0)
-        return directions
+    def _by_product(self) -> Retriever:
+        """The items as they are ranked for users."""
+        return Retriever(self.item_factors)
+
+    @cached_property
+    def _by_cosine(self) -> Retriever:
+        """The items as they are compared with each other."""
+        return self._by_product.with_metric("cosine")
 
     def _user_vectors(self) -> Float32Array:
         """What makes a user's ranking their own."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
 from recocore.errors import CorruptError
-from recocore.scoring.arrays import take
+from recocore.retrieval import Retriever
+from recocore.scoring.arrays import of_prefix, prefixed, take
 from recocore.scoring.contributions import heaviest
 from recocore.scoring.factors import FactorScorer
 
@@ -48,6 +50,13 @@ class RatingScorer(FactorScorer):
         projected = np.linalg.solve(system, self.item_factors[items, :-1].T.astype(np.float64))
         return [heaviest(own, pulls * (design @ column), limit) for column in projected.T]
 
+    def arrays(self) -> dict[str, AnyArray]:
+        """Those of `FactorScorer`, and the items without bias as they are prepared for comparison."""
+        fitted = super().arrays()
+        if np.isfinite(self.item_factors).all():
+            fitted |= prefixed("likeness_", self._by_cosine.arrays())
+        return fitted
+
     @classmethod
     def from_arrays(cls, interactions: Csr, arrays: Mapping[str, AnyArray]) -> Self:
         """The scorer again from what `arrays` gave."""
@@ -55,7 +64,13 @@ class RatingScorer(FactorScorer):
         found = super().from_arrays(interactions, arrays)
         if found.user_factors.shape[1] < 3:
             raise CorruptError(f"user_factors: expected at least 3 columns, got {found.user_factors.shape[1]}")
+        found._by_cosine = Retriever.from_arrays(found._item_vectors(), of_prefix("likeness_", arrays), metric="cosine")
         return found
+
+    @cached_property
+    def _by_cosine(self) -> Retriever:
+        # The constant 1 and the bias would make all items alike.
+        return Retriever(self._item_vectors(), metric="cosine")
 
     def _user_vectors(self) -> Float32Array:
         return self.user_factors[:, 1:-1]

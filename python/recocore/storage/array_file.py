@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from recocore.types import AnyArray
 
 # Every dtype that is stored; little-endian, so that a file means the same everywhere.
-DTYPES = ("<f4", "<f8", "<i4", "<i8")
+DTYPES = ("<f4", "<f8", "<i4", "<i8", "|i1")
 
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEADER = re.compile(rb"\{'descr': '(.+)', 'fortran_order': False, 'shape': \((\d*)(?:,|, (\d+))\), \} *\n")

@@ -55,4 +55,9 @@ class FakeScenario(Scenario[Parameters]):
         return {"charm": 0.5}
 
 
+class RoofedScenario(FakeScenario):
+    roof_in_cases: ClassVar[bool] = True
+
+
 SCENARIO = FakeScenario()
+ROOFED = RoofedScenario()

@@ -27,6 +27,21 @@ float dot_f32(const float* x, const float* y, std::int64_t n) noexcept {
   return sum_lanes(_mm256_add_ps(sum0, sum1)) + tail;
 }
 
+float squared_distance_f32(const float* x, const float* y, std::int64_t n) noexcept {
+  __m256 sum0 = _mm256_setzero_ps();
+  __m256 sum1 = _mm256_setzero_ps();
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const __m256 low = _mm256_sub_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(y + i));
+    const __m256 high = _mm256_sub_ps(_mm256_loadu_ps(x + i + 8), _mm256_loadu_ps(y + i + 8));
+    sum0 = _mm256_fmadd_ps(low, low, sum0);
+    sum1 = _mm256_fmadd_ps(high, high, sum1);
+  }
+  float tail = 0;
+  for (; i < n; ++i) tail += (x[i] - y[i]) * (x[i] - y[i]);
+  return sum_lanes(_mm256_add_ps(sum0, sum1)) + tail;
+}
+
 void axpy_f32(float a, const float* x, float* y, std::int64_t n) noexcept {
   const __m256 factor = _mm256_set1_ps(a);
   std::int64_t i = 0;
@@ -38,6 +53,6 @@ void axpy_f32(float a, const float* x, float* y, std::int64_t n) noexcept {
 }  // namespace
 }  // namespace avx2
 
-const DenseKernels dense_avx2{"avx2", avx2::dot_f32, avx2::axpy_f32};
+const DenseKernels dense_avx2{"avx2", avx2::dot_f32, avx2::squared_distance_f32, avx2::axpy_f32};
 
 }  // namespace recocore::kernels

@@ -15,6 +15,9 @@ struct DenseKernels {
   /// Sum of x[i] * y[i] over n elements.
   float (*dot_f32)(const float* x, const float* y, std::int64_t n) noexcept;
 
+  /// Sum of (x[i] - y[i])^2 over n elements.
+  float (*squared_distance_f32)(const float* x, const float* y, std::int64_t n) noexcept;
+
   /// y[i] += a * x[i] over n elements.
   void (*axpy_f32)(float a, const float* x, float* y, std::int64_t n) noexcept;
 };

@@ -1,0 +1,1 @@
+"""The items with the largest inner products for each query, exactly."""

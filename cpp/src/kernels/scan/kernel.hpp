@@ -1,0 +1,89 @@
+// Scans: the scores of a block of items with a few queries, each compared at once with its query's bar. Only what may
+// reach the bar is written down; nothing of the size items x queries is. One function table for each instruction set,
+// chosen once for the process.
+//
+// Every function trusts its arguments, allocates nothing and starts no thread. Sums of integers are exact. Sums of
+// floats are taken in a fixed order for each pair, whatever block it stands in, so a table gives the same bytes for the
+// same input; two tables may differ by rounding.
+#pragma once
+
+#include <cstdint>
+
+namespace recocore::kernels {
+
+/// Queries of a panel: one register of the widest instruction set.
+constexpr std::int64_t kQueryLanes = 16;
+
+/// Codes of a row come in multiples of this many: one tile of the widest instruction set.
+constexpr std::int64_t kCodeLane = 64;
+
+/// A pair that may reach its query's bar.
+struct Hit {
+  std::int32_t row;   ///< the item's number in its block
+  std::int32_t lane;  ///< the query's number in its panel
+};
+
+/// A block of items as 8-bit codes: item = code / inverse_scale, nearly. Values of one item stand at its number in the
+/// block in every array but `codes`, whose rows are numbered by `positions`, or one after the other where that is null.
+struct CodeRows {
+  const std::int8_t* codes;       ///< [.., stride], the first `stride` of them the item's, zeros where it is shorter
+  std::int64_t stride;            ///< a multiple of kCodeLane
+  const std::int32_t* positions;  ///< [count] rows of `codes`, or null
+  const std::int32_t* code_sums;  ///< the sum of an item's codes
+  const float* inverse_scales;    ///< greater than 0
+  const float* errors;            ///< the length of what the codes leave out
+  const float* norms;             ///< the length of what the codes hold
+  const float* biases;            ///< added to an item's scores, or null
+};
+
+/// The bars of a panel's queries in units of their codes: query = code * scale, nearly. The pair of query q and item i
+/// may reach its bar if
+///   product of codes >= (bars[q] - by_error[q] * errors[i] - by_norm[q] * norms[i] - by_bias[q] * biases[i])
+///                       * inverse_scales[i],
+/// or if that is not a number.
+struct CodeBars {
+  float bars[kQueryLanes];
+  float by_error[kQueryLanes];
+  float by_norm[kQueryLanes];
+  float by_bias[kQueryLanes];
+};
+
+struct ScanKernels {
+  /// The instruction set that the table's own file was compiled for.
+  const char* isa;
+
+  /// Codes of a query lie in [-query_levels, query_levels] and are stored with query_levels + 1 added. 127 where
+  /// products of unsigned and signed bytes are summed up in 32 bits, 63 where two of them are in 16 bits first.
+  std::int32_t query_levels;
+
+  /// Whether scanning codes is faster than scanning floats.
+  bool prefers_codes;
+
+  /// Pairs of `count` rows and the queries of `panel` `[f, kQueryLanes]` whose inner product plus the row's bias does
+  /// not lie below the query's bar: a product that is not a number does not. Rows are numbered by `rows`, or one after
+  /// the other where that is null; null biases are zeros. Returns how many it wrote; `hits` has room for all pairs.
+  std::int64_t (*scan_f32)(const float* items, std::int64_t stride, const std::int32_t* rows, const float* biases,
+                           std::int64_t count, std::int64_t f, const float* panel, const float* bars,
+                           Hit* hits) noexcept;
+
+  /// Pairs of `count` rows and the queries of `panel` `[rows.stride / 4, kQueryLanes, 4]` that may reach their bar.
+  std::int64_t (*scan_codes)(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+                             Hit* hits) noexcept;
+
+  /// The same for a single query `[rows.stride]`, whose bar is the first of `bars`.
+  std::int64_t (*scan_codes_one)(const CodeRows& rows, std::int64_t count, const std::uint8_t* query,
+                                 const CodeBars& bars, Hit* hits) noexcept;
+};
+
+extern const ScanKernels scan_scalar;
+#if defined(__x86_64__)
+extern const ScanKernels scan_avx2;
+extern const ScanKernels scan_avx512;
+extern const ScanKernels scan_avx512_vnni;
+extern const ScanKernels scan_amx;
+#endif
+
+/// The table of active_isa().
+[[nodiscard]] const ScanKernels& scan();
+
+}  // namespace recocore::kernels

@@ -1,0 +1,71 @@
+// The reference for the other files of this folder: plain loops, compiled with the build's baseline flags.
+#include "kernels/scan/kernel.hpp"
+
+namespace recocore::kernels {
+namespace scalar {
+namespace {
+
+constexpr std::int32_t kQueryLevels = 127;
+
+std::int64_t scan_f32(const float* items, std::int64_t stride, const std::int32_t* rows, const float* biases,
+                      std::int64_t count, std::int64_t f, const float* panel, const float* bars, Hit* hits) noexcept {
+  Hit* out = hits;
+  for (std::int64_t r = 0; r < count; ++r) {
+    const float* item = items + stride * (rows == nullptr ? r : rows[r]);
+    float sums[kQueryLanes];
+    for (float& sum : sums) sum = biases == nullptr ? 0 : biases[r];
+    for (std::int64_t d = 0; d < f; ++d)
+      for (std::int64_t lane = 0; lane < kQueryLanes; ++lane) sums[lane] += item[d] * panel[d * kQueryLanes + lane];
+    for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
+      if (!(sums[lane] < bars[lane])) *out++ = {static_cast<std::int32_t>(r), static_cast<std::int32_t>(lane)};
+  }
+  return out - hits;
+}
+
+const std::int8_t* codes_of(const CodeRows& rows, std::int64_t r) noexcept {
+  return rows.codes + rows.stride * (rows.positions == nullptr ? r : rows.positions[r]);
+}
+
+bool reaches(const CodeRows& rows, std::int64_t r, const CodeBars& bars, std::int64_t lane, float sum) noexcept {
+  const float bias = rows.biases == nullptr ? 0 : rows.biases[r];
+  const float bar = bars.bars[lane] - bars.by_error[lane] * rows.errors[r] - bars.by_norm[lane] * rows.norms[r] -
+                    bars.by_bias[lane] * bias;
+  return !(sum < bar * rows.inverse_scales[r]);
+}
+
+std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+                        Hit* hits) noexcept {
+  Hit* out = hits;
+  for (std::int64_t r = 0; r < count; ++r) {
+    const std::int8_t* item = codes_of(rows, r);
+    std::int32_t sums[kQueryLanes];
+    for (std::int32_t& sum : sums) sum = -(kQueryLevels + 1) * rows.code_sums[r];
+    for (std::int64_t d = 0; d < rows.stride; ++d)
+      for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
+        sums[lane] += item[d] * panel[(d / 4 * kQueryLanes + lane) * 4 + d % 4];
+    for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
+      if (reaches(rows, r, bars, lane, static_cast<float>(sums[lane])))
+        *out++ = {static_cast<std::int32_t>(r), static_cast<std::int32_t>(lane)};
+  }
+  return out - hits;
+}
+
+std::int64_t scan_codes_one(const CodeRows& rows, std::int64_t count, const std::uint8_t* query, const CodeBars& bars,
+                            Hit* hits) noexcept {
+  Hit* out = hits;
+  for (std::int64_t r = 0; r < count; ++r) {
+    const std::int8_t* item = codes_of(rows, r);
+    std::int32_t total = -(kQueryLevels + 1) * rows.code_sums[r];
+    for (std::int64_t d = 0; d < rows.stride; ++d) total += item[d] * query[d];
+    if (reaches(rows, r, bars, 0, static_cast<float>(total))) *out++ = {static_cast<std::int32_t>(r), 0};
+  }
+  return out - hits;
+}
+
+}  // namespace
+}  // namespace scalar
+
+const ScanKernels scan_scalar{"scalar",         scalar::kQueryLevels, false,
+                              scalar::scan_f32, scalar::scan_codes,   scalar::scan_codes_one};
+
+}  // namespace recocore::kernels

@@ -1,0 +1,194 @@
+#include "ops/topk/scan.hpp"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/per_worker.hpp"
+#include "ops/topk/exclusions.hpp"
+#include "ops/topk/reservoir.hpp"
+#include "ops/topk/scan_forms.hpp"
+#include "ops/topk/scorer.hpp"
+
+namespace recocore {
+namespace {
+
+using kernels::Hit;
+using kernels::kQueryLanes;
+
+// Positions between two looks at the bars: 240 rows of 128 floats are 120 KiB, which stay in a second-level cache
+// beside the queries; a multiple of the kernels' tile heights.
+constexpr std::int64_t kBlock = 192;
+constexpr std::int64_t kSmallStep = 12;
+
+std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
+
+/// One thread's working memory, and the scan of one chunk of queries.
+template <typename Form>
+class Scanner {
+ public:
+  Scanner(const TopkProblem& problem, const CandidateFilter& filter, const ScanPlan& plan, std::int64_t k)
+      : problem_(&problem),
+        plan_(&plan),
+        k_(k),
+        scorer_(problem),
+        exclusions_(filter, problem.items.rows),
+        form_(problem),
+        hits_(at(kBlock * kQueryLanes)) {}
+
+  /// Goes through every slices-th block from `slice` on. Interleaved, so that with the longest items first each slice
+  /// has its share of them.
+  void scan(const QueryChunk& chunk, std::int64_t slice) {
+    begin(chunk);
+    const std::int64_t blocks = (plan_->positions + kBlock - 1) / kBlock;
+    // Everything passes until there are bars: so the first looks at them come early.
+    std::int64_t step = first_step();
+    for (std::int64_t b = slice; b < blocks; b += plan_->slices) {
+      const std::int64_t last = std::min((b + 1) * kBlock, plan_->positions);
+      for (std::int64_t first = b * kBlock; first < last; first += step)
+        if (!take(block_of(first, std::min(step, last - first)))) return finish();
+      step = kBlock;
+    }
+    finish();
+  }
+
+  [[nodiscard]] std::vector<Reservoir>& reservoirs() noexcept { return reservoirs_; }
+
+ private:
+  void begin(const QueryChunk& chunk) {
+    chunk_ = chunk;
+    form_.begin_chunk(chunk);
+    reservoirs_.resize(at(chunk.size()), Reservoir(k_));
+    open_.assign(at((chunk.size() + kQueryLanes - 1) / kQueryLanes), 1);
+    for (std::int64_t q = 0; q < chunk.size(); ++q) {
+      const float threshold = problem_->thresholds.empty() ? kPadScore : problem_->thresholds[at(chunk.begin + q)];
+      reservoirs_[at(q)].start(threshold, QueryBounds(query(q), problem_->metric, plan_->bounds));
+      form_.set_bar(q, reservoirs_[at(q)]);
+    }
+  }
+
+  [[nodiscard]] std::span<const float> query(std::int64_t q) const noexcept {
+    return problem_->queries.row(chunk_.begin + q);
+  }
+
+  [[nodiscard]] std::int64_t first_step() const noexcept {
+    const std::int64_t wanted = (k_ + k_ / 2 + 32 + kSmallStep - 1) / kSmallStep * kSmallStep;
+    return std::min(wanted, kBlock);
+  }
+
+  [[nodiscard]] ItemBlock block_of(std::int64_t first, std::int64_t count) const noexcept {
+    return {first, count,
+            plan_->listed.empty() ? std::span<const std::int32_t>{} : plan_->listed.subspan(at(first), at(count))};
+  }
+
+  void finish() {
+    for (std::int64_t q = 0; q < chunk_.size(); ++q) tighten(q);
+  }
+
+  /// Takes a block's items; false if neither these nor any after them can count.
+  bool take(const ItemBlock& block) {
+    checkpoint();
+    if (!retire(block)) return false;
+    form_.begin_block(block);
+    for (std::int64_t panel = 0; panel < std::ssize(open_); ++panel)
+      if (open_[at(panel)]) take(panel);
+    return true;
+  }
+
+  /// Closes panels whose bars no item from this block on can reach: |q.y| <= |q| |y|, and lengths fall. Whether any
+  /// panel is open.
+  bool retire(const ItemBlock& block) noexcept {
+    if (problem_->codes == nullptr || problem_->metric == Metric::cosine) return true;
+    const double longest = problem_->codes->lengths[at(block.position(0))];
+    bool some = false;
+    for (std::int64_t panel = 0; panel < std::ssize(open_); ++panel) {
+      if (!open_[at(panel)]) continue;
+      bool reached = false;
+      const std::int64_t end = std::min((panel + 1) * kQueryLanes, chunk_.size());
+      for (std::int64_t q = panel * kQueryLanes; q < end && !reached; ++q)
+        reached = !(reservoirs_[at(q)].bounds().at_most(longest, plan_->bounds.top_bias) < reservoirs_[at(q)].bar());
+      open_[at(panel)] = reached ? 1 : 0;
+      some |= reached;
+    }
+    return some;
+  }
+
+  /// Scans a panel and scores what it lets through at once, while the block's rows are near.
+  void take(std::int64_t panel) {
+    constexpr std::int64_t kAhead = 4;
+    const std::int64_t found = form_.scan(panel, hits_.data());
+    for (std::int64_t h = 0; h < found; ++h) {
+      if (h + kAhead < found) scorer_.prefetch(form_.item(hits_[at(h + kAhead)].row));
+      const Hit& hit = hits_[at(h)];
+      const std::int64_t q = panel * kQueryLanes + hit.lane;
+      const std::int32_t item = form_.item(hit.row);
+      if (reservoirs_[at(q)].offer(scorer_(query(q), item), item)) tighten(q);
+    }
+  }
+
+  void tighten(std::int64_t q) {
+    exclusions_.with(chunk_.begin + q, [&](const auto& excluded) { reservoirs_[at(q)].tighten(excluded); });
+    form_.set_bar(q, reservoirs_[at(q)]);
+  }
+
+  const TopkProblem* problem_;
+  const ScanPlan* plan_;
+  std::int64_t k_;
+  Scorer scorer_;
+  Exclusions exclusions_;
+  Form form_;
+  std::vector<Hit> hits_;
+  QueryChunk chunk_{};
+  std::vector<Reservoir> reservoirs_;  // one a query of the chunk
+  std::vector<char> open_;             // one a panel: whether an item to come may still count
+};
+
+template <typename Form>
+void scan(const TopkProblem& problem, const CandidateFilter& filter, const ScanPlan& plan, MatrixView<std::int32_t> ids,
+          MatrixView<float> scores, const Execution& execution) {
+  const std::int64_t n = problem.queries.rows;
+  const std::int64_t chunks = (n + plan.chunk - 1) / plan.chunk;
+  const auto chunk_at = [&](std::int64_t c) { return QueryChunk{c * plan.chunk, std::min((c + 1) * plan.chunk, n)}; };
+  std::vector<std::vector<Reservoir>> parts(at(plan.slices > 1 ? chunks * plan.slices : 0));
+  PerWorker<Scanner<Form>> scanners(execution);
+  parallel_for(execution, chunks * plan.slices, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
+    auto& scanner = scanners.get(worker, [&] { return Scanner<Form>(problem, filter, plan, ids.cols); });
+    for (std::int64_t task = begin; task < end; ++task) {
+      const QueryChunk chunk = chunk_at(task / plan.slices);
+      scanner.scan(chunk, task % plan.slices);
+      if (plan.slices > 1) {
+        parts[at(task)] = std::move(scanner.reservoirs());
+        scanner.reservoirs().clear();
+        continue;
+      }
+      for (std::int64_t q = chunk.begin; q < chunk.end; ++q)
+        scanner.reservoirs()[at(q - chunk.begin)].finish(ids.row(q), scores.row(q));
+    }
+  });
+  if (plan.slices == 1) return;
+  parallel_for(execution, n, 1, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t q = begin; q < end; ++q) {
+      const std::int64_t chunk = q / plan.chunk;
+      const std::int64_t lane = q % plan.chunk;
+      Reservoir& whole = parts[at(chunk * plan.slices)][at(lane)];
+      for (std::int64_t slice = 1; slice < plan.slices; ++slice)
+        whole.merge(parts[at(chunk * plan.slices + slice)][at(lane)]);
+      whole.finish(ids.row(q), scores.row(q));
+    }
+  });
+}
+
+}  // namespace
+
+void scan_floats(const TopkProblem& problem, const CandidateFilter& filter, const ScanPlan& plan,
+                 MatrixView<std::int32_t> ids, MatrixView<float> scores, const Execution& execution) {
+  scan<FloatForm>(problem, filter, plan, ids, scores, execution);
+}
+
+void scan_codes(const TopkProblem& problem, const CandidateFilter& filter, const ScanPlan& plan,
+                MatrixView<std::int32_t> ids, MatrixView<float> scores, const Execution& execution) {
+  scan<CodeForm>(problem, filter, plan, ids, scores, execution);
+}
+
+}  // namespace recocore

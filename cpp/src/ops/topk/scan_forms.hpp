@@ -1,0 +1,95 @@
+// The two forms in which a chunk of queries is scanned against blocks of items: floats and codes. Both have the same
+// members, so that one loop (scan.cpp) drives either.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "kernels/scan/kernel.hpp"
+#include "ops/topk/query_bounds.hpp"
+#include "ops/topk/query_panels.hpp"
+#include "ops/topk/reservoir.hpp"
+#include "recocore/topk.hpp"
+
+namespace recocore {
+
+/// Queries [begin, end) of the problem.
+struct QueryChunk {
+  std::int64_t begin;
+  std::int64_t end;
+
+  [[nodiscard]] std::int64_t size() const noexcept { return end - begin; }
+};
+
+/// Some of the positions that a scan goes through: [first, first + count), or those that `listed` names.
+struct ItemBlock {
+  std::int64_t first;
+  std::int64_t count;
+  std::span<const std::int32_t> listed;
+
+  [[nodiscard]] std::int64_t position(std::int64_t row) const noexcept {
+    return listed.empty() ? first + row : listed[static_cast<std::size_t>(row)];
+  }
+};
+
+/// Rows of floats, for inner products and distances; a sum lies within the query's sum_error() of its score.
+class FloatForm {
+ public:
+  explicit FloatForm(const TopkProblem& problem) : problem_(&problem), kernel_(&kernels::scan()) {}
+
+  void begin_chunk(const QueryChunk& chunk);
+  void set_bar(std::int64_t query, const Reservoir& reservoir) noexcept;
+  void begin_block(const ItemBlock& block);
+  std::int64_t scan(std::int64_t panel, kernels::Hit* hits) noexcept;
+  /// The item of a row of the block.
+  [[nodiscard]] std::int32_t item(std::int32_t row) const noexcept { return items_[static_cast<std::size_t>(row)]; }
+
+ private:
+  const TopkProblem* problem_;
+  const kernels::ScanKernels* kernel_;
+  FloatPanels panels_;
+  std::vector<float> bars_;
+  std::int64_t count_ = 0;
+  const float* first_row_ = nullptr;
+  const float* block_biases_ = nullptr;
+  std::vector<std::int32_t> items_;  // of the block
+  bool consecutive_ = false;         // the block's items follow each other
+  std::vector<float> biases_;
+};
+
+/// Rows of codes; a sum lies within |q| error + |q - its codes| norm of its score, and the query's rounding().
+class CodeForm {
+ public:
+  /// `problem` has codes.
+  explicit CodeForm(const TopkProblem& problem) : problem_(&problem), kernel_(&kernels::scan()) {}
+
+  void begin_chunk(const QueryChunk& chunk);
+  void set_bar(std::int64_t query, const Reservoir& reservoir) noexcept;
+  void begin_block(const ItemBlock& block);
+  std::int64_t scan(std::int64_t panel, kernels::Hit* hits) noexcept;
+  /// The item of a row of the block.
+  [[nodiscard]] std::int32_t item(std::int32_t row) const noexcept {
+    return problem_->codes->order[static_cast<std::size_t>(block_.position(row))];
+  }
+
+ private:
+  void scale_to_length_one();
+
+  const TopkProblem* problem_;
+  const kernels::ScanKernels* kernel_;
+  CodePanels panels_;
+  std::vector<kernels::CodeBars> bars_;
+  bool single_ = false;
+  std::int64_t count_ = 0;
+  ItemBlock block_{};
+  kernels::CodeRows rows_{};
+  std::vector<std::int32_t> code_sums_;  // of the block, where they do not stand together or are scaled
+  std::vector<float> inverse_scales_;
+  std::vector<float> errors_;
+  std::vector<float> norms_;
+  std::vector<float> lengths_;
+  std::vector<float> biases_;
+};
+
+}  // namespace recocore

@@ -1,0 +1,184 @@
+#include "kernels/scan/kernel.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+using namespace recocore::kernels;
+
+namespace {
+
+std::size_t at(std::int64_t i) {
+  return static_cast<std::size_t>(i);
+}
+
+std::vector<float> normal(std::int64_t size, unsigned seed) {
+  std::mt19937 generator(seed);
+  std::normal_distribution<float> value;
+  std::vector<float> values(at(size));
+  for (float& v : values) v = value(generator);
+  return values;
+}
+
+/// Codes of a block of items and of a panel of queries, at the ends of their ranges too.
+struct Codes {
+  Codes(std::int64_t count, std::int64_t stride, std::int32_t levels, unsigned seed)
+      : items(at(count * stride)), queries(at(kQueryLanes * stride)), sums(at(count)) {
+    std::mt19937 generator(seed);
+    std::uniform_int_distribution<int> item(-127, 127);
+    std::uniform_int_distribution<int> query(-levels, levels);
+    for (auto& code : items) code = static_cast<std::int8_t>(item(generator));
+    for (auto& code : queries) code = query(generator);
+    // The first item and the first two queries push every partial sum as far as it goes.
+    for (std::int64_t d = 0; d < stride; ++d) {
+      items[at(d)] = 127;
+      queries[at(d)] = levels;
+      queries[at(stride + d)] = -levels;
+    }
+    for (std::int64_t r = 0; r < count; ++r)
+      for (std::int64_t d = 0; d < stride; ++d) sums[at(r)] += items[at(r * stride + d)];
+  }
+
+  std::vector<std::int8_t> items;
+  std::vector<std::int32_t> queries;  // [lane, d]
+  std::vector<std::int32_t> sums;
+};
+
+}  // namespace
+
+TEST_CASE("scan_f32 writes down the pairs that do not lie below their bars, at every tile edge") {
+  const auto& kernel = scan();
+  for (const std::int64_t f : {0, 1, 2, 7, 16, 33, 128}) {
+    for (const std::int64_t count : {1, 2, 5, 6, 7, 11, 12, 13, 25}) {
+      const auto items = normal(count * (f + 3), 1);  // rows lie three values apart
+      const auto panel = normal(f * kQueryLanes, 2);
+      const auto biases = normal(count, 3);
+      std::vector<std::int32_t> reversed(at(count));
+      for (std::int64_t r = 0; r < count; ++r) reversed[at(r)] = static_cast<std::int32_t>(count - 1 - r);
+      for (const bool listed : {false, true}) {
+        for (const bool biased : {false, true}) {
+          std::vector<float> bars(at(kQueryLanes), std::numeric_limits<float>::infinity());
+          for (std::int64_t lane = 0; lane < kQueryLanes - 1; ++lane) bars[at(lane)] = static_cast<float>(lane - 7);
+          bars[2] = -std::numeric_limits<float>::infinity();
+          bars[3] = 0;  // met exactly where f is 0
+          std::vector<Hit> hits(at(count * kQueryLanes));
+          hits.resize(
+              at(kernel.scan_f32(items.data(), f + 3, listed ? reversed.data() : nullptr,
+                                 biased ? biases.data() : nullptr, count, f, panel.data(), bars.data(), hits.data())));
+          std::size_t next = 0;
+          for (std::int64_t r = 0; r < count; ++r) {
+            for (std::int64_t lane = 0; lane < kQueryLanes; ++lane) {
+              double sum = biased ? biases[at(r)] : 0;
+              double size = std::fabs(sum);
+              for (std::int64_t d = 0; d < f; ++d) {
+                const double term = static_cast<double>(items[at((listed ? count - 1 - r : r) * (f + 3) + d)]) *
+                                    panel[at(d * kQueryLanes + lane)];
+                sum += term;
+                size += std::fabs(term);
+              }
+              const double rounding = size * static_cast<double>(f + 2) * 0x1p-23;
+              const bool there = next < hits.size() && hits[next].row == r && hits[next].lane == lane;
+              if (there) ++next;
+              if (std::fabs(sum - bars[at(lane)]) > rounding) CHECK(there == (sum >= bars[at(lane)]));
+            }
+          }
+          CHECK(next == hits.size());
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a sum that is not a number passes") {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> panel(at(kQueryLanes), 1.0F);
+  panel[3] = nan;
+  const std::vector<float> bars(at(kQueryLanes), 5.0F);
+  const float item = 1;
+  std::vector<Hit> hits(at(kQueryLanes));
+  REQUIRE(scan().scan_f32(&item, 1, nullptr, nullptr, 1, 1, panel.data(), bars.data(), hits.data()) == 1);
+  CHECK(hits[0].lane == 3);
+}
+
+TEST_CASE("scans of codes sum exactly and compare with each item's own bars") {
+  const auto& kernel = scan();
+  for (const std::int64_t stride : {64, 128, 1024}) {
+    for (const std::int64_t count : {1, 3, 4, 5, 12, 13, 31, 64, 130}) {
+      const Codes codes(count, stride, kernel.query_levels, 7);
+      std::vector<std::uint8_t> panel(at(kQueryLanes * stride));
+      for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
+        for (std::int64_t d = 0; d < stride; ++d)
+          panel[at((d / 4 * kQueryLanes + lane) * 4 + d % 4)] =
+              static_cast<std::uint8_t>(codes.queries[at(lane * stride + d)] + kernel.query_levels + 1);
+      std::vector<std::int32_t> reversed(at(count));
+      for (std::int64_t r = 0; r < count; ++r) reversed[at(r)] = static_cast<std::int32_t>(count - 1 - r);
+      // Small whole numbers and powers of two: bars are exact, so every comparison is.
+      std::vector<float> scales(at(count));
+      std::vector<float> errors(at(count));
+      std::vector<float> norms(at(count));
+      std::vector<float> biases(at(count));
+      for (std::int64_t r = 0; r < count; ++r) {
+        scales[at(r)] = r % 2 == 0 ? 2 : 0.5F;
+        errors[at(r)] = static_cast<float>(r % 5);
+        norms[at(r)] = static_cast<float>(r % 3);
+        biases[at(r)] = static_cast<float>(r % 7 - 3);
+      }
+      CodeBars bars;
+      for (std::int64_t lane = 0; lane < kQueryLanes; ++lane) {
+        // Each lane's bar is what one item reaches exactly, or, in every other lane, misses by one.
+        const std::int64_t item = lane % count;
+        std::int64_t sum = lane % 2;
+        for (std::int64_t d = 0; d < stride; ++d)
+          sum += codes.items[at(item * stride + d)] * codes.queries[at(lane * stride + d)];
+        bars.by_error[lane] = static_cast<float>(lane);
+        bars.by_norm[lane] = static_cast<float>(lane % 4);
+        bars.by_bias[lane] = static_cast<float>(lane % 3);
+        bars.bars[lane] = static_cast<float>(sum) / scales[at(item)] + bars.by_error[lane] * errors[at(item)] +
+                          bars.by_norm[lane] * norms[at(item)];
+      }
+      for (const bool listed : {false, true}) {
+        for (const bool biased : {false, true}) {
+          std::vector<std::int32_t> sums(codes.sums);
+          if (listed) std::reverse(sums.begin(), sums.end());
+          const CodeRows rows{
+              codes.items.data(), stride,       listed ? reversed.data() : nullptr, sums.data(), scales.data(),
+              errors.data(),      norms.data(), biased ? biases.data() : nullptr};
+          const auto expected = [&](std::int64_t lanes) {
+            std::vector<Hit> hits;
+            for (std::int64_t r = 0; r < count; ++r) {
+              const std::int64_t item = listed ? count - 1 - r : r;
+              for (std::int64_t lane = 0; lane < lanes; ++lane) {
+                std::int64_t sum = 0;
+                for (std::int64_t d = 0; d < stride; ++d)
+                  sum += codes.items[at(item * stride + d)] * codes.queries[at(lane * stride + d)];
+                const double bar = static_cast<double>(bars.bars[lane]) - bars.by_error[lane] * errors[at(r)] -
+                                   bars.by_norm[lane] * norms[at(r)] -
+                                   (biased ? bars.by_bias[lane] * biases[at(r)] : 0);
+                if (static_cast<double>(sum) >= bar * scales[at(r)])
+                  hits.push_back({static_cast<std::int32_t>(r), static_cast<std::int32_t>(lane)});
+              }
+            }
+            return hits;
+          };
+          const auto same = [](const std::vector<Hit>& a, const std::vector<Hit>& b) {
+            return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                              [](const Hit& x, const Hit& y) { return x.row == y.row && x.lane == y.lane; });
+          };
+          std::vector<Hit> hits(at(count * kQueryLanes));
+          hits.resize(at(kernel.scan_codes(rows, count, panel.data(), bars, hits.data())));
+          CHECK(same(hits, expected(kQueryLanes)));
+          std::vector<std::uint8_t> query(at(stride));
+          for (std::int64_t d = 0; d < stride; ++d)
+            query[at(d)] = static_cast<std::uint8_t>(codes.queries[at(d)] + kernel.query_levels + 1);
+          hits.assign(at(count), {});
+          hits.resize(at(kernel.scan_codes_one(rows, count, query.data(), bars, hits.data())));
+          CHECK(same(hits, expected(1)));
+        }
+      }
+    }
+  }
+}

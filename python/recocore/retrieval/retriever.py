@@ -1,0 +1,272 @@
+"""Items prepared once for many exact searches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, get_args
+
+import numpy as np
+
+from recocore import _native
+from recocore.errors import CorruptError, InvalidArgumentError
+from recocore.ops.arguments import checked_indices, choice, integer, threads
+from recocore.ops.topk import candidate_list
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from recocore.types import AnyArray, Float32Array, Int32Array, NativeFilter, NativeRows, Progress
+
+Metric: TypeAlias = Literal["inner_product", "cosine", "euclidean"]
+
+_PRECISIONS = ("auto", "float32")
+
+
+class Retriever:
+    """Exact top-k over one catalogue, prepared once and safe to use from many threads at once.
+
+    The items are packed as 8-bit codes beside their floats, longest first, with bounds on what the codes leave out. A search
+    scans the codes, drops what its bounds rule out (Cauchy and Schwarz for what is left out of items and query, and for all
+    shorter items at once), and scores the rest in float32: the answer is to the bit that of scoring every pair.
+
+    Args:
+        items: float32 `[m, f]`, finite; referred to, not copied. Rows may lie apart.
+        metric: "inner_product"; "cosine", 0 where either vector is zero; or "euclidean", whose score is minus the squared
+            distance.
+        biases: float32 `[m]` added to the items' inner products; None for none.
+        num_threads: of preparation and of searches that name no other number; 0 for one a core.
+
+    Raises:
+        InvalidArgumentError: a wrong shape or dtype, or a value that is not finite (its row is named).
+        UnsupportedError: an item of length 1e37 or more.
+        OutOfMemoryError: the codes, m (f + 36) bytes and up, do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> shop = Retriever(np.eye(4, dtype=np.float32))
+        >>> in_stock = np.array([True, True, False, True])
+        >>> ids, scores = shop.topk(np.array([[1, 3, 5, 2]], np.float32), k=2, allow=in_stock)
+        >>> ids.tolist(), scores.tolist()
+        ([[1, 3]], [[3.0, 2.0]])
+    """
+
+    def __init__(
+        self,
+        items: Float32Array,
+        *,
+        metric: Metric = "inner_product",
+        biases: Float32Array | None = None,
+        num_threads: int = 0,
+    ) -> None:
+        self._set_up(items, metric, biases, num_threads)
+        self._packed = _native.PackedItems.pack(self.items, self.num_threads)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        items: Float32Array,
+        arrays: Mapping[str, AnyArray],
+        *,
+        metric: Metric = "inner_product",
+        biases: Float32Array | None = None,
+        num_threads: int = 0,
+    ) -> Self:
+        """A retriever again from the items and what `arrays` gave; all of them may be mapped. O(m).
+
+        Raises:
+            CorruptError: the arrays are not those of as many items; the message says which.
+        """
+        retriever = cls.__new__(cls)
+        retriever._set_up(items, metric, biases, num_threads)
+        try:
+            retriever._packed = _native.PackedItems.restore(retriever.items, dict(arrays))
+        except InvalidArgumentError as error:
+            raise CorruptError(str(error)) from error
+        return retriever
+
+    def with_metric(self, metric: Metric) -> Retriever:
+        """The same items and codes under another metric, without biases. O(1)."""
+        other = Retriever.__new__(Retriever)
+        other._set_up(self.items, metric, None, self.num_threads)
+        other._packed = self._packed
+        return other
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def arrays(self) -> dict[str, AnyArray]:
+        """The codes and their bounds by name, for `from_arrays`.
+
+        Returns:
+            order and positions int32 `[m]`, codes int8 `[m, s]`, s being f rounded up to 64, code_sums int32 `[m]`,
+            inverse_scales, errors, norms and lengths float32 `[m]`.
+        """
+        return self._packed.arrays()
+
+    def topk(
+        self,
+        queries: Float32Array,
+        k: int,
+        *,
+        exclude: Any = None,
+        allow: Any = None,
+        block: Any = None,
+        boosts: tuple[Any, Any] | None = None,
+        thresholds: Float32Array | float | None = None,
+        precision: str = "auto",
+        num_threads: int | None = None,
+        progress: Progress | None = None,
+    ) -> tuple[Int32Array, Float32Array]:
+        """Find the k items with the largest score for each query.
+
+        Args:
+            queries: float32 `[n, f]`, C-contiguous, finite.
+            k: how many for each query, at least 1; may exceed m.
+            exclude: items that must not come back: a sparse `[n, m]` with a row for each query, or for every query integer ids
+                or a mask, bool `[m]`.
+            allow: the only items that may come back, in the same forms.
+            block: as `exclude`; for what holds beside it, such as what is sold out.
+            boosts: (item indices `[b]`, amounts `[b]`): what is added to the scores of some items. An amount moves an item the
+                same way whether its score is positive or negative.
+            thresholds: the least score that may come back, boosts included: one number or float32 `[n]`.
+            precision: "auto", or "float32" to leave the codes aside. The result is the same to the bit.
+            num_threads: None for the retriever's own. The result does not depend on it.
+            progress: told the part done; an exception that it raises stops the search.
+
+        Returns:
+            ids int32 and scores float32, both `[n, k]`: score descending, then id ascending; -1 and -inf where fewer than k
+            items may come back. O(n m f) at worst.
+
+        Raises:
+            InvalidArgumentError: a shape, dtype or id that does not fit, or a value that is not finite (its row is named).
+        """
+        choice(precision, "precision", _PRECISIONS)
+        k = integer(k, "k", 1)
+        queries = self._queries(queries)
+        lowest = _thresholds(thresholds, len(queries))
+        native: dict[str, Any] = {
+            **self._candidates(len(queries), exclude, allow, block),
+            "metric": self.metric,
+            "biases": self.biases,
+            "precision": precision,
+            "num_threads": self.num_threads if num_threads is None else threads(num_threads),
+            "progress": progress,
+        }
+        if boosts is None:
+            return _native.topk(queries, self._packed, k, thresholds=lowest, **native)
+        boosted, amounts = self._boosts(boosts)
+        usual = {**native, "block": _joined(native["block"], boosted)}
+        others = _native.topk(queries, self._packed, k, thresholds=lowest, **usual)
+        raised = self._boosted(queries, boosted, amounts, lowest, native)
+        return _merged(others, raised, k)
+
+    def search(
+        self, queries: Float32Array, k: int, candidates: NativeFilter, num_threads: int | None = None
+    ) -> tuple[Int32Array, Float32Array]:
+        """`topk` for candidates in the form of the extension, as scorers hand them on."""
+        return _native.topk(
+            self._queries(queries),
+            self._packed,
+            k,
+            **candidates,
+            metric=self.metric,
+            biases=self.biases,
+            num_threads=self.num_threads if num_threads is None else num_threads,
+        )
+
+    def _set_up(self, items: Float32Array, metric: Metric, biases: Float32Array | None, num_threads: int) -> None:
+        choice(metric, "metric", get_args(Metric))
+        if biases is not None and metric != "inner_product":
+            raise InvalidArgumentError(f"biases: expected None with metric={metric!r}, got some", field="biases")
+        self.items = items
+        self.metric = metric
+        self.biases = biases
+        self.num_threads = threads(num_threads)
+
+    def _queries(self, queries: Any) -> Any:
+        if self.metric != "cosine" or not isinstance(queries, np.ndarray) or queries.ndim != 2:
+            return queries  # nothing to scale, or refused later
+        lengths = np.linalg.norm(queries.astype(np.float64), axis=1, keepdims=True)
+        directions = np.zeros(queries.shape, queries.dtype)
+        np.divide(queries, lengths, out=directions, where=lengths > 0, casting="same_kind")
+        return directions
+
+    def _candidates(self, n: int, exclude: Any, allow: Any, block: Any) -> dict[str, Any]:
+        shape = (n, len(self))
+        rows: list[NativeRows] = []
+        shared: Int32Array | None = None
+        for name, value in (("exclude", exclude), ("block", block)):
+            listed = candidate_list(value, shape, name)
+            if isinstance(listed, tuple):
+                rows.append(listed)
+            elif listed is not None:
+                shared = _joined(shared, listed)
+        return {"exclude": rows, "block": shared, "allow": candidate_list(allow, shape, "allow")}
+
+    def _boosts(self, boosts: tuple[Any, Any]) -> tuple[Int32Array, Float32Array]:
+        items = checked_indices(boosts[0], len(self), "boosts")
+        amounts = np.asarray(boosts[1], np.float32)
+        if amounts.shape != items.shape or not np.isfinite(amounts).all():
+            raise InvalidArgumentError(
+                f"boosts: expected a finite amount for each of the {len(items)} items, got {list(amounts.shape)}",
+                field="boosts",
+            )
+        order = np.argsort(items, kind="stable")
+        if (np.diff(items[order]) == 0).any():
+            raise InvalidArgumentError("boosts: expected each item once, got some twice", field="boosts")
+        return items[order], amounts[order]
+
+    def _boosted(
+        self,
+        queries: Float32Array,
+        boosted: Int32Array,
+        amounts: Float32Array,
+        lowest: Float32Array | None,
+        native: dict[str, Any],
+    ) -> tuple[Int32Array, Float32Array]:
+        """The boosted items that may come back, in any order; -1 and -inf pad."""
+        allowed = native["allow"]
+        allow = np.intersect1d(allowed, boosted) if isinstance(allowed, np.ndarray) else boosted
+        if isinstance(allowed, tuple):
+            native = {**native, "exclude": [*native["exclude"], _complement(allowed, boosted, len(self))]}
+        ids, scores = _native.topk(queries, self._packed, max(len(allow), 1), **{**native, "allow": allow})
+        found = ids >= 0
+        scores[found] += amounts[np.searchsorted(boosted, ids[found])]
+        if lowest is not None:
+            below = scores < lowest[:, None]
+            ids[below], scores[below] = -1, -np.inf
+        return ids, scores
+
+
+def _thresholds(value: Float32Array | float | None, n: int) -> Float32Array | None:
+    if value is None:
+        return None
+    if np.ndim(value) == 0:
+        return np.full(n, value, np.float32)
+    return np.asarray(value)
+
+
+def _joined(left: Int32Array | None, right: Int32Array) -> Int32Array:
+    return right if left is None else np.concatenate([left, right])
+
+
+def _complement(allowed: NativeRows, items: Int32Array, n_items: int) -> NativeRows:
+    """For each query those of the items that its allow-list does not name."""
+    indptr, indices, _, shape = allowed[0]
+    rows = np.repeat(np.arange(shape[0]), np.diff(indptr))
+    named = np.zeros((shape[0], len(items)), bool)
+    inside = np.isin(indices, items)
+    named[rows[inside], np.searchsorted(items, indices[inside])] = True
+    left_out = ~named
+    starts = np.concatenate([[0], np.cumsum(left_out.sum(axis=1))]).astype(np.int64)
+    columns = items[np.nonzero(left_out)[1]]
+    return (starts, columns, np.ones(len(columns), np.float32), (shape[0], n_items)), None
+
+
+def _merged(
+    left: tuple[Int32Array, Float32Array], right: tuple[Int32Array, Float32Array], k: int
+) -> tuple[Int32Array, Float32Array]:
+    """The k best of two selections that have no item in common."""
+    ids = np.concatenate([left[0], right[0]], axis=1)
+    scores = np.concatenate([left[1], right[1]], axis=1)
+    order = np.lexsort((ids, -scores), axis=1)[:, :k]
+    return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)
