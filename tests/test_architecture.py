@@ -24,10 +24,11 @@ ROOMS: dict[str, set[str]] = {
     "scoring": {"_native", "ops", "retrieval"},
     "models": {"data", "ops", "scoring", "storage"},
     "index": {"_native", "data", "scoring", "storage"},
+    "registry": {"index", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "service": {"index", "v1"},
     "client": {"v1"},
-    "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "service"},
+    "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "registry", "service"},
 }
 
 # Rooms that must stay clear of a third-party library.
@@ -35,6 +36,7 @@ FOREIGN = {
     "service": {"pandas", "torch"},
     "models": {"grpc", "google"},
     "index": {"grpc", "google"},
+    "registry": {"grpc", "google"},
     "client": {"numpy"},
 }
 

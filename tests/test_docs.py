@@ -89,6 +89,22 @@ def test_your_own_data_from_log_to_served_answer(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_versions(tmp_path: Path) -> None:
+    """The chapter's commands and snippet, on the log that the chapter before keeps; stable ends where it began."""
+    run("recocore demo --keep events.parquet", tmp_path)
+    chapter = README.split("## Versions")[1].split("\n## ")[0]
+    printed = ""
+    for language, content in blocks(chapter):
+        if language == "python":
+            printed = run([sys.executable, "-c", content], tmp_path)
+        else:
+            for line in content.splitlines():
+                run(line, tmp_path)
+    monday = json.loads((tmp_path / "monday" / "manifest.json").read_text(encoding="utf-8"))
+    assert printed.split()[0] == monday["version"]
+
+
+@pytest.mark.timeout(300)
 def test_long_fits(tmp_path: Path) -> None:
     """The chapter's commands and snippet, on the log that the chapter before keeps."""
     run("recocore demo --keep events.parquet", tmp_path)

@@ -5,6 +5,7 @@
     recocore.models         ALS, ItemKNN, UserKNN, Popularity
     recocore.evaluation     metrics and comparisons
     recocore.Index          a fitted model as an immutable, memory-mapped folder
+    recocore.registry       versions of an index in one folder, and aliases that move between them
     recocore.service        the gRPC server
     recocore.client         its client, which needs no native code
     recocore.ops            the native operations on arrays
@@ -18,14 +19,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recocore import client, data, evaluation, index, models, ops, service
+    from recocore import client, data, evaluation, index, models, ops, registry, service
     from recocore.data import EventBatch, Interactions
     from recocore.index import Index
 
 __version__ = "0.1.0"
 
 _CLASSES = {"EventBatch": "recocore.data", "Interactions": "recocore.data", "Index": "recocore.index"}
-_PACKAGES = ("client", "data", "evaluation", "index", "models", "ops", "service")
+_PACKAGES = ("client", "data", "evaluation", "index", "models", "ops", "registry", "service")
 
 __all__ = [
     "EventBatch",
@@ -38,6 +39,7 @@ __all__ = [
     "index",
     "models",
     "ops",
+    "registry",
     "service",
 ]
 

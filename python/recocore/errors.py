@@ -48,6 +48,20 @@ class NotFittedError(RecocoreError):
     grpc_status = "FAILED_PRECONDITION"
 
 
+class ConflictError(RecocoreError):
+    """Somebody else has changed what this call expected to find; read it again and decide anew."""
+
+    code = "conflict"
+    grpc_status = "ABORTED"
+
+
+class InUseError(RecocoreError):
+    """Something that is still used cannot be taken away."""
+
+    code = "in_use"
+    grpc_status = "FAILED_PRECONDITION"
+
+
 class UnsupportedError(RecocoreError):
     """This build or this machine cannot do what was asked."""
 
