@@ -45,11 +45,12 @@ double squared_length(std::span<const float> row) noexcept {
   return sum;
 }
 
-/// Whether so many would pass a scan that it spares nothing: about k (1 + ln(m / k)) do in any order.
+/// Whether so many would pass a scan that it spares nothing: in any order about k (1 + ln(m / k)) do, and the first ones.
 bool few_for(std::int64_t k, std::int64_t positions) noexcept {
   if (k >= positions) return true;
-  const double ratio = static_cast<double>(positions) / static_cast<double>(std::max<std::int64_t>(k, 1));
-  return static_cast<double>(k + 32) * (1 + std::log(ratio)) * kPairsPerPass > static_cast<double>(positions);
+  const double ratio = static_cast<double>(positions) / static_cast<double>(k);
+  const double passing = static_cast<double>(k) * (1 + std::log(ratio)) + 48;
+  return passing * kPairsPerPass > static_cast<double>(positions);
 }
 
 std::int64_t divided_up(std::int64_t a, std::int64_t b) noexcept {
