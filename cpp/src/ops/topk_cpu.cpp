@@ -45,7 +45,8 @@ double squared_length(std::span<const float> row) noexcept {
   return sum;
 }
 
-/// Whether so many would pass a scan that it spares nothing: in any order about k (1 + ln(m / k)) do, and the first ones.
+/// Whether so many would pass a scan that it spares nothing: in any order about k (1 + ln(m / k)) do, and the first
+/// ones.
 bool few_for(std::int64_t k, std::int64_t positions) noexcept {
   if (k >= positions) return true;
   const double ratio = static_cast<double>(positions) / static_cast<double>(k);
