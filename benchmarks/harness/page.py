@@ -24,7 +24,7 @@ _CSS = """
 @media (prefers-color-scheme: dark) { :root { --paper: #1a1a19; --ink: #eeede8; --muted: #a5a39b; --rule: #373632;
   --ours: #4c8fec; --peer: #77756d; --loss: #f08a6a; --win: #79c98f; } }
 * { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 52rem; padding: 2.5rem 1.25rem 4rem; background: var(--paper); color: var(--ink);
+body { margin: 0 auto; max-width: 60rem; padding: 2.5rem 1.25rem 4rem; background: var(--paper); color: var(--ink);
   font: 1rem/1.55 system-ui, sans-serif; }
 h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.25rem; margin: 3rem 0 .1rem; }
