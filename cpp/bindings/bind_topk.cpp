@@ -28,6 +28,8 @@ class PackedItems {
     arrays["errors"] = to_numpy(std::move(packed.errors));
     arrays["norms"] = to_numpy(std::move(packed.norms));
     arrays["lengths"] = to_numpy(std::move(packed.lengths));
+    // Somebody who changed them would change what is searched.
+    for (const auto& [name, array] : arrays) array.attr("setflags")(py::arg("write") = false);
     return {std::move(matrix), arrays};
   }
 

@@ -57,6 +57,24 @@ def test_fit_prints_json_and_keeps_the_quarantine(run: Run, log: Path, tmp_path:
     assert {reason: reasons.count(reason) for reason in set(reasons)} == summary["events"]["set_aside"]
 
 
+def test_the_quarantine_is_never_written_over_the_log(run: Run, log: Path, tmp_path: Path) -> None:
+    before = log.read_bytes()
+    done = run("fit", log, "--model", "popularity", "--out", tmp_path / "index", "--quarantine", log)
+    assert done.returncode == 1
+    assert "quarantine: expected another file than the log" in done.stderr
+    assert log.read_bytes() == before
+
+
+def test_ids_are_shown_as_they_are(run: Run, tmp_path: Path) -> None:
+    events = pa.table({"user_id": ["[/bold]", "ann", "ann"], "item_id": ["[red]tea", "[red]tea", "[/x]pot"]})
+    pq.write_table(events, tmp_path / "log.parquet")
+    assert run("fit", tmp_path / "log.parquet", "--model", "itemknn", "--out", tmp_path / "index").returncode == 0
+    done = run("recommend", tmp_path / "index", "--user", "[/bold]", "--explain")
+    assert done.returncode == 0, done.stderr
+    for id_ in ("[/bold]", "[red]tea", "[/x]pot"):
+        assert id_ in done.stdout
+
+
 def test_csv_and_parquet_give_the_same_index(run: Run, tmp_path: Path) -> None:
     table = pa.table(
         {

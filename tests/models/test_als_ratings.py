@@ -236,3 +236,9 @@ def test_movielens_is_predicted_at_least_as_well_as_by_a_peer(peer: Callable[...
     theirs = peer(learned, test)
     print(f"rmse: {ours:.4f}, {peer.__name__} {theirs:.4f}, the mean alone {constant:.4f}")
     assert ours <= theirs
+
+
+def test_ratings_that_are_all_the_same_can_be_fitted() -> None:
+    same = Interactions.from_coo([0, 0, 1, 2, 2], [0, 1, 1, 0, 2], [5.0] * 5)
+    model = ALS(factors=4, iterations=3, loss="explicit").fit(same)
+    np.testing.assert_allclose(model.score([0, 1, 2], [0, 1, 2]), 5.0, atol=1e-3)

@@ -167,8 +167,7 @@ def test_cosine_and_distance_against_float64(kind: Callable[..., Float32Array], 
         with np.errstate(invalid="ignore"):
             exact = (q / np.linalg.norm(q, axis=1, keepdims=True)) @ (y / np.linalg.norm(y, axis=1, keepdims=True)).T
         exact[np.isnan(exact)] = 0
-        # Products of values near the smallest float keep few digits or none.
-        tolerance = 1e-5 if kind is not tiny else 2
+        tolerance = 1e-5
     else:
         exact = -((q[:, None, :] - y[None]) ** 2).sum(axis=2)
         tolerance = 1e-5 * np.abs(exact).max()
@@ -242,6 +241,10 @@ def test_mapped_arrays_give_the_same_answers(tmp_path: Path) -> None:
         ("codes", lambda a: a.astype(np.int16), "codes: expected a C-contiguous 2-d array of int8"),
         ("norms", lambda a: a.astype(np.float64), "norms: expected a C-contiguous 1-d array of float32"),
         ("lengths", None, 'expected an array "lengths", got none'),
+        ("lengths", lambda a: np.zeros_like(a) + a.max(), "lengths of what the codes hold"),
+        ("lengths", lambda a: a[::-1].copy(), "lengths that fall"),
+        ("errors", lambda a: a * np.nan, "finite and not negative"),
+        ("inverse_scales", np.zeros_like, "finite and not negative"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(name: str, change: Any, message: str) -> None:
@@ -253,6 +256,69 @@ def test_arrays_that_do_not_fit_are_refused(name: str, change: Any, message: str
         arrays[name] = change(arrays[name])
     with pytest.raises(CorruptError, match=message):
         Retriever.from_arrays(items, arrays)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("n", [1, 5, 17])
+def test_items_without_values_tie(metric: Any, n: int) -> None:
+    items = np.empty((2000, 0), np.float32)
+    retriever = Retriever(items, metric=metric)
+    restored = Retriever.from_arrays(items, retriever.arrays(), metric=metric)
+    for found in (retriever.topk(np.empty((n, 0), np.float32), 2), restored.topk(np.empty((n, 0), np.float32), 2)):
+        assert found[0].tolist() == [[0, 1]] * n
+        assert not found[1].any()
+
+
+@pytest.mark.parametrize("f", [64, 128, 1024])
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_a_large_bias_beside_many_small_products(f: int, precision: str) -> None:
+    """Every addition to a sum that starts at the bias may lose half of its last digit."""
+    items = np.zeros((4000, f), np.float32)
+    items[2000, 1:] = 2.0**-24 * 0.99
+    items[:1000, 0] = 1.01 * np.sqrt(f) * 2.0**-24  # longer, so looked at first, and at right angles to the query
+    biases = np.ones(4000, np.float32)
+    biases[:100] = np.float32(1 + int(f * 0.45) * 2.0**-23)
+    queries = np.ones((8, f), np.float32)
+    queries[:, 0] = 0
+    expected = best(products(queries, items) + biases, 2)
+    same(Retriever(items, biases=biases).topk(queries, 2, precision=precision), expected)
+
+
+@pytest.mark.parametrize("length", [1e3, 1e10, 1e30])
+@pytest.mark.parametrize("n", [1, 8])
+def test_a_query_of_the_smallest_floats(n: int, length: float) -> None:
+    queries, items = np.zeros((n, 64), np.float32), np.zeros((6000, 64), np.float32)
+    queries[:, :2] = 1.4e-45
+    items[:, 0] = 1.2 * length  # longer, so looked at first
+    items[3000, :2] = length / np.sqrt(2)
+    expected = best(products(queries, items), 1)
+    for precision in ("auto", "float32"):
+        same(Retriever(items).topk(queries, 1, precision=precision), expected)
+
+
+def test_cosines_of_the_smallest_floats_are_cosines() -> None:
+    items = np.array([[1, 0], [1e-45, 1e-45], [3e-45, 0]], np.float32)
+    ids, scores = Retriever(items, metric="cosine").topk(np.array([[1, 1]], np.float32), 3)
+    assert ids.tolist() == [[1, 0, 2]]
+    np.testing.assert_allclose(scores, [[1, 0.5**0.5, 0.5**0.5]], rtol=1e-6)
+
+
+def test_a_cosine_query_that_is_not_finite_is_named() -> None:
+    queries = np.ones((3, 4), np.float32)
+    queries[1, 2] = np.nan
+    with pytest.raises(InvalidArgumentError, match="queries: expected finite values, got nan in row 1"):
+        Retriever(np.ones((5, 4), np.float32), metric="cosine").topk(queries, 2)
+    with pytest.raises(
+        InvalidArgumentError, match="queries: expected a C-contiguous 2-d array of float32, got 2-d int"
+    ):
+        Retriever(np.ones((5, 4), np.float32), metric="cosine").topk(np.ones((3, 4), int), 2)  # type: ignore[arg-type]
+
+
+def test_what_is_prepared_cannot_be_changed() -> None:
+    arrays = Retriever(gaussian(50, 10, 37)).arrays()
+    for array in arrays.values():
+        with pytest.raises(ValueError, match="read-only"):
+            array[:1] = 0
 
 
 def test_the_queries_of_others_do_not_matter() -> None:
@@ -277,7 +343,11 @@ def test_the_queries_of_others_do_not_matter() -> None:
         ({"thresholds": np.nan}, "thresholds: expected numbers, got nan for query 0"),
         ({"allow": np.ones(4, bool)}, r"allow: expected a mask of 5 items, got \[4\] booleans"),
         ({"boosts": ([1, 1], [2, 3])}, "boosts: expected each item once"),
-        ({"boosts": ([1], [np.inf])}, "boosts: expected a finite amount"),
+        ({"boosts": ([1], [np.inf])}, "boosts: expected finite amounts"),
+        ({"boosts": 5}, "boosts: expected a pair of item indices and amounts, got 5"),
+        ({"boosts": ([1], ["x"])}, "boosts: expected a pair of item indices and amounts"),
+        ({"exclude": [[1], [2, 3]]}, "exclude: expected a 1-d array of item indices"),
+        ({"thresholds": "a"}, "thresholds: expected a real number, got 'a'"),
         ({"boosts": ([5], [1])}, r"boosts: expected indices in \[0, 5\)"),
     ],
 )
@@ -300,8 +370,8 @@ def test_bad_items_are_named() -> None:
         Retriever(np.ones((2, 2), np.float32), metric="manhattan")  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match="biases: expected None with metric='cosine'"):
         Retriever(np.ones((2, 2), np.float32), metric="cosine", biases=np.ones(2, np.float32))
-    with pytest.raises(InvalidArgumentError, match="biases: expected one for each of the 2 items, got 3"):
-        Retriever(np.ones((2, 2), np.float32), biases=np.ones(3, np.float32)).topk(np.ones((1, 2), np.float32), 1)
+    with pytest.raises(InvalidArgumentError, match=r"biases: expected one for each of the 2 items, got \[3\]"):
+        Retriever(np.ones((2, 2), np.float32), biases=np.ones(3, np.float32))
 
 
 def test_a_progress_callback_can_stop_it() -> None:

@@ -12,7 +12,7 @@ namespace recocore {
 
 /// What the score of a query q and an item y is.
 enum class Metric : std::uint8_t {
-  inner_product,  ///< q.y + the item's bias
+  inner_product,  ///< q.y
   cosine,         ///< q.y / |y|, 0 for an item of zeros; the caller scales queries to length 1
   euclidean,      ///< -|q - y|^2, minus the squared distance
 };
@@ -63,7 +63,7 @@ struct TopkProblem {
   MatrixView<const float> queries;  ///< [n, f]
   MatrixView<const float> items;    ///< [m, f]
   Metric metric = Metric::inner_product;
-  std::span<const float> biases;      ///< [m] added to the items' inner products, or empty
+  std::span<const float> biases;      ///< [m] added to the items' scores, or empty
   std::span<const float> thresholds;  ///< [n] the least score that may come back for each query, or empty
   const ItemCodes* codes = nullptr;   ///< the items packed, whose owner vouches for both; or null, for inner products
   Precision precision = Precision::automatic;

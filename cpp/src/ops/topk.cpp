@@ -49,8 +49,6 @@ void check_metric(const TopkProblem& problem) {
 
 void check_biases(const TopkProblem& problem) {
   if (problem.biases.empty()) return;
-  require(problem.metric == Metric::inner_product,
-          [] { return std::string("biases: expected none for cosines and distances, got some"); });
   require(std::ssize(problem.biases) == problem.items.rows, [&] {
     return "biases: expected one for each of the " + std::to_string(problem.items.rows) + " items, got " +
            std::to_string(problem.biases.size());

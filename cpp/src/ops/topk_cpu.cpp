@@ -85,18 +85,19 @@ ItemBounds measure(const TopkProblem& problem, const Execution& execution) {
   ItemBounds found;
   if (problem.metric == Metric::cosine) {
     found.length = 1;
-    return found;
-  }
-  if (problem.codes == nullptr) {
+  } else if (problem.codes == nullptr) {
     found.length = greatest_length(problem.items, execution);
   } else if (!problem.codes->lengths.empty()) {
     found.length = problem.codes->lengths[0];
   }
   if (problem.metric == Metric::euclidean) found.bias = found.length * found.length / 2;
+  // On the scale of half a distance a bias counts half; to take it whole is safe.
+  double greatest = 0;
   for (const float bias : problem.biases) {
-    found.bias = std::max(found.bias, std::fabs(static_cast<double>(bias)));
+    greatest = std::max(greatest, std::fabs(static_cast<double>(bias)));
     found.top_bias = std::max(found.top_bias, static_cast<double>(bias));
   }
+  found.bias += greatest;
   return found;
 }
 

@@ -10,7 +10,8 @@ import click
 from recocore.cli.parameters import duration, names, weights
 from recocore.cli.terminal import note, table
 from recocore.data import Cleaned, EventBatch, clean
-from recocore.data.files import check_target, write_parquet
+from recocore.data.files import check_target, local_path, write_parquet
+from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -106,10 +107,19 @@ def report_table(cleaned: Cleaned) -> Table:
     return shown
 
 
-def check_quarantine(path: str | None) -> None:
-    """See that the rows that will be set aside can be written, if a path was given."""
-    if path is not None:
-        check_target(path)
+def check_quarantine(path: str | None, events: str) -> None:
+    """See that the rows that will be set aside can be written, if a path was given.
+
+    Raises:
+        InvalidArgumentError: the path is the log itself.
+    """
+    if path is None:
+        return
+    target, log = check_target(path), local_path(events)
+    if target.exists() and log.exists() and target.samefile(log):
+        raise InvalidArgumentError(
+            f"quarantine: expected another file than the log, got {path}; name a new one", field="quarantine"
+        )
 
 
 def keep_quarantine(cleaned: Cleaned, path: str | None) -> None:

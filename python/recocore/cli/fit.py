@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import click
+from rich.markup import escape
 
 from recocore.cli.events import LogOptions, check_quarantine, keep_quarantine, log_options, report_counts, report_table
 from recocore.cli.models import make_models, model_options, take_parameters
@@ -56,7 +57,7 @@ def command(
     [model] = make_models((name,), take_parameters(options))
     training = TrainingOptions.take(options, model)
     check_target(local_path(out), overwrite=overwrite)
-    check_quarantine(quarantine)
+    check_quarantine(quarantine, events)
     cleaned = log.read(events)
     keep_quarantine(cleaned, quarantine)
     if not as_json:
@@ -83,7 +84,10 @@ def command(
             f"{interactions.n_items:,} items in {seconds:.2f} s",
             soft_wrap=True,
         )
-        target.print(f"saved index {index.version} in [bold]{out}[/bold]; next: recocore serve {out}", soft_wrap=True)
+        target.print(
+            f"saved index {index.version} in [bold]{escape(out)}[/bold]; next: recocore serve {escape(out)}",
+            soft_wrap=True,
+        )
 
 
 def _summary(index: Index, fitted: Fitted, out: str, seconds: float) -> dict[str, Any]:

@@ -100,4 +100,6 @@ def rating_regularization(ratings: Csr, nu: float) -> float:
         some = ratings.values[begin : begin + _ENTRIES_AT_A_TIME].astype(np.float64) - mean
         squares += float((some * some).sum())
     length = ratings.nnz / math.sqrt(ratings.shape[0] * ratings.shape[1])
-    return float(_OF_DEVIATION * math.sqrt(squares / ratings.nnz) * length ** (1 - nu))
+    # Ratings that are all the same leave nothing to hold back, but the equations need some hold.
+    deviation = math.sqrt(squares / ratings.nnz) or max(abs(mean), 1.0)
+    return float(_OF_DEVIATION * deviation * length ** (1 - nu))

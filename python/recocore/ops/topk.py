@@ -34,7 +34,7 @@ def topk(
         items: float32 `[m, f]`, C-contiguous, finite.
         k: how many for each query, at least 1; may exceed m.
         exclude: items that must not come back: a sparse `[n, m]` with a row for each query (stored entries count,
-            whatever their value), or for every query integer ids or a mask, bool `[m]`.
+            whatever their finite value), or for every query integer ids or a mask, bool `[m]`.
         allow: the only items that may come back, in the same forms. Masks of categories, stock or price bands combine
             with `&` and `|` before they are handed over.
         num_threads: 0 is one for each core. The result does not depend on it.
@@ -101,14 +101,17 @@ def candidate_list(value: Any, shape: tuple[int, int], argument: str) -> Int32Ar
                 f"{argument}: expected a sparse matrix of shape {shape}, got {value.shape}", field=argument
             )
         return value.native, None
-    ids = np.asarray(value)
+    try:
+        ids = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        ids = np.empty((0, 0), object)
     if ids.dtype == bool:
         if ids.shape != shape[1:]:
             raise InvalidArgumentError(
                 f"{argument}: expected a mask of {shape[1]} items, got {list(ids.shape)} booleans", field=argument
             )
         return np.flatnonzero(ids).astype(np.int32)
-    if ids.size == 0:
+    if ids.size == 0 and ids.ndim == 1:
         return np.empty(0, np.int32)
     if ids.ndim != 1 or ids.dtype.kind not in "iu":
         raise InvalidArgumentError(

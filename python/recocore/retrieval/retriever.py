@@ -8,7 +8,7 @@ import numpy as np
 
 from recocore import _native
 from recocore.errors import CorruptError, InvalidArgumentError
-from recocore.ops.arguments import checked_indices, choice, integer, threads
+from recocore.ops.arguments import checked_indices, choice, integer, real, threads
 from recocore.ops.topk import candidate_list
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ class Retriever:
                 or a mask, bool `[m]`.
             allow: the only items that may come back, in the same forms.
             block: as `exclude`; for what holds beside it, such as what is sold out.
-            boosts: (item indices `[b]`, amounts `[b]`): what is added to the scores of some items. An amount moves an item the
-                same way whether its score is positive or negative.
+            boosts: (item indices `[b]`, amounts `[b]`): what is added to the scores of some items, and to their biases first.
+                An amount moves an item the same way whether its score is positive or negative.
             thresholds: the least score that may come back, boosts included: one number or float32 `[n]`.
             precision: "auto", or "float32" to leave the codes aside. The result is the same to the bit.
             num_threads: None for the retriever's own. The result does not depend on it.
@@ -151,13 +151,9 @@ class Retriever:
             "num_threads": self.num_threads if num_threads is None else threads(num_threads),
             "progress": progress,
         }
-        if boosts is None:
-            return _native.topk(queries, self._packed, k, thresholds=lowest, **native)
-        boosted, amounts = self._boosts(boosts)
-        usual = {**native, "block": _joined(native["block"], boosted)}
-        others = _native.topk(queries, self._packed, k, thresholds=lowest, **usual)
-        raised = self._boosted(queries, boosted, amounts, lowest, native)
-        return _merged(others, raised, k)
+        if boosts is not None:
+            native["biases"] = self._boosted(boosts)
+        return _native.topk(queries, self._packed, k, thresholds=lowest, **native)
 
     def search(
         self, queries: Float32Array, k: int, candidates: NativeFilter, num_threads: int | None = None
@@ -177,14 +173,18 @@ class Retriever:
         choice(metric, "metric", get_args(Metric))
         if biases is not None and metric != "inner_product":
             raise InvalidArgumentError(f"biases: expected None with metric={metric!r}, got some", field="biases")
+        if biases is not None and not (isinstance(biases, np.ndarray) and biases.shape == (len(items),)):
+            raise InvalidArgumentError(
+                f"biases: expected one for each of the {len(items)} items, got {list(np.shape(biases))}", field="biases"
+            )
         self.items = items
         self.metric = metric
         self.biases = biases
         self.num_threads = threads(num_threads)
 
     def _queries(self, queries: Any) -> Any:
-        if self.metric != "cosine" or not isinstance(queries, np.ndarray) or queries.ndim != 2:
-            return queries  # nothing to scale, or refused later
+        if self.metric != "cosine" or not _is_matrix(queries) or not np.isfinite(queries).all():
+            return queries  # nothing to scale, or refused by name later
         lengths = np.linalg.norm(queries.astype(np.float64), axis=1, keepdims=True)
         directions = np.zeros(queries.shape, queries.dtype)
         np.divide(queries, lengths, out=directions, where=lengths > 0, casting="same_kind")
@@ -202,71 +202,41 @@ class Retriever:
                 shared = _joined(shared, listed)
         return {"exclude": rows, "block": shared, "allow": candidate_list(allow, shape, "allow")}
 
-    def _boosts(self, boosts: tuple[Any, Any]) -> tuple[Int32Array, Float32Array]:
-        items = checked_indices(boosts[0], len(self), "boosts")
-        amounts = np.asarray(boosts[1], np.float32)
-        if amounts.shape != items.shape or not np.isfinite(amounts).all():
+    def _boosted(self, boosts: Any) -> Float32Array:
+        """What is added to the items' scores, float32 `[m]`."""
+        try:
+            items, amounts = boosts
+            amounts = np.asarray(amounts, np.float32)
+        except (TypeError, ValueError):
             raise InvalidArgumentError(
-                f"boosts: expected a finite amount for each of the {len(items)} items, got {list(amounts.shape)}",
+                f"boosts: expected a pair of item indices and amounts, got {boosts!r:.80}", field="boosts"
+            ) from None
+        items = checked_indices(items, len(self), "boosts")
+        if amounts.shape != items.shape:
+            raise InvalidArgumentError(
+                f"boosts: expected an amount for each of the {len(items)} items, got {list(amounts.shape)}",
                 field="boosts",
             )
-        order = np.argsort(items, kind="stable")
-        if (np.diff(items[order]) == 0).any():
+        if not np.isfinite(amounts).all():
+            raise InvalidArgumentError("boosts: expected finite amounts, got NaN or infinity", field="boosts")
+        if len(np.unique(items)) < len(items):
             raise InvalidArgumentError("boosts: expected each item once, got some twice", field="boosts")
-        return items[order], amounts[order]
+        total = np.zeros(len(self), np.float32) if self.biases is None else self.biases.copy()
+        total[items] += amounts
+        return total
 
-    def _boosted(
-        self,
-        queries: Float32Array,
-        boosted: Int32Array,
-        amounts: Float32Array,
-        lowest: Float32Array | None,
-        native: dict[str, Any],
-    ) -> tuple[Int32Array, Float32Array]:
-        """The boosted items that may come back, in any order; -1 and -inf pad."""
-        allowed = native["allow"]
-        allow = np.intersect1d(allowed, boosted) if isinstance(allowed, np.ndarray) else boosted
-        if isinstance(allowed, tuple):
-            native = {**native, "exclude": [*native["exclude"], _complement(allowed, boosted, len(self))]}
-        ids, scores = _native.topk(queries, self._packed, max(len(allow), 1), **{**native, "allow": allow})
-        found = ids >= 0
-        scores[found] += amounts[np.searchsorted(boosted, ids[found])]
-        if lowest is not None:
-            below = scores < lowest[:, None]
-            ids[below], scores[below] = -1, -np.inf
-        return ids, scores
+
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.ndim == 2 and value.dtype == np.float32 and value.flags.c_contiguous
 
 
 def _thresholds(value: Float32Array | float | None, n: int) -> Float32Array | None:
     if value is None:
         return None
     if np.ndim(value) == 0:
-        return np.full(n, value, np.float32)
+        return np.full(n, real(value, "thresholds"), np.float32)
     return np.asarray(value)
 
 
 def _joined(left: Int32Array | None, right: Int32Array) -> Int32Array:
     return right if left is None else np.concatenate([left, right])
-
-
-def _complement(allowed: NativeRows, items: Int32Array, n_items: int) -> NativeRows:
-    """For each query those of the items that its allow-list does not name."""
-    indptr, indices, _, shape = allowed[0]
-    rows = np.repeat(np.arange(shape[0]), np.diff(indptr))
-    named = np.zeros((shape[0], len(items)), bool)
-    inside = np.isin(indices, items)
-    named[rows[inside], np.searchsorted(items, indices[inside])] = True
-    left_out = ~named
-    starts = np.concatenate([[0], np.cumsum(left_out.sum(axis=1))]).astype(np.int64)
-    columns = items[np.nonzero(left_out)[1]]
-    return (starts, columns, np.ones(len(columns), np.float32), (shape[0], n_items)), None
-
-
-def _merged(
-    left: tuple[Int32Array, Float32Array], right: tuple[Int32Array, Float32Array], k: int
-) -> tuple[Int32Array, Float32Array]:
-    """The k best of two selections that have no item in common."""
-    ids = np.concatenate([left[0], right[0]], axis=1)
-    scores = np.concatenate([left[1], right[1]], axis=1)
-    order = np.lexsort((ids, -scores), axis=1)[:, :k]
-    return np.take_along_axis(ids, order, 1), np.take_along_axis(scores, order, 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 
 from recocore import _native
+from recocore.errors import CorruptError
 from recocore.recommendations import Contribution, Recommendations
 from recocore.retrieval import Retriever
 from recocore.scoring.arrays import of_prefix, prefixed, take_finite
@@ -110,8 +111,12 @@ class FactorScorer:
         user_factors = take_finite(arrays, "user_factors", np.float32, (n_users, None))
         item_factors = take_finite(arrays, "item_factors", np.float32, (n_items, user_factors.shape[1]))
         objective = take_finite(arrays, "objective", np.float64, (None,))
+        if len(objective) not in (0, 3, 4):
+            raise CorruptError(f"objective: expected none, 3 or 4 numbers, got {len(objective)}")
         scorer = cls(interactions, user_factors, item_factors, objective)
-        scorer._by_product = Retriever.from_arrays(item_factors, of_prefix("retrieval_", arrays))
+        # An index of an earlier version has nothing prepared: then that is done when it is first needed.
+        if prepared := of_prefix("retrieval_", arrays):
+            scorer._by_product = Retriever.from_arrays(item_factors, prepared)
         return scorer
 
     @cached_property

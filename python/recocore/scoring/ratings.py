@@ -64,7 +64,8 @@ class RatingScorer(FactorScorer):
         found = super().from_arrays(interactions, arrays)
         if found.user_factors.shape[1] < 3:
             raise CorruptError(f"user_factors: expected at least 3 columns, got {found.user_factors.shape[1]}")
-        found._by_cosine = Retriever.from_arrays(found._item_vectors(), of_prefix("likeness_", arrays), metric="cosine")
+        if prepared := of_prefix("likeness_", arrays):
+            found._by_cosine = Retriever.from_arrays(found._item_vectors(), prepared, metric="cosine")
         return found
 
     @cached_property

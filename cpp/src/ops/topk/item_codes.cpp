@@ -25,6 +25,11 @@ std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
+/// Codes of a row: at least one tile, so that there is something to scan where items have no values.
+std::int64_t padded(std::int64_t f) noexcept {
+  return std::max<std::int64_t>((f + kernels::kCodeLane - 1) / kernels::kCodeLane, 1) * kernels::kCodeLane;
+}
+
 double squared_length(std::span<const float> row) noexcept {
   // Four sums, so that the compiler may take them together; the order is fixed.
   double sums[4] = {};
@@ -37,7 +42,8 @@ double squared_length(std::span<const float> row) noexcept {
 
 /// The float at or above a bound, with room for what is done to it later.
 float rounded_up(double bound) noexcept {
-  return static_cast<float>(bound * (1 + kMargin));
+  // The last term is for what a denormal float cannot hold.
+  return bound > 0 ? static_cast<float>(bound * (1 + kMargin) + 0x1p-148) : 0;
 }
 
 void check_row(std::span<const float> row, std::int64_t item) {
@@ -96,7 +102,7 @@ OwnedItemCodes pack_items(MatrixView<const float> items, const Execution& execut
   require(items.cols <= 1 << 16,
           [&] { return "items: expected at most 65,536 columns, got " + std::to_string(items.cols); });
   OwnedItemCodes packed;
-  packed.stride = (items.cols + kernels::kCodeLane - 1) / kernels::kCodeLane * kernels::kCodeLane;
+  packed.stride = padded(items.cols);
   MemoryBudget("pack_items").take(m, packed.stride + 36, "search without packing, or pack fewer items");
   std::vector<float> lengths(at(m));
   parallel_for(execution, m, kGrain, [&](std::int64_t begin, std::int64_t end, int) {
@@ -147,13 +153,19 @@ void validate(const ItemCodes& codes, MatrixView<const float> items) {
             codes.code_sums.size() == m && codes.inverse_scales.size() == m && codes.errors.size() == m &&
             codes.norms.size() == m && codes.lengths.size() == m,
         "arrays for as many items as there are");
-  check(codes.codes.cols >= items.cols && codes.codes.cols % kernels::kCodeLane == 0 &&
-            codes.codes.stride == codes.codes.cols && codes.codes.cols - items.cols < kernels::kCodeLane,
+  check(codes.codes.cols == padded(items.cols) && (m == 0 || codes.codes.stride == codes.codes.cols),
         "rows of as many codes as the items have columns, rounded up to 64");
   for (std::size_t p = 0; p < m; ++p) {
     const std::int32_t item = codes.order[p];
     check(item >= 0 && at(item) < m && codes.positions[at(item)] == static_cast<std::int32_t>(p),
           "order and positions to be permutations, each the other's inverse");
+    const auto bound = [](float v) { return v >= 0 && v <= std::numeric_limits<float>::max(); };
+    check(bound(codes.errors[p]) && bound(codes.norms[p]) && bound(codes.lengths[p]) &&
+              bound(codes.inverse_scales[p]) && codes.inverse_scales[p] > 0,
+          "scales, errors, norms and lengths that are finite and not negative");
+    check(p == 0 || codes.lengths[p] <= codes.lengths[p - 1], "lengths that fall");
+    check(codes.lengths[p] <= (static_cast<double>(codes.norms[p]) + codes.errors[p]) * (1 + kMargin),
+          "lengths of what the codes hold and leave out");
   }
 }
 

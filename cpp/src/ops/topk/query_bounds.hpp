@@ -47,13 +47,14 @@ class QueryBounds {
       rounding_ += 4 * sum_rounding(f) * (squared_ + items.length * items.length);
       largest_ += squared_ + items.length * items.length;
     }
-    sum_rounding_ = sum_rounding(f) * length_ * items.length;
+    // A float's sum starts at the bias, so every addition may round by as much as that is large.
+    sum_rounding_ = sum_rounding(f) * (length_ * items.length + items.bias);
   }
 
   [[nodiscard]] double length() const noexcept { return length_; }
 
-  /// Whether no sum can overflow, so that bounds are numbers.
-  [[nodiscard]] bool bounded() const noexcept { return largest_ < 1e37; }
+  /// Whether the bounds hold: no sum can overflow, and the query is not so short that its values lose their digits.
+  [[nodiscard]] bool bounded() const noexcept { return largest_ < 1e37 && (length_ == 0 || length_ > 0x1p-80); }
 
   /// How far a position on the linear scale that was computed without error may lie from where the score is.
   [[nodiscard]] double rounding() const noexcept { return rounding_; }

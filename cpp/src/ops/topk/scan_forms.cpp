@@ -42,12 +42,12 @@ const float* biases_of(const TopkProblem& problem, const ItemBlock& block, std::
   out.resize(at(block.count));
   for (std::int64_t r = 0; r < block.count; ++r) {
     const std::int64_t position = block.position(r);
+    float bias = problem.biases.empty() ? 0 : problem.biases[at(item_at(problem, position))];
     if (distances) {
       const float length = problem.codes->lengths[at(position)];
-      out[at(r)] = -length * length / 2;
-    } else {
-      out[at(r)] = problem.biases[at(item_at(problem, position))];
+      bias = (bias - length * length) / 2;
     }
+    out[at(r)] = bias;
   }
   return out.data();
 }
@@ -104,8 +104,8 @@ void CodeForm::set_bar(std::int64_t query, const Reservoir& reservoir) noexcept 
   const double scale = codes.scale;
   const float bar =
       lowered((reservoir.bar() - kMargin * std::fabs(reservoir.bar()) - reservoir.bounds().rounding()) / scale);
-  // A bar beyond floats lets everything pass.
-  bars.bars[lane] = bar < 1e30F ? bar : -std::numeric_limits<float>::infinity();
+  // A bar beyond floats lets everything pass; near zero the bar's own products may be denormal.
+  bars.bars[lane] = bar < 1e30F ? bar - 0x1p-140F : -std::numeric_limits<float>::infinity();
   bars.by_error[lane] = raised(reservoir.bounds().length() / scale);
   bars.by_norm[lane] = raised(codes.error / scale);
   bars.by_bias[lane] = static_cast<float>(1 / scale);

@@ -1,6 +1,7 @@
 // The score of one query and one item, as it is returned.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -20,41 +21,50 @@ class Scorer {
         kernel_(&kernels::dense()) {}
 
   [[nodiscard]] float operator()(std::span<const float> query, std::int32_t item) const noexcept {
-    if (metric_ == Metric::euclidean) return distance(query, item);
-    return of_product(kernel_->dot_f32(query.data(), items_.data + item * items_.stride, items_.cols), item);
+    float score = 0;
+    (*this)(query, {&item, 1}, &score);
+    return score;
   }
 
   /// The scores of several items.
   void operator()(std::span<const float> query, std::span<const std::int32_t> items, float* scores) const noexcept {
     if (metric_ == Metric::euclidean) {
-      for (std::size_t i = 0; i < items.size(); ++i) scores[i] = distance(query, items[i]);
-      return;
+      for (std::size_t i = 0; i < items.size(); ++i)
+        scores[i] = -kernel_->squared_distance_f32(query.data(), row(items[i]), items_.cols);
+    } else {
+      kernel_->dot_rows_f32(query.data(), items_.data, items_.stride, items.data(), std::ssize(items), items_.cols,
+                            scores);
     }
-    kernel_->dot_rows_f32(query.data(), items_.data, items_.stride, items.data(), std::ssize(items), items_.cols,
-                          scores);
-    if (metric_ == Metric::cosine || !biases_.empty())
-      for (std::size_t i = 0; i < items.size(); ++i) scores[i] = of_product(scores[i], items[i]);
+    if (metric_ == Metric::cosine)
+      for (std::size_t i = 0; i < items.size(); ++i) scores[i] = cosine(query, items[i], scores[i]);
+    if (!biases_.empty())
+      for (std::size_t i = 0; i < items.size(); ++i) scores[i] += biases_[static_cast<std::size_t>(items[i])];
   }
 
   /// Asks the memory for an item that is scored soon.
   void prefetch(std::int32_t item) const noexcept {
     constexpr std::int64_t kCacheLine = 64 / sizeof(float);
-    const float* row = items_.data + item * items_.stride;
+    const float* values = row(item);
     // Beyond a few lines the hardware has seen where it goes.
-    for (std::int64_t d = 0; d < items_.cols && d < 8 * kCacheLine; d += kCacheLine) __builtin_prefetch(row + d);
+    for (std::int64_t d = 0; d < items_.cols && d < 8 * kCacheLine; d += kCacheLine) __builtin_prefetch(values + d);
   }
 
  private:
-  [[nodiscard]] float distance(std::span<const float> query, std::int32_t item) const noexcept {
-    return -kernel_->squared_distance_f32(query.data(), items_.data + item * items_.stride, items_.cols);
-  }
+  [[nodiscard]] const float* row(std::int32_t item) const noexcept { return items_.data + item * items_.stride; }
 
-  [[nodiscard]] float of_product(float product, std::int32_t item) const noexcept {
-    if (metric_ == Metric::cosine) {
-      const float length = codes_->lengths[static_cast<std::size_t>(codes_->positions[static_cast<std::size_t>(item)])];
-      return length > 0 ? product / length : 0;
+  /// The cosine of a query of length 1 from its product with an item.
+  [[nodiscard]] float cosine(std::span<const float> query, std::int32_t item, float product) const noexcept {
+    const float length = codes_->lengths[static_cast<std::size_t>(codes_->positions[static_cast<std::size_t>(item)])];
+    if (length > 0x1p-80F) return product / length;
+    // Near the smallest float products lose their digits, and the length does.
+    double sum = 0;
+    double squared = 0;
+    for (std::size_t d = 0; d < query.size(); ++d) {
+      const double value = row(item)[d];
+      sum += query[d] * value;
+      squared += value * value;
     }
-    return biases_.empty() ? product : product + biases_[static_cast<std::size_t>(item)];
+    return squared > 0 ? static_cast<float>(sum / std::sqrt(squared)) : 0;
   }
 
   MatrixView<const float> items_;
