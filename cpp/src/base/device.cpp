@@ -31,8 +31,8 @@ bool tiles_granted() {
 
 /// Leaf 7 of CPUID: AMX's tiles and bytes in EDX. GCC 12 knows no name for them in __builtin_cpu_supports.
 bool has_tiles() {
-  constexpr unsigned kTiles = 1U << 24;
-  constexpr unsigned kBytes = 1U << 25;
+  constexpr unsigned kTiles = 0x01000000;
+  constexpr unsigned kBytes = 0x02000000;
   unsigned a = 0;
   unsigned b = 0;
   unsigned c = 0;

@@ -25,15 +25,15 @@ constexpr std::int64_t kFewQueries = 4;
 // Fewer queries than this do not repay packing the items first.
 constexpr std::int64_t kQueriesToPack = 128;
 // Items worth more than one thread, in values: some ten microseconds of work.
-constexpr std::int64_t kValuesToSlice = 1 << 17;
+constexpr std::int64_t kValuesToSlice = 131'072;
 // Scoring a pair that passed a scan takes some thirty times as long as scanning it, and four times as long as scoring
 // it in a loop over all pairs (f = 128). So where more than one pair in so many would pass, all are scored.
 constexpr std::int64_t kPairsPerPass = 5;
 // Queries of a chunk: as many as reuse each block of items well, in a part of a second-level cache.
 constexpr std::int64_t kMaxChunk = 384;
-constexpr std::int64_t kPanelBytes = 192 * 1024;
+constexpr std::int64_t kPanelBytes = 196'608;
 // What the candidates of a chunk may take; for a large k chunks get small.
-constexpr std::int64_t kCandidateBytes = 4 * 1024 * 1024;
+constexpr std::int64_t kCandidateBytes = 4'194'304;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
@@ -111,13 +111,13 @@ bool bounded(const TopkProblem& problem, const ItemBounds& items) noexcept {
 bool worth_packing(const TopkProblem& problem, std::int64_t positions) {
   // Below 32 values a row of codes is mostly padding.
   return problem.precision == Precision::automatic && problem.queries.rows >= kQueriesToPack &&
-         problem.items.cols >= 32 && problem.items.cols <= 1 << 16 && positions >= 4096 &&
+         problem.items.cols >= 32 && problem.items.cols <= 65'536 && positions >= 4096 &&
          positions > problem.items.rows / 4 && kernels::scan().prefers_codes &&
          problem.items.rows * (problem.items.cols + 128) < available_memory() / 4;
 }
 
 std::int64_t slices_for(std::int64_t tasks, std::int64_t values, int threads) noexcept {
-  return tasks < 2 * threads && values >= kValuesToSlice ? threads : 1;
+  return tasks < 2 * std::int64_t{threads} && values >= kValuesToSlice ? threads : 1;
 }
 
 std::int64_t chunk_of(const TopkProblem& problem, std::int64_t k, bool by_codes, int threads) noexcept {
@@ -125,7 +125,7 @@ std::int64_t chunk_of(const TopkProblem& problem, std::int64_t k, bool by_codes,
   if (by_codes && n <= kFewQueries) return 1;
   const std::int64_t bytes = by_codes ? problem.codes->codes.cols : 4 * problem.items.cols;
   const std::int64_t room = std::min({kMaxChunk, kPanelBytes / std::max<std::int64_t>(bytes, 1),
-                                      kCandidateBytes / (24 * (k + 32)), divided_up(n, 4 * threads)});
+                                      kCandidateBytes / (24 * (k + 32)), divided_up(n, 4 * std::int64_t{threads})});
   return std::max<std::int64_t>(room / kernels::kQueryLanes, 1) * kernels::kQueryLanes;
 }
 

@@ -99,7 +99,7 @@ OwnedItemCodes pack_items(MatrixView<const float> items, const Execution& execut
   const std::int64_t m = items.rows;
   require(m <= INT32_MAX, [&] { return "items: expected fewer than 2**31 rows, got " + std::to_string(m); });
   // A sum of squared codes is at most 127^2 f, and has to fit 31 bits; a product of codes likewise.
-  require(items.cols <= 1 << 16,
+  require(items.cols <= 65'536,
           [&] { return "items: expected at most 65,536 columns, got " + std::to_string(items.cols); });
   OwnedItemCodes packed;
   packed.stride = padded(items.cols);

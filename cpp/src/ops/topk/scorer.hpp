@@ -21,24 +21,20 @@ class Scorer {
         kernel_(&kernels::dense()) {}
 
   [[nodiscard]] float operator()(std::span<const float> query, std::int32_t item) const noexcept {
-    float score = 0;
-    (*this)(query, {&item, 1}, &score);
-    return score;
+    if (metric_ == Metric::euclidean) return with_bias(distance(query, item), item);
+    return of_product(query, item, kernel_->dot_f32(query.data(), row(item), items_.cols));
   }
 
   /// The scores of several items.
   void operator()(std::span<const float> query, std::span<const std::int32_t> items, float* scores) const noexcept {
     if (metric_ == Metric::euclidean) {
-      for (std::size_t i = 0; i < items.size(); ++i)
-        scores[i] = -kernel_->squared_distance_f32(query.data(), row(items[i]), items_.cols);
-    } else {
-      kernel_->dot_rows_f32(query.data(), items_.data, items_.stride, items.data(), std::ssize(items), items_.cols,
-                            scores);
+      for (std::size_t i = 0; i < items.size(); ++i) scores[i] = with_bias(distance(query, items[i]), items[i]);
+      return;
     }
-    if (metric_ == Metric::cosine)
-      for (std::size_t i = 0; i < items.size(); ++i) scores[i] = cosine(query, items[i], scores[i]);
-    if (!biases_.empty())
-      for (std::size_t i = 0; i < items.size(); ++i) scores[i] += biases_[static_cast<std::size_t>(items[i])];
+    kernel_->dot_rows_f32(query.data(), items_.data, items_.stride, items.data(), std::ssize(items), items_.cols,
+                          scores);
+    if (metric_ == Metric::cosine || !biases_.empty())
+      for (std::size_t i = 0; i < items.size(); ++i) scores[i] = of_product(query, items[i], scores[i]);
   }
 
   /// Asks the memory for an item that is scored soon.
@@ -51,6 +47,18 @@ class Scorer {
 
  private:
   [[nodiscard]] const float* row(std::int32_t item) const noexcept { return items_.data + item * items_.stride; }
+
+  [[nodiscard]] float distance(std::span<const float> query, std::int32_t item) const noexcept {
+    return -kernel_->squared_distance_f32(query.data(), row(item), items_.cols);
+  }
+
+  [[nodiscard]] float with_bias(float score, std::int32_t item) const noexcept {
+    return biases_.empty() ? score : score + biases_[static_cast<std::size_t>(item)];
+  }
+
+  [[nodiscard]] float of_product(std::span<const float> query, std::int32_t item, float product) const noexcept {
+    return with_bias(metric_ == Metric::cosine ? cosine(query, item, product) : product, item);
+  }
 
   /// The cosine of a query of length 1 from its product with an item.
   [[nodiscard]] float cosine(std::span<const float> query, std::int32_t item, float product) const noexcept {
