@@ -311,7 +311,7 @@ def test_a_cosine_query_that_is_not_finite_is_named() -> None:
     with pytest.raises(
         InvalidArgumentError, match="queries: expected a C-contiguous 2-d array of float32, got 2-d int"
     ):
-        Retriever(np.ones((5, 4), np.float32), metric="cosine").topk(np.ones((3, 4), int), 2)  # type: ignore[arg-type]
+        Retriever(np.ones((5, 4), np.float32), metric="cosine").topk(np.ones((3, 4), int), 2)
 
 
 def test_what_is_prepared_cannot_be_changed() -> None:

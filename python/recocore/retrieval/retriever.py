@@ -173,7 +173,7 @@ class Retriever:
         choice(metric, "metric", get_args(Metric))
         if biases is not None and metric != "inner_product":
             raise InvalidArgumentError(f"biases: expected None with metric={metric!r}, got some", field="biases")
-        if biases is not None and not (isinstance(biases, np.ndarray) and biases.shape == (len(items),)):
+        if biases is not None and np.shape(biases) != (len(items),):
             raise InvalidArgumentError(
                 f"biases: expected one for each of the {len(items)} items, got {list(np.shape(biases))}", field="biases"
             )
