@@ -61,12 +61,6 @@ class TopkSelector {
     kept_.clear();
   }
 
-  /// Offers what another selection of the same row keeps, and ends that one.
-  void merge(TopkSelector& other) {
-    for (const Candidate& candidate : other.kept_) offer(candidate.score, candidate.id);
-    other.kept_.clear();
-  }
-
   /// Appends the kept candidates with ids rising, as a CSR row stores them, and starts the next selection.
   void append_by_id(std::vector<std::int32_t>& ids, std::vector<float>& scores) {
     std::sort(kept_.begin(), kept_.end(), [](const Candidate& a, const Candidate& b) { return a.id < b.id; });

@@ -45,11 +45,11 @@ struct OwnedItemCodes {
   [[nodiscard]] ItemCodes view() const noexcept;
 };
 
-/// Packs items `[m, f]`. O(m f) time, m (f + 28) bytes at least. Throws Error{invalid_argument} for a value that is not
+/// Packs items `[m, f]`. O(m f) time, m (f + 36) bytes at least. Throws Error{invalid_argument} for a value that is not
 /// finite, naming its row, and Error{unsupported} where a length overflows float32.
 [[nodiscard]] OwnedItemCodes pack_items(MatrixView<const float> items, const Execution& execution);
 
-/// Throws Error{corrupt} unless the arrays fit each other and `items`, and the orders are permutations. O(m).
+/// Throws Error{corrupt} unless the arrays fit each other and `items`, the orders are permutations and the bounds are bounds. O(m).
 void validate(const ItemCodes& codes, MatrixView<const float> items);
 
 /// How scores are found; the answer is the same.

@@ -3,10 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <vector>
 
-#include "base/per_worker.hpp"
 #include "kernels/dense/kernel.hpp"
 #include "kernels/scan/kernel.hpp"
 #include "ops/topk/direct.hpp"
@@ -15,7 +13,6 @@
 #include "ops/topk/scan.hpp"
 #include "recocore/error.hpp"
 #include "recocore/memory.hpp"
-#include "recocore/selection.hpp"
 
 namespace recocore {
 namespace {
@@ -26,8 +23,8 @@ constexpr std::int64_t kFewQueries = 4;
 constexpr std::int64_t kQueriesToPack = 128;
 // Items worth more than one thread, in values: some ten microseconds of work.
 constexpr std::int64_t kValuesToSlice = 131'072;
-// Scoring a pair that passed a scan takes some thirty times as long as scanning it, and four times as long as scoring
-// it in a loop over all pairs (f = 128). So where more than one pair in so many would pass, all are scored.
+// Where more than one pair in so many would pass a scan, all are scored. Milliseconds for 8,000 queries, f = 128,
+// scanned and scored: the 10 best of 1,000 items 66 and 87, the 100 best of 1,000 152 and 156, of 2,000 221 and 235.
 constexpr std::int64_t kPairsPerPass = 5;
 // Queries of a chunk: as many as reuse each block of items well, in a part of a second-level cache.
 constexpr std::int64_t kMaxChunk = 384;

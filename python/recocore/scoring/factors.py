@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
 from recocore import _native
-from recocore.errors import CorruptError
+from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.recommendations import Contribution, Recommendations
 from recocore.retrieval import Retriever
 from recocore.scoring.arrays import of_prefix, prefixed, take_finite
@@ -100,7 +101,7 @@ class FactorScorer:
             "objective": self.objective,
         }
         # What is not finite cannot be prepared; whoever stores the arrays refuses it by name.
-        if np.isfinite(self.item_factors).all():
+        with suppress(InvalidArgumentError):
             fitted |= prefixed("retrieval_", self._by_product.arrays())
         return fitted
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 
-from recocore.errors import CorruptError
+from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.retrieval import Retriever
 from recocore.scoring.arrays import of_prefix, prefixed, take
 from recocore.scoring.contributions import heaviest
@@ -53,7 +54,7 @@ class RatingScorer(FactorScorer):
     def arrays(self) -> dict[str, AnyArray]:
         """Those of `FactorScorer`, and the items without bias as they are prepared for comparison."""
         fitted = super().arrays()
-        if np.isfinite(self.item_factors).all():
+        with suppress(InvalidArgumentError):
             fitted |= prefixed("likeness_", self._by_cosine.arrays())
         return fitted
 
