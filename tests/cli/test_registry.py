@@ -149,3 +149,11 @@ def test_help_of_each_command_teaches_by_example(registered: Registered, name: s
     assert "Examples:" in out
     assert f"  recocore registry {name} models/" in out
     assert f"\n  {name} " in registered("--help")[1]
+
+
+def test_names_that_look_like_markup_are_shown_as_they_are(registered: Registered, index: Path, tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    assert registered("publish", models, index, "--alias", "stable", "--who", "[/b]ann")[0] == 0
+    code, out, _ = registered("history", models)
+    assert code == 0
+    assert "[/b]ann" in out

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.text import Text
 
 from recocore.cli.terminal import progress, table
 from recocore.evaluation import evaluate
@@ -79,7 +80,7 @@ def comparison_table(measured: Sequence[Measured], title: str | None = None) -> 
         values = [one.evaluation[name] for one in measured]
         # Where values differ by rounding only there is no best; of spread and novelty, more is not better.
         best = max(values) if name.split("@")[0] not in _NEITHER_GOOD_NOR_BAD else None
-        shown.add_row(name, *(f"[bold]{v:.4f}[/bold]" if v == best else f"{v:.4f}" for v in values))
+        shown.add_row(name, *(Text(f"{v:.4f}", style="bold" if v == best else "") for v in values))
     shown.add_row("fit seconds", *(f"{one.fit_seconds:.2f}" for one in measured), style="dim")
     return shown
 

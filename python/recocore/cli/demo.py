@@ -153,7 +153,7 @@ def _show_answer(target: Console, shop: Shop, index: Index, user: str, answer: R
     about = {row["item_id"]: row for row in shop.items.to_pylist()}
     columns, weights = index.scorer.interactions.row(index.users.index_of(user))
     liked = index.items.ids_of(columns[np.argsort(-weights, kind="stable")[:3]])
-    target.print("Liked so far: " + ", ".join(_name(about, item_id) for item_id in liked))
+    target.print("Liked so far: " + ", ".join(escape(_name(about, item_id)) for item_id in liked))
     target.print(_answer_table(about, answer))
     target.print(f"Model {answer.served_model}, fallback {answer.fallback_used}.")
 
@@ -167,4 +167,4 @@ def _answer_table(about: dict[str, Any], answer: Recommendations) -> Table:
 
 
 def _name(about: dict[str, Any], item_id: str) -> str:
-    return escape(str(about[item_id]["title"]))
+    return str(about[item_id]["title"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import click
-from rich.markup import escape
 
 from recocore.cli.terminal import console, note, print_json, table
 from recocore.index import Index
@@ -71,12 +70,10 @@ def command(
     target = console()
     for user, ranked in zip(users, lists, strict=True):
         known = loaded.users.index_of(user) >= 0
-        shown = table(
-            "item", *(["because of"] if explain else []), "score", title=escape(user), text=2 if explain else 1
-        )
+        shown = table("item", *(["because of"] if explain else []), "score", title=user, text=2 if explain else 1)
         for item in ranked.items:
             reasons = [", ".join(str(reason.item_id) for reason in item.reasons)] if explain else []
-            shown.add_row(escape(str(item.item_id)), *map(escape, reasons), _score(item))
+            shown.add_row(str(item.item_id), *reasons, _score(item))
         target.print(shown)
         if not known:
             note(f"user {user} is not in the index" + ("; popular items instead" if ranked.items else ""))

@@ -12,9 +12,13 @@ from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rich.console import RenderableType
+    from rich.style import StyleType
 
 
 def console() -> Console:
@@ -63,12 +67,23 @@ def progress(label: str) -> Iterator[Bar]:
         yield Bar(bars, label)
 
 
+class _PlainTable(Table):
+    """Text in its cells stands as it is: an id such as [/b] is no markup."""
+
+    def add_row(
+        self, *renderables: RenderableType | None, style: StyleType | None = None, end_section: bool = False
+    ) -> None:
+        cells = (Text(cell) if isinstance(cell, str) else cell for cell in renderables)
+        super().add_row(*cells, style=style, end_section=end_section)
+
+
 def table(*columns: str, title: str | None = None, text: int = 1) -> Table:
     """A table whose first `text` columns are text and whose others are numbers.
 
     Where the terminal is narrow, text beside the first column goes on in further lines before anything is cut.
     """
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    heading = None if title is None else Text(title, style="bold")
+    made = _PlainTable(box=box.SIMPLE_HEAD, title=heading, title_justify="left", pad_edge=False)
     for position, column in enumerate(columns):
         is_text = position < text
         folds = is_text and position > 0
