@@ -36,12 +36,6 @@ std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-double squared_length(std::span<const float> row) noexcept {
-  double sum = 0;
-  for (const float v : row) sum += static_cast<double>(v) * v;
-  return sum;
-}
-
 /// Whether so many would pass a scan that it spares nothing: in any order about k (1 + ln(m / k)) do, and the first
 /// ones.
 bool few_for(std::int64_t k, std::int64_t positions) noexcept {

@@ -12,7 +12,7 @@ from recocore.errors import InvalidArgumentError
 from recocore.ops.arguments import choice, integer, threads
 
 if TYPE_CHECKING:
-    from recocore.types import Float32Array, Int32Array, NativeRows, Progress
+    from recocore.types import Float32Array, Int32Array, NativeFilter, NativeRows, Progress
 
 _PRECISIONS = ("auto", "float32")
 
@@ -60,16 +60,11 @@ def topk(
     choice(precision, "precision", _PRECISIONS)
     k = integer(k, "k", 1)
     shape = (_rows(queries, "queries"), _rows(items, "items"))
-    excluded = candidate_list(exclude, shape, "exclude")
-    rows: list[NativeRows] = [excluded] if isinstance(excluded, tuple) else []
-    shared = None if isinstance(excluded, tuple) else excluded
     return _native.topk(
         queries,
         items,
         k,
-        exclude=rows,
-        block=shared,
-        allow=candidate_list(allow, shape, "allow"),
+        **candidate_filter(shape, exclude, allow),
         num_threads=threads(num_threads),
         precision=precision,
         progress=progress,
@@ -124,3 +119,24 @@ def candidate_list(value: Any, shape: tuple[int, int], argument: str) -> Int32Ar
             f"{argument}: expected item indices in [0, {shape[1]}), got {ids.min()} to {ids.max()}", field=argument
         )
     return ids.astype(np.int32)
+
+
+def candidate_filter(shape: tuple[int, int], exclude: Any, allow: Any, block: Any = None) -> NativeFilter:
+    """Which items may come back, as the extension takes it; `block` holds beside `exclude`, in the same forms.
+
+    Raises:
+        InvalidArgumentError: as `candidate_list`.
+    """
+    rows: list[NativeRows] = []
+    shared: list[Int32Array] = []
+    for name, value in (("exclude", exclude), ("block", block)):
+        listed = candidate_list(value, shape, name)
+        if isinstance(listed, tuple):
+            rows.append(listed)
+        elif listed is not None:
+            shared.append(listed)
+    return {
+        "exclude": rows,
+        "block": np.concatenate(shared) if shared else None,
+        "allow": candidate_list(allow, shape, "allow"),
+    }

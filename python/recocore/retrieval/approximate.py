@@ -15,6 +15,7 @@ import numpy as np
 from recocore.errors import InvalidArgumentError, UnsupportedError
 from recocore.ops.arguments import choice, integer
 from recocore.recommendations import Recommendations
+from recocore.retrieval.directions import unit_rows
 
 if TYPE_CHECKING:
     from recocore.retrieval.protocol import SupportsHandOff
@@ -99,7 +100,7 @@ def to_usearch(
 def handed_items(retriever: SupportsHandOff) -> Float32Array:
     """The vectors by whose inner products, or squared distances, items score: float32 `[m, f]`, `[m, f + 1]` with biases."""
     metric = choice(retriever.metric, "metric", _METRICS)
-    items = _unit(retriever.items) if metric == "cosine" else retriever.items
+    items = unit_rows(retriever.items).astype(np.float32) if metric == "cosine" else retriever.items
     if retriever.biases is None:
         return items
     if metric == "euclidean":
@@ -112,7 +113,7 @@ def handed_items(retriever: SupportsHandOff) -> Float32Array:
 def handed_queries(retriever: SupportsHandOff, queries: Float32Array) -> Float32Array:
     """What meets `handed_items`: float32 `[n, f]` queries, of unit length for cosine, with a 1 behind where biases are."""
     metric = choice(retriever.metric, "metric", _METRICS)
-    queries = np.ascontiguousarray(_unit(queries) if metric == "cosine" else queries, np.float32)
+    queries = np.ascontiguousarray(unit_rows(queries) if metric == "cosine" else queries, np.float32)
     if retriever.biases is None:
         return queries
     return np.concatenate([queries, np.ones((len(queries), 1), np.float32)], axis=1)
@@ -215,14 +216,6 @@ def measure_recall(index: Any, retriever: SupportsHandOff, queries: Float32Array
 def _keys(ids: Any) -> Any:
     wide = ids.astype(np.int64)
     return np.arange(len(ids), dtype=np.int64)[:, None] << 32 | np.where(wide < 0, 2**32 - 1, wide)
-
-
-def _unit(vectors: Float32Array) -> Float32Array:
-    """Rows of length 1; a zero stays zero, and has cosine 0 with all."""
-    wide = vectors.astype(np.float64)
-    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
-    np.divide(wide, norms, out=wide, where=norms > 0)
-    return wide.astype(np.float32)
 
 
 def _package(name: str) -> Any:

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recocore.retrieval.directions import unit_rows
+
 if TYPE_CHECKING:
     from recocore.retrieval.group_caps import GroupCaps
     from recocore.types import BoolArray, Float32Array, Float64Array, Int32Array, Int64Array
@@ -59,7 +61,7 @@ class Closeness:
 
     def choose(self, item: int) -> None:
         """Count one more item, candidate or not, among the chosen. O(f chosen)."""
-        self._chosen = np.concatenate([self._chosen, _unit(self._items[item : item + 1])])
+        self._chosen = np.concatenate([self._chosen, unit_rows(self._items[item : item + 1])])
         # The largest cosine is at least the mean, which is the product with the mean of the chosen unit vectors.
         mean = self._chosen.sum(axis=0) / len(self)
         self.farthest = min(self.farthest, float(np.sqrt(np.einsum("j,j->", mean, mean))) + _ROUNDING)
@@ -80,7 +82,7 @@ class Closeness:
             for start in range(0, len(behind), _ROWS_AT_ONCE):
                 rows = behind[start : start + _ROWS_AT_ONCE]
                 # Not `@`: BLAS may sum rows in different orders, and then copies of an item would not tie.
-                cosines = np.einsum("if,jf->ij", _unit(self._items[self._ids[rows]]), self._chosen[compared:])
+                cosines = np.einsum("if,jf->ij", unit_rows(self._items[self._ids[rows]]), self._chosen[compared:])
                 closest = cosines.astype(np.float32).max(axis=1, initial=-np.inf)
                 self._closest[rows] = np.maximum(self._closest[rows], closest)
         self._compared[positions] = len(self)
@@ -162,11 +164,3 @@ def _best(relevance: Float64Array, weight: float, closeness: Closeness, is_open:
             promising = promising[np.argpartition(-values[promising], look)[:look]]
         closeness.compare(promising)
         look *= 4
-
-
-def _unit(vectors: Float32Array) -> Float64Array:
-    """Rows of length 1 in float64; a zero stays zero."""
-    wide = vectors.astype(np.float64)
-    norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))[:, None]
-    np.divide(wide, norms, out=wide, where=norms > 0)
-    return wide

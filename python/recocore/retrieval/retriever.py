@@ -9,12 +9,13 @@ import numpy as np
 from recocore import _native
 from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.ops.arguments import checked_indices, choice, integer, real, threads
-from recocore.ops.topk import candidate_list
+from recocore.ops.topk import candidate_filter
+from recocore.retrieval.directions import unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recocore.types import AnyArray, Float32Array, Int32Array, NativeFilter, NativeRows, Progress
+    from recocore.types import AnyArray, Float32Array, Int32Array, NativeFilter, Progress
 
 Metric: TypeAlias = Literal["inner_product", "cosine", "euclidean"]
 
@@ -144,7 +145,7 @@ class Retriever:
         queries = self._queries(queries)
         lowest = _thresholds(thresholds, len(queries))
         native: dict[str, Any] = {
-            **self._candidates(len(queries), exclude, allow, block),
+            **candidate_filter((len(queries), len(self)), exclude, allow, block),
             "metric": self.metric,
             "biases": self.biases,
             "precision": precision,
@@ -185,22 +186,7 @@ class Retriever:
     def _queries(self, queries: Any) -> Any:
         if self.metric != "cosine" or not _is_matrix(queries) or not np.isfinite(queries).all():
             return queries  # nothing to scale, or refused by name later
-        lengths = np.linalg.norm(queries.astype(np.float64), axis=1, keepdims=True)
-        directions = np.zeros(queries.shape, queries.dtype)
-        np.divide(queries, lengths, out=directions, where=lengths > 0, casting="same_kind")
-        return directions
-
-    def _candidates(self, n: int, exclude: Any, allow: Any, block: Any) -> dict[str, Any]:
-        shape = (n, len(self))
-        rows: list[NativeRows] = []
-        shared: Int32Array | None = None
-        for name, value in (("exclude", exclude), ("block", block)):
-            listed = candidate_list(value, shape, name)
-            if isinstance(listed, tuple):
-                rows.append(listed)
-            elif listed is not None:
-                shared = _joined(shared, listed)
-        return {"exclude": rows, "block": shared, "allow": candidate_list(allow, shape, "allow")}
+        return unit_rows(queries).astype(np.float32)
 
     def _boosted(self, boosts: Any) -> Float32Array:
         """What is added to the items' scores, float32 `[m]`."""
@@ -236,7 +222,3 @@ def _thresholds(value: Float32Array | float | None, n: int) -> Float32Array | No
     if np.ndim(value) == 0:
         return np.full(n, real(value, "thresholds"), np.float32)
     return np.asarray(value)
-
-
-def _joined(left: Int32Array | None, right: Int32Array) -> Int32Array:
-    return right if left is None else np.concatenate([left, right])

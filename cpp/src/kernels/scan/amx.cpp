@@ -16,6 +16,7 @@ struct AddProducts {
   }
 };
 
+#include "kernels/scan/rows.inl"
 #include "kernels/scan/wide.inl"
 
 // A tile is 16 rows of 64 bytes: 16 items of 64 codes, 64 codes of 16 queries in groups of four, or 16 x 16 sums.

@@ -11,29 +11,11 @@ namespace {
 // Two products of unsigned and signed bytes are summed up in 16 bits: 2 * 127 * 127 fits, 2 * 255 * 127 would not.
 constexpr std::int32_t kQueryLevels = 63;
 
-/// Rows of a block taken together; where fewer are left the last one stands in, and nobody looks at its sums.
-template <int R, typename T>
-struct Rows {
-  const T* data[R];
-
-  Rows(const T* base, std::int64_t stride, const std::int32_t* numbers, std::int64_t first,
-       std::int64_t count) noexcept {
-    for (int r = 0; r < R; ++r) {
-      const std::int64_t row = first + r < count ? first + r : count - 1;
-      data[r] = base + stride * (numbers == nullptr ? row : numbers[row]);
-    }
-  }
-};
+#include "kernels/scan/rows.inl"
 
 /// All ones where `sum` is not below `bar`, or where one of them is not a number.
 __m256 not_below(__m256 sum, __m256 bar) noexcept {
   return _mm256_cmp_ps(sum, bar, _CMP_NLT_UQ);
-}
-
-/// Writes down the lanes that `mask` names.
-Hit* write(unsigned mask, std::int64_t row, Hit* out) noexcept {
-  for (; mask != 0; mask &= mask - 1) *out++ = {static_cast<std::int32_t>(row), __builtin_ctz(mask)};
-  return out;
 }
 
 unsigned mask_of(__m256 low, __m256 high) noexcept {

@@ -16,6 +16,7 @@ struct AddProducts {
   }
 };
 
+#include "kernels/scan/rows.inl"
 #include "kernels/scan/wide.inl"
 
 }  // namespace

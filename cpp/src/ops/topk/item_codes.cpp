@@ -18,9 +18,6 @@ namespace {
 constexpr float kLevels = 127;
 // Rows of a chunk of work: 256 x 128 floats are 128 KiB.
 constexpr std::int64_t kGrain = 256;
-// Below this a scale would not be a normal float: such an item's codes are zeros, and all of it is their error.
-constexpr float kSmallest = 0x1p-100F;
-
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
@@ -28,16 +25,6 @@ std::size_t at(std::int64_t i) {
 /// Codes of a row: at least one tile, so that there is something to scan where items have no values.
 std::int64_t padded(std::int64_t f) noexcept {
   return std::max<std::int64_t>((f + kernels::kCodeLane - 1) / kernels::kCodeLane, 1) * kernels::kCodeLane;
-}
-
-double squared_length(std::span<const float> row) noexcept {
-  // Four sums, so that the compiler may take them together; the order is fixed.
-  double sums[4] = {};
-  std::size_t d = 0;
-  for (; d + 4 <= row.size(); d += 4)
-    for (std::size_t i = 0; i < 4; ++i) sums[i] += static_cast<double>(row[d + i]) * row[d + i];
-  for (; d < row.size(); ++d) sums[0] += static_cast<double>(row[d]) * row[d];
-  return sums[0] + sums[1] + sums[2] + sums[3];
 }
 
 /// The float at or above a bound, with room for what is done to it later.
@@ -66,7 +53,7 @@ struct Encoded {
 Encoded encode(std::span<const float> row, std::int8_t* codes) noexcept {
   float largest = 0;
   for (const float v : row) largest = std::max(largest, std::fabs(v));
-  const bool coded = largest >= kSmallest;
+  const bool coded = largest >= kLeastCoded;
   const float scale = coded ? largest / kLevels : 1;
   const float inverse = coded ? kLevels / largest : 0;
   std::int32_t sum = 0;

@@ -26,6 +26,21 @@ inline constexpr double kRounding = 0x1p-24;
 /// Room for the rounding of the few operations that the bounds themselves take, relative.
 inline constexpr double kMargin = 0x1p-20;
 
+/// What has no value of at least this size is not coded: its codes are zeros, and all of it is their error. A smaller
+/// scale would not be a normal float.
+inline constexpr float kLeastCoded = 0x1p-100F;
+
+/// The square of a vector's length.
+inline double squared_length(std::span<const float> values) noexcept {
+  // Four sums, so that the compiler may take them together; the order is fixed.
+  double sums[4] = {};
+  std::size_t d = 0;
+  for (; d + 4 <= values.size(); d += 4)
+    for (std::size_t i = 0; i < 4; ++i) sums[i] += static_cast<double>(values[d + i]) * values[d + i];
+  for (; d < values.size(); ++d) sums[0] += static_cast<double>(values[d]) * values[d];
+  return sums[0] + sums[1] + sums[2] + sums[3];
+}
+
 /// What a sum of f products may gain or lose by rounding, in any order and against any other order, over the product of
 /// the lengths (Higham, Accuracy and Stability of Numerical Algorithms, 2002, eq. 3.5, twice, and the bounds' own).
 inline double sum_rounding(std::int64_t f) noexcept {
@@ -36,8 +51,8 @@ inline double sum_rounding(std::int64_t f) noexcept {
 class QueryBounds {
  public:
   QueryBounds() = default;
-  QueryBounds(std::span<const float> query, Metric metric, const ItemBounds& items) noexcept : metric_(metric) {
-    for (const float v : query) squared_ += static_cast<double>(v) * v;
+  QueryBounds(std::span<const float> query, Metric metric, const ItemBounds& items) noexcept
+      : metric_(metric), squared_(squared_length(query)) {
     length_ = std::sqrt(squared_);
     const auto f = std::ssize(query);
     // Products below the smallest float round by absolute steps.

@@ -8,13 +8,6 @@ namespace {
 
 using kernels::kQueryLanes;
 
-// A query below this has codes of zeros, and all of it is their error.
-constexpr float kSmallest = 0x1p-100F;
-
-std::int64_t panels_of(std::int64_t queries) noexcept {
-  return (queries + kQueryLanes - 1) / kQueryLanes;
-}
-
 }  // namespace
 
 void FloatPanels::pack(MatrixView<const float> queries, std::int64_t begin, std::int64_t end) {
@@ -44,7 +37,7 @@ void CodePanels::pack(MatrixView<const float> queries, std::int64_t begin, std::
     const auto query = queries.row(q);
     float largest = 0;
     for (const float v : query) largest = std::max(largest, std::fabs(v));
-    const bool coded = largest >= kSmallest;
+    const bool coded = largest >= kLeastCoded;
     const float scale = coded ? largest / static_cast<float>(levels) : 1;
     const float inverse = coded ? static_cast<float>(levels) / largest : 0;
     std::uint8_t* out = codes_.data() + (q - begin) / lanes * size_ + (q - begin) % lanes * 4;

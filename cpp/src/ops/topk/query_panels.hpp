@@ -13,6 +13,10 @@
 
 namespace recocore {
 
+inline std::int64_t panels_of(std::int64_t queries) noexcept {
+  return (queries + kernels::kQueryLanes - 1) / kernels::kQueryLanes;
+}
+
 /// Floats: element (d, lane) of a panel is value d of its query. Lanes without a query are zeros.
 class FloatPanels {
  public:

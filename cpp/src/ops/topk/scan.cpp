@@ -60,7 +60,7 @@ class Scanner {
     chunk_ = chunk;
     form_.begin_chunk(chunk);
     reservoirs_.resize(at(chunk.size()), Reservoir(k_));
-    open_.assign(at((chunk.size() + kQueryLanes - 1) / kQueryLanes), 1);
+    open_.assign(at(panels_of(chunk.size())), 1);
     for (std::int64_t q = 0; q < chunk.size(); ++q) {
       const float threshold = problem_->thresholds.empty() ? kPadScore : problem_->thresholds[at(chunk.begin + q)];
       reservoirs_[at(q)].start(threshold, QueryBounds(query(q), problem_->metric, plan_->bounds));

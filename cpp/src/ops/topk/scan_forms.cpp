@@ -14,10 +14,6 @@ std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-std::int64_t panels_of(std::int64_t queries) noexcept {
-  return (queries + kQueryLanes - 1) / kQueryLanes;
-}
-
 template <typename T>
 const T* gather(std::span<const T> values, const ItemBlock& block, std::vector<T>& out) {
   out.resize(at(block.count));
