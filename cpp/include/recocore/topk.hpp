@@ -49,7 +49,8 @@ struct OwnedItemCodes {
 /// finite, naming its row, and Error{unsupported} where a length overflows float32.
 [[nodiscard]] OwnedItemCodes pack_items(MatrixView<const float> items, const Execution& execution);
 
-/// Throws Error{corrupt} unless the arrays fit each other and `items`, the orders are permutations and the bounds are bounds. O(m).
+/// Throws Error{corrupt} unless the arrays fit each other and `items`, the orders are permutations and the bounds are
+/// bounds. O(m).
 void validate(const ItemCodes& codes, MatrixView<const float> items);
 
 /// How scores are found; the answer is the same.
