@@ -1,7 +1,12 @@
+#include <map>
 #include <string>
 #include <vector>
 
 #include "kernels/dense/kernel.hpp"
+#include "kernels/float64/kernel.hpp"
+#include "kernels/least_squares/kernel.hpp"
+#include "kernels/pairs/kernel.hpp"
+#include "kernels/scan/kernel.hpp"
 #include "module.hpp"
 #include "recocore/device.hpp"
 #include "recocore/memory.hpp"
@@ -23,8 +28,19 @@ void register_device(py::module_& module) {
       },
       "The instruction sets that kernels exist for and this machine runs, plainest first.");
   module.def(
-      "active_isa", [] { return std::string(kernels::dense().isa); },
-      "The instruction set that the chosen kernels were compiled for; RECOCORE_FORCE_ISA forces one.");
+      "active_isa", [] { return std::string(to_string(active_isa())); },
+      "The best instruction set that this machine runs, or the one that RECOCORE_FORCE_ISA forces.");
+  module.def(
+      "kernel_isas",
+      [] {
+        return std::map<std::string, std::string>{{"dense", kernels::dense().isa},
+                                                  {"float64", kernels::float64().isa},
+                                                  {"least_squares", kernels::least_squares().isa},
+                                                  {"pairs", kernels::pairs().isa},
+                                                  {"scan", kernels::scan().isa}};
+      },
+      "What the chosen kernels of each family were compiled for: active_isa, or less where it brings a family "
+      "nothing.");
   module.def("available_cores", &available_cores, "The number of cores that this process may run on.");
   module.def(
       "require_memory",

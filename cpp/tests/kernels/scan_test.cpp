@@ -113,7 +113,7 @@ TEST_CASE("scans of codes sum exactly and compare with each item's own bars") {
       for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
         for (std::int64_t d = 0; d < stride; ++d)
           panel[at((d / 4 * kQueryLanes + lane) * 4 + d % 4)] =
-              static_cast<std::uint8_t>(codes.queries[at(lane * stride + d)] + kernel.query_levels + 1);
+              static_cast<std::uint8_t>(codes.queries[at(lane * stride + d)] + kernel.query_offset);
       std::vector<std::int32_t> reversed(at(count));
       for (std::int64_t r = 0; r < count; ++r) reversed[at(r)] = static_cast<std::int32_t>(count - 1 - r);
       // Small whole numbers and powers of two: bars are exact, so every comparison is.
@@ -173,7 +173,7 @@ TEST_CASE("scans of codes sum exactly and compare with each item's own bars") {
           CHECK(same(hits, expected(kQueryLanes)));
           std::vector<std::uint8_t> query(at(stride));
           for (std::int64_t d = 0; d < stride; ++d)
-            query[at(d)] = static_cast<std::uint8_t>(codes.queries[at(d)] + kernel.query_levels + 1);
+            query[at(d)] = static_cast<std::uint8_t>(codes.queries[at(d)] + kernel.query_offset);
           hits.assign(at(count), {});
           hits.resize(at(kernel.scan_codes_one(rows, count, query.data(), bars, hits.data())));
           CHECK(same(hits, expected(1)));

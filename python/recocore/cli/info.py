@@ -42,7 +42,11 @@ def _installation() -> dict[str, Any]:
         "recocore": version("recocore"),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "isa": {"active": _native.active_isa(), "supported": _native.supported_isas()},
+        "isa": {
+            "active": _native.active_isa(),
+            "supported": _native.supported_isas(),
+            "kernels": _native.kernel_isas(),
+        },
         "threads": _native.available_cores(),
         "cuda": {"built": _native.built_with_cuda(), "devices": _native.cuda_device_count()},
         "dependencies": _dependencies(),

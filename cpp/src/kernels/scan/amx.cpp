@@ -10,9 +10,10 @@ namespace {
 
 constexpr std::int32_t kQueryLevels = 127;
 
+// Tiles multiply signed bytes, so queries are stored as they are; the vector instruction wants them unsigned.
 struct AddProducts {
   __m512i operator()(__m512i sum, __m512i queries, __m512i items) const noexcept {
-    return _mm512_dpbusd_epi32(sum, queries, items);
+    return _mm512_dpbusd_epi32(sum, _mm512_xor_si512(queries, _mm512_set1_epi8(-128)), items);
   }
 };
 
@@ -45,6 +46,8 @@ class Tiles {
   Tiles& operator=(const Tiles&) = delete;
 };
 
+constexpr std::int64_t kTogether = 4 * kTileRows;
+
 /// Sums of 64 consecutive items with the queries of a panel, [64, 16]: each part of the panel is loaded once for four
 /// tiles of items.
 void sum_four_tiles(const std::int8_t* items, std::int64_t stride, const std::uint8_t* panel,
@@ -56,13 +59,13 @@ void sum_four_tiles(const std::int8_t* items, std::int64_t stride, const std::ui
   for (std::int64_t d = 0; d < stride; d += kCodeLane) {
     _tile_loadd(6, panel + d * kQueryLanes, kRowBytes);
     _tile_loadd(4, items + d, stride);
-    _tile_dpbsud(0, 4, 6);
+    _tile_dpbssd(0, 4, 6);
     _tile_loadd(5, items + 16 * stride + d, stride);
-    _tile_dpbsud(1, 5, 6);
+    _tile_dpbssd(1, 5, 6);
     _tile_loadd(4, items + 32 * stride + d, stride);
-    _tile_dpbsud(2, 4, 6);
+    _tile_dpbssd(2, 4, 6);
     _tile_loadd(5, items + 48 * stride + d, stride);
-    _tile_dpbsud(3, 5, 6);
+    _tile_dpbssd(3, 5, 6);
   }
   _tile_stored(0, sums, kRowBytes);
   _tile_stored(1, sums + 16 * kQueryLanes, kRowBytes);
@@ -70,22 +73,70 @@ void sum_four_tiles(const std::int8_t* items, std::int64_t stride, const std::ui
   _tile_stored(3, sums + 48 * kQueryLanes, kRowBytes);
 }
 
+/// What 64 items have in common, for a look at all of them that costs three instructions an item: if sums over the
+/// items' scales lie below `bars`, none of them reaches its own bar.
+struct GroupBars {
+  GroupBars(const CodeRows& rows, std::int64_t first, const CodeBars& each) noexcept {
+    __m512 errors = _mm512_setzero_ps();
+    __m512 norms = errors;
+    __m512 least = _mm512_set1_ps(kLargestScale);
+    __m512 most = errors;
+    for (std::int64_t r = 0; r < kTogether; r += 16) {
+      errors = _mm512_max_ps(errors, _mm512_loadu_ps(rows.errors + first + r));
+      norms = _mm512_max_ps(norms, _mm512_loadu_ps(rows.norms + first + r));
+      const __m512 inverse = _mm512_loadu_ps(rows.inverse_scales + first + r);
+      least = _mm512_min_ps(least, inverse);
+      most = _mm512_max_ps(most, inverse);
+      _mm512_store_ps(scales + r, _mm512_div_ps(_mm512_set1_ps(1), inverse));
+    }
+    const bool usual = rows.biases == nullptr && _mm512_reduce_min_ps(least) >= 1 / kLargestScale &&
+                       _mm512_reduce_max_ps(most) <= kLargestScale;
+    bars = _mm512_loadu_ps(each.bars);
+    bars = _mm512_fnmadd_ps(_mm512_loadu_ps(each.by_error), _mm512_set1_ps(_mm512_reduce_max_ps(errors)), bars);
+    bars = _mm512_fnmadd_ps(_mm512_loadu_ps(each.by_norm), _mm512_set1_ps(_mm512_reduce_max_ps(norms)), bars);
+    // Four roundings of 2^-24 lie between this comparison and an item's own; a bar that underflows there is below
+    // 1e-14.
+    bars = _mm512_fnmadd_ps(_mm512_abs_ps(bars), _mm512_set1_ps(0x1p-20F), bars);
+    bars = usual ? _mm512_sub_ps(bars, _mm512_set1_ps(1e-14F)) : _mm512_set1_ps(-__builtin_inff());
+  }
+
+  static constexpr float kLargestScale = 1e30F;
+  __m512 bars;
+  alignas(64) float scales[kTogether];
+};
+
+Hit* compare(const CodeRows& rows, std::int64_t first, const std::int32_t* sums, const CodeBars& bars,
+             Hit* out) noexcept {
+  constexpr int kLook = 4;
+  const GroupBars group(rows, first, bars);
+  for (std::int64_t r = 0; r < kTogether; r += kLook) {
+    __m512 each[kLook];
+    __m512 scaled[kLook];
+#pragma GCC unroll 4
+    for (int i = 0; i < kLook; ++i) {
+      each[i] = _mm512_cvtepi32_ps(_mm512_load_si512(sums + (r + i) * kQueryLanes));
+      scaled[i] = _mm512_mul_ps(each[i], _mm512_set1_ps(group.scales[r + i]));
+    }
+    const __m512 largest = _mm512_max_ps(_mm512_max_ps(scaled[0], scaled[1]), _mm512_max_ps(scaled[2], scaled[3]));
+    if (_mm512_cmp_ps_mask(largest, group.bars, _CMP_NLT_UQ) == 0) continue;
+    for (int i = 0; i < kLook; ++i) out = write(reaching(each[i], rows, first + r + i, bars), first + r + i, out);
+  }
+  return out;
+}
+
 std::int64_t scan_tiles(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
                         Hit* hits) noexcept {
-  constexpr std::int64_t kTogether = 4 * kTileRows;
   if (rows.positions != nullptr) return scan_codes(rows, count, panel, bars, hits);
   const Tiles tiles;
-  alignas(64) std::int32_t sums[kTogether * kQueryLanes];
+  // Two groups under way: the tiles of the next are summed up while the last one's sums are compared.
+  alignas(64) std::int32_t sums[2][kTogether * kQueryLanes];
   Hit* out = hits;
-  std::int64_t first = 0;
-  for (; first + kTogether <= count; first += kTogether) {
-    sum_four_tiles(rows.codes + first * rows.stride, rows.stride, panel, sums);
-    for (std::int64_t r = 0; r < kTogether; ++r) {
-      const __m512i offset = _mm512_set1_epi32((kQueryLevels + 1) * rows.code_sums[first + r]);
-      const __m512 sum = _mm512_cvtepi32_ps(_mm512_sub_epi32(_mm512_load_si512(sums + r * kQueryLanes), offset));
-      out = write(reaching(sum, rows, first + r, bars), first + r, out);
-    }
+  const std::int64_t groups = count / kTogether;
+  for (std::int64_t g = 0; g <= groups; ++g) {
+    if (g < groups) sum_four_tiles(rows.codes + g * kTogether * rows.stride, rows.stride, panel, sums[g % 2]);
+    if (g > 0) out = compare(rows, (g - 1) * kTogether, sums[(g - 1) % 2], bars, out);
   }
+  const std::int64_t first = groups * kTogether;
   if (first == count) return out - hits;
   // What is left fills no tiles.
   CodeRows rest = rows;
@@ -103,6 +154,6 @@ std::int64_t scan_tiles(const CodeRows& rows, std::int64_t count, const std::uin
 }  // namespace
 }  // namespace amx
 
-const ScanKernels scan_amx{"amx", amx::kQueryLevels, true, amx::scan_f32, amx::scan_tiles, amx::scan_codes_one};
+const ScanKernels scan_amx{"amx", amx::kQueryLevels, 0, true, amx::scan_f32, amx::scan_tiles, amx::scan_codes_one};
 
 }  // namespace recocore::kernels

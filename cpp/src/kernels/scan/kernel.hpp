@@ -52,9 +52,13 @@ struct ScanKernels {
   /// The instruction set that the table's own file was compiled for.
   const char* isa;
 
-  /// Codes of a query lie in [-query_levels, query_levels] and are stored with query_levels + 1 added. 127 where
-  /// products of unsigned and signed bytes are summed up in 32 bits, 63 where two of them are in 16 bits first.
+  /// Codes of a query lie in [-query_levels, query_levels]: 127 where products of bytes are summed up in 32 bits, 63
+  /// where two of them are in 16 bits first.
   std::int32_t query_levels;
+
+  /// What is added to a query's codes before they are stored as bytes: query_levels + 1 where the instructions take
+  /// unsigned ones, else 0.
+  std::int32_t query_offset;
 
   /// Whether scanning codes is faster than scanning floats.
   bool prefers_codes;

@@ -25,13 +25,13 @@ void FloatPanels::pack(MatrixView<const float> queries, std::int64_t begin, std:
 }
 
 void CodePanels::pack(MatrixView<const float> queries, std::int64_t begin, std::int64_t end, std::int64_t stride,
-                      std::int32_t levels) {
+                      std::int32_t levels, std::int32_t offset) {
   const std::int64_t count = end - begin;
   const std::int64_t lanes = count == 1 ? 1 : kQueryLanes;
   size_ = stride * lanes;
   const std::int64_t panels = (count + lanes - 1) / lanes;
   codes_.resize(panels * size_);
-  std::fill_n(codes_.data(), panels * size_, static_cast<std::uint8_t>(levels + 1));
+  std::fill_n(codes_.data(), panels * size_, static_cast<std::uint8_t>(offset));
   scales_.assign(static_cast<std::size_t>(count), {});
   for (std::int64_t q = begin; q < end; ++q) {
     const auto query = queries.row(q);
@@ -45,7 +45,7 @@ void CodePanels::pack(MatrixView<const float> queries, std::int64_t begin, std::
     for (std::int64_t d = 0; d < std::ssize(query); ++d) {
       const float value = query[static_cast<std::size_t>(d)];
       const auto code = static_cast<std::int32_t>(std::nearbyint(value * inverse));
-      out[d / 4 * 4 * lanes + d % 4] = static_cast<std::uint8_t>(code + levels + 1);
+      out[d / 4 * 4 * lanes + d % 4] = static_cast<std::uint8_t>(code + offset);
       const double left = static_cast<double>(value) - static_cast<double>(code) * scale;
       squared_error += left * left;
     }

@@ -39,7 +39,7 @@ class CodePanels {
  public:
   /// Panels of queries [begin, end), or, for a single one, its codes alone.
   void pack(MatrixView<const float> queries, std::int64_t begin, std::int64_t end, std::int64_t stride,
-            std::int32_t levels);
+            std::int32_t levels, std::int32_t offset);
   [[nodiscard]] const std::uint8_t* panel(std::int64_t p) const noexcept { return codes_.data() + p * size_; }
   [[nodiscard]] const QueryScale& scale(std::int64_t query) const noexcept {
     return scales_[static_cast<std::size_t>(query)];

@@ -1,6 +1,7 @@
 #include "ops/topk/scan.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "base/per_worker.hpp"
@@ -19,6 +20,9 @@ using kernels::kQueryLanes;
 // beside the queries; a multiple of the kernels' tile heights.
 constexpr std::int64_t kBlock = 192;
 constexpr std::int64_t kSmallStep = 12;
+// Panels scanned before what they let through is scored. 100,000 items of 128 floats, 20,000 queries, AMX, one thread:
+// 1.30 s one by one, 1.03 s with 8, 1.20 s with 24.
+constexpr std::int64_t kPanelsTogether = 8;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
@@ -35,7 +39,7 @@ class Scanner {
         scorer_(problem),
         exclusions_(filter, problem.items.rows),
         form_(problem),
-        hits_(at(kBlock * kQueryLanes)) {}
+        hits_(at(kPanelsTogether * kBlock * kQueryLanes)) {}
 
   /// Goes through every slices-th block from `slice` on. Interleaved, so that with the longest items first each slice
   /// has its share of them.
@@ -91,8 +95,8 @@ class Scanner {
     checkpoint();
     if (!retire(block)) return false;
     form_.begin_block(block);
-    for (std::int64_t panel = 0; panel < std::ssize(open_); ++panel)
-      if (open_[at(panel)]) take(panel);
+    for (std::int64_t first = 0; first < std::ssize(open_); first += kPanelsTogether)
+      take(first, std::min(first + kPanelsTogether, std::ssize(open_)));
     return true;
   }
 
@@ -114,15 +118,25 @@ class Scanner {
     return some;
   }
 
-  /// Scans a panel and scores what it lets through at once, while the block's rows are near.
-  void take(std::int64_t panel) {
-    constexpr std::int64_t kAhead = 4;
-    const std::int64_t found = form_.scan(panel, hits_.data());
-    for (std::int64_t h = 0; h < found; ++h) {
-      if (h + kAhead < found) scorer_.prefetch(form_.item(hits_[at(h + kAhead)].row));
-      const Hit& hit = hits_[at(h)];
-      const std::int64_t q = panel * kQueryLanes + hit.lane;
-      const std::int32_t item = form_.item(hit.row);
+  /// Scans panels [first, last) and then scores what they let through: floats would drive the block out of the nearest
+  /// cache between two panels.
+  void take(std::int64_t first, std::int64_t last) {
+    std::array<std::int64_t, kPanelsTogether + 1> ends{};
+    for (std::int64_t panel = first; panel < last; ++panel) {
+      const std::int64_t begin = ends[at(panel - first)];
+      ends[at(panel - first + 1)] = begin + (open_[at(panel)] ? form_.scan(panel, hits_.data() + begin) : 0);
+    }
+    for (std::int64_t panel = first; panel < last; ++panel)
+      score(panel, std::span(hits_).subspan(at(ends[at(panel - first)]),
+                                            at(ends[at(panel - first + 1)] - ends[at(panel - first)])));
+  }
+
+  void score(std::int64_t panel, std::span<const Hit> hits) {
+    constexpr std::size_t kAhead = 4;
+    for (std::size_t h = 0; h < hits.size(); ++h) {
+      if (h + kAhead < hits.size()) scorer_.prefetch(form_.item(hits[h + kAhead].row));
+      const std::int64_t q = panel * kQueryLanes + hits[h].lane;
+      const std::int32_t item = form_.item(hits[h].row);
       if (reservoirs_[at(q)].offer(scorer_(query(q), item), item)) tighten(q);
     }
   }

@@ -84,7 +84,8 @@ std::int64_t FloatForm::scan(std::int64_t panel, kernels::Hit* hits) noexcept {
 
 void CodeForm::begin_chunk(const QueryChunk& chunk) {
   single_ = chunk.size() == 1;
-  panels_.pack(problem_->queries, chunk.begin, chunk.end, problem_->codes->codes.cols, kernel_->query_levels);
+  panels_.pack(problem_->queries, chunk.begin, chunk.end, problem_->codes->codes.cols, kernel_->query_levels,
+               kernel_->query_offset);
   kernels::CodeBars none;
   for (std::int64_t lane = 0; lane < kQueryLanes; ++lane) {
     none.bars[lane] = kNever;
