@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import threading
@@ -33,6 +34,11 @@ class Call:
     def cancel(self) -> None:
         """Say that nobody waits any more. Safe from any thread."""
         self._cancelled.set()
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline; infinite without one."""
+        return math.inf if self._deadline is None else self._deadline - time.monotonic()
 
     @property
     def expired(self) -> bool:

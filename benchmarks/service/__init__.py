@@ -1,0 +1,1 @@
+"""The service under load: how near it is to the roof of its frame, and what overload does to it."""

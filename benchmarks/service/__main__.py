@@ -1,0 +1,178 @@
+"""Put the service under load and print what came of it: `python -m benchmarks.service --help`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import numpy as np
+from recocore.v1 import recommendation_service_pb2 as v1
+
+from benchmarks.harness.machine import this_machine
+from benchmarks.service.indexes import USER, made_index
+from benchmarks.service.load import Load, Loaded, run_load
+from recocore.client import Client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_RESULTS = Path(__file__).parent.parent / "results"
+_UNCACHED = ("--cache-mb", "0")
+
+
+@click.group()
+def main() -> None:
+    """Loads of the service, each with the roof of its frame beside it."""
+
+
+@main.command()
+@click.option("--items", default=30_000, show_default=True, help="Items of the index.")
+@click.option("--model", type=click.Choice(["als", "itemknn"]), default="als", show_default=True)
+@click.option("--calls", default=20_000, show_default=True, help="Calls of a round.")
+@click.option("--rounds", default=5, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=_RESULTS, help="Folder of the results."
+)
+def throughput(items: int, model: str, calls: int, rounds: int, out: Path) -> None:
+    """Recommend k=10 with one worker against a handler that does nothing, in turns."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        index = made_index(folder / "index", items, model)
+        request = v1.RecommendRequest(user_id=USER, page_size=10).SerializeToString()
+        servers = {
+            "ranked": stack.enter_context(_server(_serve(index, *_UNCACHED))),
+            "cached": stack.enter_context(_server(_serve(index))),
+        }
+        with Client(servers["ranked"], timeout=10) as client:
+            answer = client.recommend(USER, page_size=10)
+            assert len(answer.items) == 10, "a known user gets ten items"
+        size = _answer_size(servers["ranked"], request)
+        servers["roof"] = stack.enter_context(
+            _server([sys.executable, "-m", "benchmarks.service.roof", "--size", str(size)])
+        )
+        load = Load(calls=calls)
+        for address in servers.values():
+            run_load(address, "Recommend", request, Load(calls=2_000), folder)
+        taken: dict[str, list[Loaded]] = {name: [] for name in servers}
+        for _ in range(rounds):
+            for name, address in servers.items():
+                taken[name].append(run_load(address, "Recommend", request, load, folder))
+    summary = {name: _summary(loads) for name, loads in taken.items()}
+    for name in ("ranked", "cached"):
+        summary[name]["of_the_roof"] = _median_ratio([(a.per_second, b.per_second) for a, b in _pairs(taken, name)])
+        summary[name]["p99_of_the_roofs"] = _median_ratio(
+            [(a.percentile(99), b.percentile(99)) for a, b in _pairs(taken, name)]
+        )
+    _report(f"service_{model}_{items}", {"items": items, "model": model, "load": asdict(load)}, summary, out)
+
+
+@main.command()
+@click.option("--items", default=30_000, show_default=True, help="Items of the index.")
+@click.option("--times", default=3.0, show_default=True, help="Times the capacity that is offered.")
+@click.option("--seconds", default=20, show_default=True, help="How long.")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=_RESULTS, help="Folder of the results."
+)
+def overload(items: int, times: float, seconds: int, out: Path) -> None:
+    """Offer more than the service can do, whether or not it answers: what it still does, and how fast it refuses."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        index = made_index(folder / "index", items, "als")
+        request = v1.RecommendRequest(user_id=USER, page_size=10).SerializeToString()
+        address, pid = stack.enter_context(_server_process(_serve(index, *_UNCACHED)))
+        run_load(address, "Recommend", request, Load(calls=2_000), folder)
+        peak = run_load(address, "Recommend", request, Load(calls=20_000), folder)
+        before = _memory(pid)
+        from benchmarks.service.open_loop import offer  # noqa: PLC0415  (its own grpc, after the servers were spawned)
+
+        offered = offer(address, request, rate=times * peak.per_second, seconds=seconds)
+        after = _memory(pid)
+        again = run_load(address, "Recommend", request, Load(calls=20_000), folder)
+    summary = {
+        "peak": _summary([peak]),
+        "offered": {
+            **asdict(offered),
+            "goodput_of_the_peak": round(offered.answered_per_second / peak.per_second, 3),
+            "memory_mb": [round(before / 1e6, 1), round(after / 1e6, 1)],
+        },
+        "afterwards": _summary([again]),
+    }
+    _report("service_overload", {"items": items, "times": times, "seconds": seconds}, summary, out)
+
+
+def _serve(index: Path, *options: str) -> list[str]:
+    recocore = str(Path(sys.executable).with_name("recocore"))
+    return [recocore, "serve", str(index), "--port", "0", "--workers", "1", "--log-level", "error", *options]
+
+
+@contextlib.contextmanager
+def _server_process(command: Sequence[str]) -> Iterator[tuple[str, int]]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield json.loads(process.stdout.readline())["address"], process.pid
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _server(command: Sequence[str]) -> Iterator[str]:
+    with _server_process(command) as (address, _):
+        yield address
+
+
+def _answer_size(address: str, request: bytes) -> int:
+    import grpc  # noqa: PLC0415  (as above)
+
+    with grpc.insecure_channel(address) as channel:
+        return len(channel.unary_unary("/recocore.v1.RecommendationService/Recommend")(request, timeout=10))
+
+
+def _memory(pid: int) -> int:
+    """Bytes that a process and its children hold for themselves."""
+    total = 0
+    for child in (pid, *_children(pid)):
+        for line in Path(f"/proc/{child}/smaps_rollup").read_text(encoding="ascii").splitlines():
+            if line.startswith("Private_"):
+                total += int(line.split()[1]) * 1024
+    return total
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def _pairs(taken: dict[str, list[Loaded]], name: str) -> Iterator[tuple[Loaded, Loaded]]:
+    return zip(taken[name], taken["roof"], strict=True)
+
+
+def _median_ratio(pairs: Sequence[tuple[float, float]]) -> float:
+    return round(float(np.median([a / b for a, b in pairs])), 3)
+
+
+def _summary(loads: Sequence[Loaded]) -> dict[str, Any]:
+    return {
+        "per_second": round(float(np.median([load.per_second for load in loads])), 1),
+        "milliseconds": {f"p{q}": round(float(np.median([load.percentile(q) for load in loads])), 3) for q in (50, 99)},
+        "failed": sum(load.failed for load in loads),
+        "rounds_per_second": [round(load.per_second, 1) for load in loads],
+    }
+
+
+def _report(name: str, asked: dict[str, Any], summary: dict[str, Any], out: Path) -> None:
+    report = {"machine": asdict(this_machine()), "asked": asked, "results": summary}
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    click.echo(json.dumps(summary, indent=1))
+
+
+if __name__ == "__main__":
+    main()
