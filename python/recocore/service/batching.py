@@ -74,13 +74,13 @@ class Batcher:
         return answer
 
     def _plan(self, loop: asyncio.AbstractEventLoop, call: Call) -> None:
-        at_once = not self._delay or len(self._waiting) >= self._most or call.seconds_left < _NEAR_DEADLINE_SECONDS
-        if self._flush is not None and not (at_once and isinstance(self._flush, asyncio.TimerHandle)):
-            return
-        if self._flush is not None:
+        full = len(self._waiting) >= self._most
+        wait = 0.0 if full else max(min(self._delay, call.seconds_left - _NEAR_DEADLINE_SECONDS), 0.0)
+        if isinstance(self._flush, asyncio.TimerHandle) and loop.time() + wait < self._flush.when():
             self._flush.cancel()
-        wait = min(self._delay, call.seconds_left - _NEAR_DEADLINE_SECONDS)
-        self._flush = loop.call_soon(self._leave) if at_once else loop.call_later(wait, self._leave)
+            self._flush = None
+        if self._flush is None:
+            self._flush = loop.call_later(wait, self._leave) if wait else loop.call_soon(self._leave)
 
     def _leave(self) -> None:
         self._flush = None
