@@ -32,7 +32,6 @@ def comment_above(file: str, declaration: str) -> str:
         ("repeated string item_ids = 1", f"1 to {limits.MAX_SEED_ITEMS}."),
         ("repeated string item_ids = 2", f"1 to {limits.MAX_SCORED_ITEMS:,}."),
         ("repeated string user_ids", f"1 to {limits.MAX_BATCH_USERS:,}."),
-        ("rpc SimilarItems", f"among the {limits.MAX_NEIGHBOURS:,} nearest"),
         ("service RecommendationService", f"(1 to {limits.MAX_REQUEST_ID_CHARS} of"),
         ("service RecommendationService", f"exceeds {limits.MAX_MESSAGE_BYTES // 2**20} MiB"),
     ],

@@ -44,7 +44,7 @@ def _violations(template: Template, fields: Mapping[str, str]) -> Iterator[Viola
         if rule.where is not None:
             yield from _of_filter(rule.where, fields, f"{root}rules[{position}].where")
     if ask.diversity is not None and ask.diversity.group_field is not None:
-        yield from _of_name(ask.diversity.group_field, fields, f"{root}diversity.group_field")
+        yield from _of_name(ask.diversity.group_field, fields, f"{root}diversity.group_field", "text")
     mask = template.form.attributes
     if mask is not None:
         for name, path in zip(mask.names, mask.paths, strict=True):

@@ -66,7 +66,7 @@ class RankingIndex(Protocol):
         """The list of each user."""
         ...
 
-    def similar(self, seeds: Sequence[str], negatives: Sequence[str], ask: Ask) -> RankedList:
+    def similar(self, seeds: Sequence[str], negatives: Sequence[str], ask: Ask, *, num_threads: int = 1) -> RankedList:
         """The items like the seeds and unlike the negatives."""
         ...
 

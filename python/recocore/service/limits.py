@@ -28,18 +28,15 @@ MAX_EXPLAINED_ITEMS: Final = 500
 MAX_BATCH_USERS: Final = 1_000
 MAX_MASK_PATHS: Final = 32
 
-# Filters: how deep, how many in a request with those that they join, and the values of one condition.
+# Filters: how deep, how many in a request with those that they join, and the values of all their conditions.
 MAX_FILTER_DEPTH: Final = 8
-MAX_FILTERS: Final = 200
-MAX_FILTER_VALUES: Final = 1_000
+MAX_FILTERS: Final = 64
+MAX_FILTER_VALUES: Final = 10_000
 
-# Rules: how many, the items that one may name, and how strong.
+# Rules: how many, the items that one may name, and the weight of a boost or a session event, above 0 or below.
 MAX_RULES: Final = 20
 MAX_RULE_ITEMS: Final = 1_000
-MAX_WEIGHT: Final = 1_000.0
-
-# Nearest items of each seed that SimilarItems looks at.
-MAX_NEIGHBOURS: Final = 1_000
+MAX_WEIGHT: Final = 1e6
 
 # Reasons of one explained item.
 MAX_REASONS: Final = 5

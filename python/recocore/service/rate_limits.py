@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -14,7 +13,7 @@ from recocore.errors import InvalidArgumentError
 from recocore.service.problems import RateLimitedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 _METADATA_NAME = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 # A longer name of a caller is cut, so that what is remembered of callers stays small.

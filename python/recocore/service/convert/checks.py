@@ -1,4 +1,7 @@
-"""Checks that several requests need; what is wrong is collected, so that a caller learns all of it at once."""
+"""Checks that several requests need; what is wrong is collected, so that a caller learns all of it at once.
+
+A check gives back what it was given, or a stand-in of the same type where that is wrong: nothing is made of it but the error.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +18,13 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
 
+# Stands in for a name that is refused, so that decoding can go on and find more.
+_ANY_NAME = "?"
 _PLACEMENT = re.compile(rf"[A-Za-z0-9._-]{{1,{limits.MAX_PLACEMENT_CHARS}}}")
 
 
 class Checks:
-    """Collects what is wrong with a request."""
+    """Collects what is wrong with one request."""
 
     def __init__(self) -> None:
         self._violations: list[Violation] = []
@@ -62,6 +67,7 @@ class Checks:
         size = len(value.encode())
         if not 1 <= size <= limits.MAX_ID_BYTES:
             self.refuse(field, f"expected the name of an attribute, 1 to {limits.MAX_ID_BYTES} bytes, got {size}")
+            return _ANY_NAME
         return value
 
     def page_size(self, value: int, field: str) -> int:
@@ -74,12 +80,23 @@ class Checks:
         """A finite number."""
         if not math.isfinite(value):
             self.refuse(field, f"expected a finite number, got {value}")
+            return 0.0
         return value
 
     def weight(self, value: float, field: str) -> float:
-        """A weight."""
-        if not 0 < value <= limits.MAX_WEIGHT:
-            self.refuse(field, f"expected more than 0 and at most {limits.MAX_WEIGHT:g}, got {value:g}")
+        """A weight, above 0 or below."""
+        if not 0 < abs(value) <= limits.MAX_WEIGHT:
+            self.refuse(
+                field, f"expected a number other than 0, at most {limits.MAX_WEIGHT:,.0f} from it, got {value:g}"
+            )
+            return 1.0
+        return value
+
+    def whole(self, value: int, field: str, least: int, most: int) -> int:
+        """A number from `least` to `most`."""
+        if not least <= value <= most:
+            self.refuse(field, f"expected {least} to {most}, got {value}")
+            return least
         return value
 
     def placement(self, value: str, field: str) -> str:

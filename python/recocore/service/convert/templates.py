@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from recocore.index.asking import Ask, Diversity, Rule, SessionEvent
 from recocore.service import limits, page_tokens
-from recocore.service.convert.filters import FilterDecoder
+from recocore.service.convert.filters import REFUSED, FilterDecoder
 from recocore.service.convert.masks import decode_form
 from recocore.service.queries import PLAIN, Template
 from recocore.v1 import recommendation_pb2 as shared
@@ -209,30 +209,34 @@ def _rule(rule: shared.Rule, filters: FilterDecoder, checks: Checks, path: str) 
     action = checks.choice(_ACTION, rule.action, f"{path}.action", "RuleAction")
     where = filters.decode(rule.where, f"{path}.where") if rule.HasField("where") else None
     item_ids = checks.ids(rule.item_ids, f"{path}.item_ids", limits.MAX_RULE_ITEMS)
-    if where is None and not rule.item_ids:
-        checks.refuse(path, "expected where or item_ids to say which items, got neither")
-    if action == "pin":
-        if rule.weight:
-            checks.refuse(f"{path}.weight", f"expected none with RULE_ACTION_PIN, got {rule.weight:g}")
-        if not 0 <= rule.slot < limits.MAX_PAGE_SIZE:
-            checks.refuse(f"{path}.slot", f"expected 0 to {limits.MAX_PAGE_SIZE - 1}, got {rule.slot}")
-        return Rule(action, where, item_ids, slot=rule.slot)
-    if rule.slot:
+    if (where is None) == (not rule.item_ids):
+        got = "neither" if where is None else "both"
+        checks.refuse(path, f"expected one of where and item_ids to say which items, got {got}")
+    if (where is None) == (not item_ids):
+        # Refused above: decoding goes on, to find what else is wrong.
+        where, item_ids = REFUSED, ()
+    if rule.action not in _ACTION:
+        return Rule(action, where, item_ids)
+    if action != "boost" and rule.weight:
+        checks.refuse(f"{path}.weight", f"expected none but with RULE_ACTION_BOOST, got {rule.weight:g}")
+    if action != "pin" and rule.slot:
         checks.refuse(f"{path}.slot", f"expected none but with RULE_ACTION_PIN, got {rule.slot}")
-    return Rule(action, where, item_ids, weight=checks.weight(rule.weight, f"{path}.weight"))
+    if action == "boost":
+        return Rule(action, where, item_ids, weight=checks.weight(rule.weight, f"{path}.weight"))
+    if action == "pin":
+        slot = checks.whole(rule.slot, f"{path}.slot", 0, limits.MAX_PAGE_SIZE - 1)
+        return Rule(action, where, item_ids, slot=slot)
+    return Rule(action, where, item_ids)
 
 
 def _diversity(diversity: shared.Diversity, checks: Checks, path: str) -> Diversity:
     relevance = diversity.relevance if diversity.HasField("relevance") else None
     if relevance is not None and not 0 <= relevance <= 1:
         checks.refuse(f"{path}.relevance", f"expected 0 to 1, got {relevance:g}")
-    most = diversity.max_per_group
-    if not 0 <= most <= limits.MAX_PAGE_SIZE:
-        checks.refuse(f"{path}.max_per_group", f"expected 0 to {limits.MAX_PAGE_SIZE}, got {most}")
-    if most or diversity.group_field:
-        checks.name(diversity.group_field, f"{path}.group_field")
-        if not most:
-            checks.refuse(f"{path}.max_per_group", "expected at least 1 with group_field, got 0")
-    elif relevance is None:
-        checks.refuse(path, "expected relevance, or max_per_group with group_field, got neither")
-    return Diversity(relevance, most or None, diversity.group_field or None)
+        relevance = None
+    if not diversity.max_per_group and not diversity.group_field:
+        if not diversity.HasField("relevance"):
+            checks.refuse(path, "expected relevance, or max_per_group with group_field, got neither")
+        return Diversity(relevance)
+    most = checks.whole(diversity.max_per_group, f"{path}.max_per_group", 1, limits.MAX_PAGE_SIZE)
+    return Diversity(relevance, most, checks.name(diversity.group_field, f"{path}.group_field"))
