@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from typing import TYPE_CHECKING
+from typing import Any as Anything
 
 from recocore.index import RankedItem, RankedList
 from recocore.index.filters import All, Any, Exists, In, Not, Range
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from recocore.index import Ask, Fallback, Rule, Source
     from recocore.index.filters import Filter
 
-    Attributes = Mapping[str, str | list[str] | float | bool]
+    Attributes = Mapping[str, Anything]
 
 
 def passes(where: Filter | None, attributes: Attributes) -> bool:
@@ -31,7 +32,7 @@ def passes(where: Filter | None, attributes: Attributes) -> bool:
     return True
 
 
-def _holds(condition: Exists | In | Range, values: list[str] | list[float] | list[bool]) -> bool:
+def _holds(condition: Exists | In | Range, values: Sequence[Anything]) -> bool:
     if isinstance(condition, In):
         return any(type(mine) is type(other) and mine == other for mine in values for other in condition.values)
     if isinstance(condition, Range):

@@ -26,7 +26,7 @@ from recocore.service.server import announce_json, run
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from recocore.index import Ask
+    from recocore.index import Ask, Source
 
 ITEMS = [f"i{number:02}" for number in range(40)]
 SEEN = {"even": ["i00", "i02"], "odd": ["i01"]}
@@ -71,10 +71,11 @@ class StubIndex:
     def _ask(self, user_id: str, ask: Ask) -> RankedList:
         self._misbehave(user_id)
         session = [event.item_id for event in ask.session] if ask.personalization != "none" else []
-        at_hand = {str(item) for item in (*session, *ask.context_item_ids) if item in self.items}
+        at_hand = {str(item) for item in (*session, *ask.context_item_ids) if str(item) in self.items}
         full = ask.personalization == "full"
         likeness = self._likeness(at_hand)
-        scores, source = likeness, "session" if session else "context"
+        scores = likeness
+        source: Source = "session" if session else "context"
         if full and user_id in self.users:
             scores, source = {item: self._score(user_id, item) for item in self._names}, "model"
         ranked = page(

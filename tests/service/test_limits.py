@@ -52,6 +52,8 @@ def test_every_status_that_a_ranking_can_end_with_is_listed() -> None:
         problems.InvalidRequestError,
         problems.MalformedRequestError,
         problems.TooManyCallsError,
+        problems.RateLimitedError,
+        problems.PageExpiredError,
         problems.ResponseTooLargeError,
         problems.DeadlineError,
         problems.StoppingError,

@@ -18,7 +18,7 @@ from recocore.service.queries import BatchRow, Ranking, Scores
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from recocore.index import ItemScores, Reason
+    from recocore.index import ExternalId, ItemScores, Reason
     from recocore.index.asking import Ask
     from recocore.service.call import Call
     from recocore.service.problems import Problem
@@ -34,7 +34,7 @@ _NOTHING = RankedList(())
 class IdLookup(Protocol):
     """What the service asks of an id map."""
 
-    def indices_of(self, ids: Sequence[str]) -> Int32Array:
+    def indices_of(self, ids: Sequence[ExternalId]) -> Int32Array:
         """int32 `[len(ids)]`: the index of each id, -1 where it is unknown."""
         ...
 
@@ -206,10 +206,10 @@ class Engine:
     def _unknown_users(self, user_ids: Sequence[str]) -> list[bool]:
         return [index < 0 for index in self._index.users.indices_of(user_ids).tolist()]
 
-    def _missing_items(self, ids: Sequence[str]) -> tuple[str, ...]:
+    def _missing_items(self, ids: Sequence[ExternalId]) -> tuple[ExternalId, ...]:
         indices = self._index.items.indices_of(ids).tolist() if ids else []
         return tuple(dict.fromkeys(id_ for id_, index in zip(ids, indices, strict=True) if index < 0))
 
 
-def _ruled(ask: Ask) -> Iterable[str]:
+def _ruled(ask: Ask) -> Iterable[ExternalId]:
     return (item_id for rule in ask.rules for item_id in rule.item_ids)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from recocore.service.problems import RETRY_AFTER_SECONDS, StoppingError, TooManyCallsError
 
@@ -37,7 +37,7 @@ async def answer_each(
     Raises:
         StoppingError: the server stops; every request that was read has its answer.
     """
-    stop = asyncio.ensure_future(stopping.wait())
+    stop: asyncio.Future[Any] = asyncio.ensure_future(stopping.wait())
     try:
         while (request := await _read(context, stop)) is not None:
             await context.write(await _when_there_is_room(answer, request))
@@ -45,7 +45,7 @@ async def answer_each(
         stop.cancel()
 
 
-async def _read(context: grpc.aio.ServicerContext[bytes, bytes], stop: asyncio.Future[bool]) -> bytes | None:
+async def _read(context: grpc.aio.ServicerContext[bytes, bytes], stop: asyncio.Future[Any]) -> bytes | None:
     """The next request; None at the end."""
     if stop.done():
         raise StoppingError

@@ -15,6 +15,8 @@ from recocore.v1 import recommendation_service_pb2 as v1
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from google.protobuf.message import Message
+
     from recocore.service.convert.checks import Checks
     from recocore.service.page_tokens import PageToken
     from recocore.service.queries import Form
@@ -23,7 +25,7 @@ Action: TypeAlias = Literal["boost", "bury", "pin"]
 Fallback: TypeAlias = Literal["similar", "popular"]
 Personalization: TypeAlias = Literal["full", "context", "none"]
 
-_EXCLUDE_SEEN = {
+_EXCLUDE_SEEN: dict[int, bool] = {
     shared.SEEN_POLICY_UNSPECIFIED: True,
     shared.SEEN_POLICY_EXCLUDE: True,
     shared.SEEN_POLICY_INCLUDE: False,
@@ -45,7 +47,7 @@ _ACTION: dict[int, Action] = {
     shared.RULE_ACTION_BURY: "bury",
     shared.RULE_ACTION_PIN: "pin",
 }
-_PACKED = {
+_PACKED: dict[int, bool] = {
     shared.OUTPUT_FORMAT_UNSPECIFIED: False,
     shared.OUTPUT_FORMAT_ITEMS: False,
     shared.OUTPUT_FORMAT_PACKED: True,
@@ -154,7 +156,7 @@ def _form(
     return decode_form(request.read_mask, packed, response.DESCRIPTOR, checks, f"{root}read_mask")
 
 
-def _shape(request: v1.RecommendRequest | v1.SimilarItemsRequest, *also: str) -> bytes:
+def _shape(request: Message, *also: str) -> bytes:
     rest = type(request)()
     rest.CopyFrom(request)
     for name in (*_NOT_OF_THE_LIST, *also):
