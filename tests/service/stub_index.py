@@ -145,8 +145,10 @@ if __name__ == "__main__":
     from recocore.service.logs import configure
 
     settings: dict[str, Any] = json.loads(sys.argv[1])
-    long_ids = settings.pop("long_ids", False)
+    count, long_ids = settings.pop("items", len(ITEMS)), settings.pop("long_ids", False)
     config = ServerConfig(**{"port": 0, "threads": 4, "log_level": "debug", "pseudonym_key": b"key", **settings})
     configure(config.log_level, sys.stderr)
-    names = [f"{number:03}".rjust(200, "0") for number in range(600)] if long_ids else ITEMS
+    names = (
+        [f"{number:03}".rjust(200, "0") for number in range(600)] if long_ids else [f"i{n:02}" for n in range(count)]
+    )
     asyncio.run(run(StubIndex(names), config, announce_json))
