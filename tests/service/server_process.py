@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_STUB = str(Path(__file__).with_name("stub_index.py"))
+_ROOT = Path(__file__).parents[2]
+_STUB = ("-m", "tests.service.stub_index")
 # Proxies are for the network; these tests stay on loopback.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
 
@@ -24,7 +25,9 @@ class ServerProcess:
 
     def __init__(self, command: Sequence[str]) -> None:
         self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed in __exit__)
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=_ENVIRONMENT)
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=_ENVIRONMENT, cwd=_ROOT
+        )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -35,7 +38,7 @@ class ServerProcess:
     @classmethod
     def stub(cls, **settings: Any) -> Self:
         """A server over the stub index; settings are those of ServerConfig."""
-        return cls([sys.executable, "-W", "error", _STUB, json.dumps(settings)])
+        return cls([sys.executable, "-W", "error", *_STUB, json.dumps(settings)])
 
     @classmethod
     def serve(cls, path: Path, *, workers: int = 1) -> Self:

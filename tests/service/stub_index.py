@@ -1,7 +1,9 @@
 """An index with known answers, and users that make it slow or break it; run as a script it is a server over that.
 
 Items i00 .. i39 have popularity 40 .. 1. For user "even" item n scores 100 - n if n is even, else 50 - n; for "odd" the
-other way round. "slow-<ms>" is like "even", after that time; the users in ERRORS raise.
+other way round. "slow-<ms>" is like "even", after that time; the users in ERRORS raise. The likeness of two items is 1 / (1 +
+the distance of their numbers), and without a user's record items score the sum of likeness to those of the session and the
+context. Item n has brand b<n % 4>, tags, a price of n unless that is 35 or more, and is on sale below 10.
 """
 
 from __future__ import annotations
@@ -10,17 +12,21 @@ import asyncio
 import json
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tests.service.brute_force import page
 
 from recocore.errors import CorruptError, NotFoundError, OutOfMemoryError, UnsupportedError
-from recocore.index import ItemScores, RankedItem, RankedList, Reason
+from recocore.index import ItemScores, RankedList, Reason
 from recocore.service.config import ServerConfig
 from recocore.service.server import announce_json, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
+
+    from recocore.index import Ask, Source
 
 ITEMS = [f"i{number:02}" for number in range(40)]
 SEEN = {"even": ["i00", "i02"], "odd": ["i01"]}
@@ -52,51 +58,55 @@ class StubIndex:
         self.items = Ids(items)
         self.users = Ids(["even", "odd", *ERRORS, *(f"slow-{ms}" for ms in (50, 300, 1000, 3000))])
 
-    def recommend(
-        self,
-        user_ids: Sequence[str],
-        k: int = 10,
-        *,
-        exclude_seen: bool = True,
-        allow: Sequence[str] | None = None,
-        block: Sequence[str] | None = None,
-        fallback: str = "popular",
-        explain: int = 0,
-        num_threads: int = 0,
-    ) -> list[RankedList]:
-        lists = []
-        for user_id in user_ids:
-            self._misbehave(user_id)
-            hidden = {*(block or ()), *(SEEN.get(user_id, ()) if exclude_seen else ())}
-            pool = [item for item in self._names if item not in hidden and (allow is None or item in allow)]
-            ranked = []
-            if user_id in self.users:
-                scores = {item: self._score(user_id, item) for item in pool}
-                best = sorted(pool, key=lambda item: -scores[item])[:k]
-                reasons = tuple(Reason(item, 0.5) for item in SEEN.get(user_id, ())[:explain])
-                ranked = [RankedItem(item, scores[item], "model", reasons) for item in best]
-            elif fallback == "popular":
-                counts = {item: len(self._names) - place for place, item in enumerate(self._names)}
-                ranked = [RankedItem(item, float(counts[item]), "popular") for item in pool[:k]]
-            popular = any(item.source == "popular" for item in ranked)
-            lists.append(RankedList(tuple(ranked), "popular" if popular else "none"))
-        return lists
+    @property
+    def fields(self) -> dict[str, str]:
+        return {"brand": "text", "tags": "text", "price": "number", "sale": "flag"}
 
-    def similar_items(self, item_ids: Sequence[str], k: int = 10, *, num_threads: int = 0) -> list[RankedList]:
-        """Similarity 1 / (1 + distance between the items' numbers)."""
-        lists = []
-        for seed in item_ids:
-            if seed not in self.items:
-                lists.append(RankedList((), missing_ids=(seed,)))
-                continue
-            near = {
-                item: 1 / (1 + abs(int(seed.lstrip("i")) - int(item.lstrip("i"))))
-                for item in self._names
-                if item != seed
-            }
-            best = sorted(near, key=lambda item: (-near[item], item))[:k]
-            lists.append(RankedList(tuple(RankedItem(item, near[item]) for item in best)))
-        return lists
+    def attributes_of(self, item_ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, Any]]:
+        return [{name: value for name, value in _attributes(item).items() if name in fields} for item in item_ids]
+
+    def ask(self, user_ids: Sequence[str], ask: Ask, *, num_threads: int = 1) -> list[RankedList]:
+        return [self._ask(user_id, ask) for user_id in user_ids]
+
+    def _ask(self, user_id: str, ask: Ask) -> RankedList:
+        self._misbehave(user_id)
+        session = [event.item_id for event in ask.session] if ask.personalization != "none" else []
+        at_hand = {str(item) for item in (*session, *ask.context_item_ids) if str(item) in self.items}
+        full = ask.personalization == "full"
+        likeness = self._likeness(at_hand)
+        scores = likeness
+        source: Source = "session" if session else "context"
+        if full and user_id in self.users:
+            scores, source = {item: self._score(user_id, item) for item in self._names}, "model"
+        ranked = page(
+            ask,
+            scores,
+            source,
+            {
+                "popular": {item: float(len(self._names) - place) for place, item in enumerate(self._names)},
+                "similar": likeness,
+            },
+            {item: _attributes(item) for item in self._names},
+            {*at_hand, *(SEEN.get(user_id, ()) if full else ())} if ask.exclude_seen else set(),
+        )
+        reasons = tuple(Reason(item, 0.5) for item in SEEN.get(user_id, ())[: ask.explain])
+        explained = (replace(item, reasons=reasons) if item.source == "model" else item for item in ranked.items)
+        return replace(ranked, items=tuple(explained))
+
+    def similar(self, seeds: Sequence[str], negatives: Sequence[str], ask: Ask, *, num_threads: int = 1) -> RankedList:
+        known = [[seed for seed in given if seed in self.items] for given in (seeds, negatives)]
+        like, unlike = ({item: total / max(1, len(of)) for item, total in self._likeness(of).items()} for of in known)
+        scores = {item: like.get(item, 0.0) - unlike.get(item, 0.0) for item in self._names}
+        every = {item: _attributes(item) for item in self._names}
+        return page(ask, scores, "model", {}, every, {*seeds, *negatives})
+
+    def explain(self, user_id: str, item_id: str, limit: int = 5) -> tuple[Reason, ...]:
+        return tuple(Reason(item, self._score(user_id, item_id) / 4) for item in SEEN.get(user_id, ())[:limit])
+
+    def _likeness(self, items: Collection[str]) -> dict[str, float]:
+        if not items:
+            return {}
+        return {item: sum(1 / (1 + abs(_number(item) - _number(one))) for one in items) for item in self._names}
 
     def score(self, user_id: str, item_ids: Sequence[str]) -> ItemScores:
         self._misbehave(user_id)
@@ -108,7 +118,7 @@ class StubIndex:
 
     @staticmethod
     def _score(user_id: str, item: str) -> float:
-        number = int(item.lstrip("i"))
+        number = _number(item)
         own = number % 2 == (1 if user_id == "odd" else 0)
         return (100.0 if own else 50.0) - number
 
@@ -120,12 +130,25 @@ class StubIndex:
             time.sleep(int(user_id.removeprefix("slow-")) / 1000)
 
 
+def _number(item: str) -> int:
+    return int(item.lstrip("i"))
+
+
+def _attributes(item: str) -> dict[str, Any]:
+    number = _number(item)
+    tags = ["even" if number % 2 == 0 else "odd", *(["round"] if number % 10 == 0 else [])]
+    price = {"price": float(number)} if number < 35 else {}
+    return {"brand": f"b{number % 4}", "tags": tags, "sale": number < 10, **price}
+
+
 if __name__ == "__main__":
     from recocore.service.logs import configure
 
     settings: dict[str, Any] = json.loads(sys.argv[1])
-    long_ids = settings.pop("long_ids", False)
+    count, long_ids = settings.pop("items", len(ITEMS)), settings.pop("long_ids", False)
     config = ServerConfig(**{"port": 0, "threads": 4, "log_level": "debug", "pseudonym_key": b"key", **settings})
     configure(config.log_level, sys.stderr)
-    names = [f"{number:03}".rjust(200, "0") for number in range(600)] if long_ids else ITEMS
+    names = (
+        [f"{number:03}".rjust(200, "0") for number in range(600)] if long_ids else [f"i{n:02}" for n in range(count)]
+    )
     asyncio.run(run(StubIndex(names), config, announce_json))

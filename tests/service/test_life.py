@@ -86,7 +86,7 @@ def test_reflection_lists_and_describes_the_services(channel: grpc.Channel) -> N
     raw = answer.file_descriptor_response.file_descriptor_proto[0]
     file = descriptor_pb2.FileDescriptorProto.FromString(raw)
     methods = [method.name for method in file.service[0].method]
-    assert methods == ["Recommend", "SimilarItems", "Score", "BatchRecommend"]
+    assert methods == ["Recommend", "SimilarItems", "Score", "BatchRecommend", "StreamRecommend"]
 
 
 def test_reflection_can_be_switched_off() -> None:

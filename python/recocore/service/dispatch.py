@@ -12,7 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
 
@@ -21,6 +22,7 @@ from recocore.service.call import Call, request_id
 from recocore.service.gate import Gate
 from recocore.service.logs import LOGGER, Pseudonyms, log, places
 from recocore.service.problems import StoppingError, TooManyCallsError, problem_of
+from recocore.service.streams import OpenStream, answer_each
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -32,6 +34,7 @@ Method = Callable[[bytes, Call], bytes]
 
 _REQUEST_ID_KEY = "x-request-id"
 _DETAILS_KEY = "grpc-status-details-bin"
+_NO_STREAMS: Mapping[str, OpenStream] = MappingProxyType({})
 
 
 class Dispatcher:
@@ -44,17 +47,23 @@ class Dispatcher:
         self._pseudonyms = Pseudonyms(config.pseudonym_key)
         self._gate = Gate()
         self._answers: set[asyncio.Future[bytes]] = set()
+        self._stopping = asyncio.Event()
         self._given_up = asyncio.Event()
 
-    def handler(self, service: str, methods: Mapping[str, Method]) -> grpc.GenericRpcHandler:
-        """A gRPC handler of unary methods by name; requests and responses stay bytes."""
+    def handler(
+        self, service: str, methods: Mapping[str, Method], streams: Mapping[str, OpenStream] = _NO_STREAMS
+    ) -> grpc.GenericRpcHandler:
+        """A gRPC handler of methods by name, of single requests and of streams; requests and responses stay bytes."""
         handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             name: grpc.unary_unary_rpc_method_handler(self._behaviour(name, method)) for name, method in methods.items()
         }
+        for name, open_stream in streams.items():
+            handlers[name] = grpc.stream_stream_rpc_method_handler(self._stream_behaviour(name, open_stream))
         return grpc.method_handlers_generic_handler(service, handlers)
 
     async def hold(self, at_most: float) -> None:
-        """Keep newcomers waiting; return when there are no more of them, or after `at_most` seconds."""
+        """Keep newcomers waiting and end streams; return when nobody comes any more, or after `at_most` seconds."""
+        self._stopping.set()
         await self._gate.hold(at_most)
 
     def resume(self) -> None:
@@ -77,23 +86,48 @@ class Dispatcher:
             started = time.perf_counter()
             try:
                 response = await self._run(method, request, call)
-            except asyncio.CancelledError:
-                call.cancel()
-                status = "DEADLINE_EXCEEDED" if call.expired else "CANCELLED"
-                self._log(logging.DEBUG, name, call, started, status=status)
-                raise
-            except Exception as error:
-                problem = problem_of(error)
-                about = {"status": problem.status, "reason": problem.reason}
-                if problem.is_server_fault:
-                    self._log(logging.ERROR, name, call, started, **about, error=places(error))
-                else:
-                    self._log(logging.INFO, name, call, started, **about)
-                await _abort(context, problem, call)
+            except BaseException as error:
+                await self._fail(name, call, started, error, context)
             self._log(logging.DEBUG, name, call, started, status="OK")
             return response
 
         return behave
+
+    def _stream_behaviour(self, name: str, open_stream: OpenStream) -> Callable[[Any, Any], Awaitable[None]]:
+        async def behave(_: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
+            call = Call(request_id(_given_request_id(context)), context.time_remaining())
+            started = time.perf_counter()
+            method = open_stream()
+            try:
+                await answer_each(context, lambda request: self._run(method, request, call), self._stopping)
+            except BaseException as error:
+                await self._fail(name, call, started, error, context)
+            self._log(logging.DEBUG, name, call, started, status="OK")
+
+        return behave
+
+    async def _fail(
+        self,
+        name: str,
+        call: Call,
+        started: float,
+        error: BaseException,
+        context: grpc.aio.ServicerContext[bytes, bytes],
+    ) -> NoReturn:
+        """End a call that failed: log why, and tell the caller."""
+        if isinstance(error, asyncio.CancelledError):
+            call.cancel()
+            status = "DEADLINE_EXCEEDED" if call.expired else "CANCELLED"
+            self._log(logging.DEBUG, name, call, started, status=status)
+        if not isinstance(error, Exception):
+            raise error
+        problem = problem_of(error)
+        about = {"status": problem.status, "reason": problem.reason}
+        if problem.is_server_fault:
+            self._log(logging.ERROR, name, call, started, **about, error=places(error))
+        else:
+            self._log(logging.INFO, name, call, started, **about)
+        await _abort(context, problem, call)
 
     async def _run(self, method: Method, request: bytes, call: Call) -> bytes:
         def work() -> bytes:
@@ -144,6 +178,6 @@ def _given_request_id(context: grpc.aio.ServicerContext[bytes, bytes]) -> str | 
     return None
 
 
-async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], problem: Problem, call: Call) -> None:
+async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], problem: Problem, call: Call) -> NoReturn:
     details = convert.encode_problem(problem, call.request_id)
     await context.abort(grpc.StatusCode[problem.status], problem.message, ((_DETAILS_KEY, details),))

@@ -7,35 +7,34 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from recocore.errors import NotFoundError
-from recocore.service.limits import MAX_NEIGHBOURS, MAX_REASONS
+from recocore.index import RankedList
+from recocore.service import limits, page_tokens
+from recocore.service.attribute_checks import check_attributes, names_attributes
 from recocore.service.logs import log, places
-from recocore.service.problems import problem_of
-from recocore.service.queries import BatchRow, Scores, SimilarItems
+from recocore.service.page_tokens import PageToken
+from recocore.service.problems import PageExpiredError, problem_of
+from recocore.service.queries import BatchRow, Ranking, Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from recocore.index import ItemScores, RankedItem, RankedList
+    from recocore.index import ExternalId, ItemScores, Reason
+    from recocore.index.asking import Ask
     from recocore.service.call import Call
     from recocore.service.problems import Problem
-    from recocore.service.queries import (
-        BatchQuery,
-        FallbackName,
-        RankingOptions,
-        RecommendQuery,
-        ScoreQuery,
-        SimilarItemsQuery,
-    )
+    from recocore.service.queries import BatchQuery, RecommendQuery, ScoreQuery, SimilarItemsQuery, Template
     from recocore.types import Int32Array
 
 # Rows that are ranked together. Between two chunks a batch sees that its caller has gone.
 _CHUNK = 32
 
+_NOTHING = RankedList(())
+
 
 class IdLookup(Protocol):
     """What the service asks of an id map."""
 
-    def indices_of(self, ids: Sequence[str]) -> Int32Array:
+    def indices_of(self, ids: Sequence[ExternalId]) -> Int32Array:
         """int32 `[len(ids)]`: the index of each id, -1 where it is unknown."""
         ...
 
@@ -58,27 +57,29 @@ class RankingIndex(Protocol):
         """The items that the index knows."""
         ...
 
-    def recommend(
-        self,
-        user_ids: Sequence[str],
-        k: int = 10,
-        *,
-        exclude_seen: bool = True,
-        allow: Sequence[str] | None = None,
-        block: Sequence[str] | None = None,
-        fallback: FallbackName = "popular",
-        explain: int = 0,
-        num_threads: int = 0,
-    ) -> list[RankedList]:
-        """The k best items of each user."""
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The kind of each attribute of the items: text, number or flag."""
         ...
 
-    def similar_items(self, item_ids: Sequence[str], k: int = 10, *, num_threads: int = 0) -> list[RankedList]:
-        """The k items most like each item; an unknown item has an empty list."""
+    def ask(self, user_ids: Sequence[str], ask: Ask, *, num_threads: int = 1) -> list[RankedList]:
+        """The list of each user."""
+        ...
+
+    def similar(self, seeds: Sequence[str], negatives: Sequence[str], ask: Ask, *, num_threads: int = 1) -> RankedList:
+        """The items like the seeds and unlike the negatives."""
         ...
 
     def score(self, user_id: str, item_ids: Sequence[str]) -> ItemScores:
         """The scores of a user with the known ones of the items; NotFoundError for an unknown user."""
+        ...
+
+    def explain(self, user_id: str, item_id: str, limit: int = 5) -> tuple[Reason, ...]:
+        """The user's own items that add most to an item's score, heaviest first."""
+        ...
+
+    def attributes_of(self, item_ids: Sequence[str], fields: Sequence[str]) -> list[dict[str, Any]]:
+        """The attributes of each item, without those that it has no value for."""
         ...
 
 
@@ -98,42 +99,60 @@ class Engine:
         self._index.users.indices_of([""])
         self._index.items.indices_of([""])
 
-    def recommend(self, query: RecommendQuery) -> RankedList:
-        """The ranking of one user."""
-        return self._rank([query.user_id], query.options)[0]
+    def recommend(self, query: RecommendQuery) -> Ranking:
+        """A page of one user's list.
+
+        Raises:
+            PageExpiredError: the page belongs to a list of another model.
+            InvalidRequestError: it names attributes that the model's items do not have.
+        """
+        self._check(query.template, query.page)
+        return self.rank([query.user_id], query.template)[0]
+
+    def rank(self, user_ids: Sequence[str], template: Template) -> list[Ranking]:
+        """A page for each user; queries with equal templates may be ranked together. The template is not checked."""
+        ask = template.ask
+        lists = [_NOTHING] * len(user_ids) if template.validate_only else self._index.ask(user_ids, ask, num_threads=1)
+        named = (*(ask.allow or ()), *ask.context_item_ids, *(event.item_id for event in ask.session), *_ruled(ask))
+        missing = self._missing_items(named)
+        unknown = self._unknown_users(user_ids) if ask.personalization == "full" else [False] * len(user_ids)
+        return [
+            self._page(replace(ranked, missing_ids=(user_id, *missing) if is_unknown else missing), template, user_id)
+            for user_id, is_unknown, ranked in zip(user_ids, unknown, lists, strict=True)
+        ]
 
     def batch(self, query: BatchQuery, call: Call) -> list[BatchRow]:
-        """A row for each user; ends early, with what `call.checkpoint` raises, when nobody waits any more."""
+        """A row for each user; ends early, with what `call.checkpoint` raises, when nobody waits any more.
+
+        Raises:
+            InvalidRequestError: the template names attributes that the model's items do not have.
+        """
+        self._check(query.template)
         good = [row for row in range(len(query.user_ids)) if row not in query.bad_rows]
-        results: dict[int, RankedList | Problem] = {row: problem_of(error) for row, error in query.bad_rows.items()}
+        results: dict[int, Ranking | Problem] = {row: problem_of(error) for row, error in query.bad_rows.items()}
         for start in range(0, len(good), _CHUNK):
             call.checkpoint()
             chunk = good[start : start + _CHUNK]
-            ranked = self._rows([query.user_ids[row] for row in chunk], query.options, call)
+            ranked = self._rows([query.user_ids[row] for row in chunk], query.template, call)
             results.update(zip(chunk, ranked, strict=True))
         return [BatchRow(user_id, results[row]) for row, user_id in enumerate(query.user_ids)]
 
-    def similar_items(self, query: SimilarItemsQuery) -> SimilarItems:
-        """The items most like the seeds together.
+    def similar_items(self, query: SimilarItemsQuery) -> Ranking:
+        """A page of the items most like the seeds together and least like the negatives.
 
         Raises:
             NotFoundError: the index knows none of the seeds.
+            PageExpiredError, InvalidRequestError: as `recommend`.
         """
-        seeds = list(dict.fromkeys(query.seeds))
-        missing = _missing(self._index.items, seeds)
-        if len(missing) == len(seeds):
+        template, ask = query.template, query.template.ask
+        self._check(template, query.page)
+        seeds = tuple(dict.fromkeys(query.seeds))
+        unknown = self._missing_items(seeds)
+        if len(unknown) == len(seeds):
             raise NotFoundError(f"item_ids: expected at least one item that the model knows, got {len(seeds)} unknown")
-        hidden = {*seeds, *query.exclude}
-        # One list that is only shortened by what is hidden need not be read further than that.
-        short = len(seeds) == 1 and query.candidates is None
-        depth = min(query.page_size + len(hidden), MAX_NEIGHBOURS) if short else MAX_NEIGHBOURS
-        lists = self._index.similar_items(seeds, depth, num_threads=1)
-        items = [item for item in _merge(lists) if str(item.item_id) not in hidden]
-        if query.candidates is not None:
-            missing += _missing(self._index.items, query.candidates)
-            allowed = set(query.candidates)
-            items = [item for item in items if str(item.item_id) in allowed]
-        return SimilarItems(tuple(items[: query.page_size]), tuple(dict.fromkeys(missing)))
+        ranked = _NOTHING if template.validate_only else self._index.similar(seeds, query.negatives, ask)
+        missing = self._missing_items((*seeds, *query.negatives, *(ask.allow or ()), *_ruled(ask)))
+        return self._page(replace(ranked, missing_ids=missing), template, "")
 
     def score(self, query: ScoreQuery) -> Scores:
         """The scores of one user.
@@ -142,55 +161,55 @@ class Engine:
             NotFoundError: the index does not know the user.
         """
         scores = self._index.score(query.user_id, query.item_ids)
-        return Scores(scores.scores.tolist(), tuple(str(id_) for id_ in scores.missing_ids))
-
-    def _rank(self, user_ids: Sequence[str], options: RankingOptions) -> list[RankedList]:
-        lists = self._index.recommend(
-            user_ids,
-            options.page_size,
-            exclude_seen=options.exclude_seen,
-            allow=options.candidates,
-            block=options.exclude or None,
-            fallback=options.fallback,
-            explain=MAX_REASONS if options.explain else 0,
-            num_threads=1,
+        known = [str(item_id) for item_id in scores.item_ids] if query.explain else []
+        reasons = [self._index.explain(query.user_id, item_id, query.explain) for item_id in known]
+        return Scores(
+            scores.scores.tolist(),
+            tuple(str(id_) for id_ in scores.missing_ids),
+            [tuple((str(reason.item_id), reason.weight) for reason in of_item) for of_item in reasons],
         )
-        missing = _missing(self._index.items, options.candidates or ())
-        users = self._index.users.indices_of(user_ids).tolist()
-        return [
-            replace(ranked, missing_ids=(user_id, *missing) if user < 0 else tuple(missing))
-            for user_id, user, ranked in zip(user_ids, users, lists, strict=True)
-        ]
 
-    def _rows(self, user_ids: list[str], options: RankingOptions, call: Call) -> list[RankedList | Problem]:
+    def _check(self, template: Template, page: PageToken | None = None) -> None:
+        if page is not None and page.version != self.version:
+            raise PageExpiredError(page.version)
+        if names_attributes(template):
+            check_attributes(template, self._index.fields)
+
+    def _page(self, ranked: RankedList, template: Template, user_id: str) -> Ranking:
+        attributes: Sequence[Mapping[str, Any]] = ()
+        wanted = template.form.attributes
+        if wanted is not None and ranked.items:
+            names = tuple(self._index.fields) if wanted.all else wanted.names
+            attributes = self._index.attributes_of([str(item.item_id) for item in ranked.items], names)
+        return Ranking(ranked, tuple(attributes), self._next_page(ranked, template, user_id))
+
+    def _next_page(self, ranked: RankedList, template: Template, user_id: str) -> str:
+        ask = template.ask
+        end = ask.offset + ask.k
+        # A list that is not full has no more to give.
+        if len(ranked.items) < ask.k or end >= limits.MAX_PAGED_ITEMS or not template.form.has("next_page_token"):
+            return ""
+        return page_tokens.encode(PageToken(self.version, end, page_tokens.bind(user_id, template.shape)))
+
+    def _rows(self, user_ids: list[str], template: Template, call: Call) -> list[Ranking | Problem]:
         try:
-            return list(self._rank(user_ids, options))
+            return list(self.rank(user_ids, template))
         except Exception as error:
             if len(user_ids) > 1:
                 # One bad row must not take its neighbours along: find it by ranking each alone.
-                return [row for user_id in user_ids for row in self._rows([user_id], options, call)]
+                return [row for user_id in user_ids for row in self._rows([user_id], template, call)]
             problem = problem_of(error)
             if problem.is_server_fault:
                 log(logging.ERROR, "batch row", request_id=call.request_id, error=places(error))
             return [problem]
 
+    def _unknown_users(self, user_ids: Sequence[str]) -> list[bool]:
+        return [index < 0 for index in self._index.users.indices_of(user_ids).tolist()]
 
-def _missing(known: IdLookup, ids: Sequence[str]) -> list[str]:
-    indices = known.indices_of(ids).tolist() if ids else []
-    return list(dict.fromkeys(id_ for id_, index in zip(ids, indices, strict=True) if index < 0))
-
-
-def _merge(lists: Sequence[RankedList]) -> Sequence[RankedItem]:
-    """One list from those of several seeds: scores of the same item add up; score descending, then id ascending."""
-    if len(lists) == 1:
-        return lists[0].items
-    merged: dict[str | int, RankedItem] = {}
-    for ranked in lists:
-        for item in ranked.items:
-            known = merged.get(item.item_id)
-            merged[item.item_id] = item if known is None else replace(known, score=known.score + item.score)
-    return sorted(merged.values(), key=_rank_order)
+    def _missing_items(self, ids: Sequence[ExternalId]) -> tuple[ExternalId, ...]:
+        indices = self._index.items.indices_of(ids).tolist() if ids else []
+        return tuple(dict.fromkeys(id_ for id_, index in zip(ids, indices, strict=True) if index < 0))
 
 
-def _rank_order(item: RankedItem) -> tuple[float, Any]:
-    return -item.score, item.item_id  # the ids of one index are all strings or all integers
+def _ruled(ask: Ask) -> Iterable[ExternalId]:
+    return (item_id for rule in ask.rules for item_id in rule.item_ids)

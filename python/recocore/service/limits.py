@@ -5,25 +5,42 @@ from typing import Final
 # Bytes of one request or one response, as encoded.
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
-# Bytes of one id in UTF-8.
+# Bytes of one id, of an attribute's name and of an attribute's value in UTF-8.
 MAX_ID_BYTES: Final = 256
 
 # Items of a page when a request does not say, and the most of a page whatever it says.
 DEFAULT_PAGE_SIZE: Final = 10
 MAX_PAGE_SIZE: Final = 500
 
+# Items from the first page to the end of the last: page n costs as much as ranking n pages.
+MAX_PAGED_ITEMS: Final = 5_000
+MAX_PAGE_TOKEN_CHARS: Final = 512
+
 # Elements of the repeated fields.
 MAX_EXCLUDED_ITEMS: Final = 10_000
 MAX_CANDIDATE_ITEMS: Final = 10_000
 MAX_SEED_ITEMS: Final = 100
+MAX_NEGATIVE_ITEMS: Final = 100
+MAX_SESSION_EVENTS: Final = 100
+MAX_CONTEXT_ITEMS: Final = 100
 MAX_SCORED_ITEMS: Final = 10_000
+MAX_EXPLAINED_ITEMS: Final = 500
 MAX_BATCH_USERS: Final = 1_000
+MAX_MASK_PATHS: Final = 32
 
-# Nearest items of each seed that SimilarItems looks at.
-MAX_NEIGHBOURS: Final = 1_000
+# Filters: how deep, how many in a request with those that they join, and the values of all their conditions.
+MAX_FILTER_DEPTH: Final = 8
+MAX_FILTERS: Final = 64
+MAX_FILTER_VALUES: Final = 10_000
+
+# Rules: how many, the items that one may name, and the weight of a boost or a session event, above 0 or below.
+MAX_RULES: Final = 20
+MAX_RULE_ITEMS: Final = 1_000
+MAX_WEIGHT: Final = 1e6
 
 # Reasons of one explained item.
 MAX_REASONS: Final = 5
 
-# Characters of a caller's own request id.
+# Characters of a caller's own request id and of a placement.
 MAX_REQUEST_ID_CHARS: Final = 64
+MAX_PLACEMENT_CHARS: Final = 64

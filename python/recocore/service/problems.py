@@ -44,6 +44,7 @@ class Problem:
         message: for people.
         violations: the fields at fault, where the request is.
         retry_after: seconds after which the same call may succeed; None where it will not.
+        quota: whose quota is used up, where one is: `field` names the caller.
     """
 
     status: str
@@ -51,6 +52,7 @@ class Problem:
     message: str
     violations: tuple[Violation, ...] = ()
     retry_after: float | None = None
+    quota: tuple[Violation, ...] = ()
 
     @property
     def is_server_fault(self) -> bool:
@@ -79,6 +81,31 @@ class TooManyCallsError(RecocoreError):
 
     code = "too_many_calls"
     grpc_status = "RESOURCE_EXHAUSTED"
+    retry_after = RETRY_AFTER_SECONDS
+
+
+class RateLimitedError(RecocoreError):
+    """One caller calls more often than it may."""
+
+    code = "rate_limited"
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, caller: str, rate: float, retry_after: float) -> None:
+        super().__init__(f"this caller may make {rate:g} calls a second; retry in {retry_after:.3f} s")
+        self.caller = caller
+        self.retry_after = retry_after
+
+
+class PageExpiredError(RecocoreError):
+    """The model that a page token belongs to is no longer there."""
+
+    code = "page_expired"
+    grpc_status = "FAILED_PRECONDITION"
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"page_token: the model {version} that ranked the pages before is no longer loaded; start again without a token"
+        )
 
 
 class ResponseTooLargeError(RecocoreError):
@@ -122,7 +149,8 @@ def problem_of(error: Exception) -> Problem:
         reason=error.code.upper(),
         message=_shorten(str(error)),
         violations=_violations(error),
-        retry_after=RETRY_AFTER_SECONDS if isinstance(error, TooManyCallsError) else None,
+        retry_after=error.retry_after if isinstance(error, TooManyCallsError | RateLimitedError) else None,
+        quota=_quota(error),
     )
 
 
@@ -132,6 +160,10 @@ def _violations(error: RecocoreError) -> tuple[Violation, ...]:
     if isinstance(error, InvalidArgumentError) and error.field:
         return (Violation(error.field, _shorten(str(error))),)
     return ()
+
+
+def _quota(error: RecocoreError) -> tuple[Violation, ...]:
+    return (Violation(error.caller, str(error)),) if isinstance(error, RateLimitedError) else ()
 
 
 def _shorten(message: str) -> str:

@@ -2,61 +2,111 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recocore.index import RankedItem, RankedList
-    from recocore.service.problems import InvalidRequestError, Problem
+    from collections.abc import Mapping
 
-FallbackName = Literal["none", "popular"]
+    from recocore.index import RankedList
+    from recocore.index.asking import Ask
+    from recocore.service.page_tokens import PageToken
+    from recocore.service.problems import InvalidRequestError, Problem
 
 
 @dataclass(frozen=True, slots=True)
-class RankingOptions:
-    """How to rank for a user, whoever it is.
+class AttributeMask:
+    """Which attributes of the items an answer has.
 
     Attributes:
-        page_size: number of items, from 1 to the limit.
-        exclude: ids that never come back.
-        candidates: the only ids that may come back; None for every item.
-        exclude_seen: whether to leave out the user's own items.
-        fallback: what fills the list when the model has not enough.
-        explain: whether each item comes with its reasons.
+        all: every one.
+        names: these, where not every one.
+        paths: where the read mask names each of `names`, to say which of them is wrong.
     """
 
-    page_size: int
-    exclude: tuple[str, ...]
-    candidates: tuple[str, ...] | None
-    exclude_seen: bool
-    fallback: FallbackName
-    explain: bool
+    all: bool = False
+    names: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How an answer is put into bytes, whatever it says; hashable.
+
+    Attributes:
+        packed: as arrays instead of one message an item.
+        fields: the response's fields that are sent; None for all.
+        item_fields: the fields of each item that are sent; None for all but the attributes.
+        attributes: the items' attributes that are sent; None for none.
+    """
+
+    packed: bool = False
+    fields: frozenset[str] | None = None
+    item_fields: frozenset[str] | None = None
+    attributes: AttributeMask | None = None
+
+    def has(self, name: str) -> bool:
+        """Whether a field of the response is sent."""
+        return self.fields is None or name in self.fields
+
+
+PLAIN = Form()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What may be asked for any user; hashable, so that users with equal templates can be ranked together.
+
+    Attributes:
+        ask: how to rank.
+        form: how to answer.
+        placement: where the items will be shown; may be empty.
+        validate_only: whether to check alone, and answer without items.
+        shape: what of the request decides on a list beside its user: see `page_tokens.bind`.
+        root: the path of the template in its request, such as `template.`, for errors.
+    """
+
+    ask: Ask
+    form: Form = PLAIN
+    placement: str = ""
+    validate_only: bool = False
+    shape: bytes = b""
+    root: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RecommendQuery:
-    """Recommend for one user."""
+    """Recommend for one user.
+
+    Attributes:
+        user_id: whom; empty for nobody, where nothing of a user is read.
+        template: the rest.
+        page: the token of the request; None for the first page.
+    """
 
     user_id: str
-    options: RankingOptions
+    template: Template
+    page: PageToken | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SimilarItemsQuery:
-    """Items like the seeds."""
+    """Items like the seeds and unlike the negatives."""
 
     seeds: tuple[str, ...]
-    page_size: int
-    exclude: tuple[str, ...]
-    candidates: tuple[str, ...] | None
+    negatives: tuple[str, ...]
+    template: Template
+    page: PageToken | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ScoreQuery:
-    """Scores of one user with given items."""
+    """Scores of one user with given items, with up to `explain` reasons each."""
 
     user_id: str
     item_ids: tuple[str, ...]
+    explain: int = 0
+    packed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +116,42 @@ class BatchQuery:
     Attributes:
         user_ids: a row each, in request order.
         bad_rows: what is wrong with a row's user id, by row; these are not ranked.
-        options: the same for all.
+        template: the same for all.
     """
 
     user_ids: tuple[str, ...]
     bad_rows: dict[int, InvalidRequestError]
-    options: RankingOptions
+    template: Template
 
 
 @dataclass(frozen=True, slots=True)
-class SimilarItems:
-    """The answer to a SimilarItemsQuery."""
+class Ranking:
+    """The answer to one query: a page of a list.
 
-    items: tuple[RankedItem, ...]
-    missing_ids: tuple[str, ...]
+    Attributes:
+        ranked: the items and the ids that the model does not know.
+        attributes: the attributes of each item that the query asks for, in the items' order.
+        next_page_token: empty on the last page.
+    """
+
+    ranked: RankedList
+    attributes: tuple[Mapping[str, Any], ...] = ()
+    next_page_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The answer to a ScoreQuery: a score for each known item, in request order."""
+    """The answer to a ScoreQuery.
+
+    Attributes:
+        scores: one for each known item, in request order.
+        missing_ids: the items that the model does not know.
+        reasons: (item id, weight) pairs of each score, heaviest first; empty unless asked for.
+    """
 
     scores: list[float]
     missing_ids: tuple[str, ...]
+    reasons: list[tuple[tuple[str, float], ...]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +159,7 @@ class BatchRow:
     """One row of a batch: its ranking, or why it has none."""
 
     user_id: str
-    result: RankedList | Problem
+    result: Ranking | Problem
 
 
 @dataclass(frozen=True, slots=True)

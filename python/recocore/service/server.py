@@ -52,8 +52,9 @@ class Server:
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
-        methods = RecommendationServicer(self._engine).methods()
-        self._server.add_generic_rpc_handlers((self._dispatcher.handler(SERVICE_NAME, methods),))
+        servicer = RecommendationServicer(self._engine)
+        handler = self._dispatcher.handler(SERVICE_NAME, servicer.methods(), servicer.streams())
+        self._server.add_generic_rpc_handlers((handler,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         if config.reflection:
             names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -1,0 +1,40 @@
+"""A client of RecommendationService: deadlines, retries, typed arguments and results. Needs no native code.
+
+Example:
+    from recocore.client import Client, In, Rule
+
+    with Client("127.0.0.1:50051") as client:
+        answer = client.recommend("ann", page_size=5, filter=In("brand", ["acme"]), rules=[Rule("pin", item_ids=["7"])])
+        for item in answer.items:
+            print(item.item_id, item.score, item.source)
+"""
+
+from recocore.client.arguments import Diversity, RankingOptions, Rule, SessionEvent
+from recocore.client.client import Client
+from recocore.client.errors import ClientClosedError, ServiceError, Violation
+from recocore.client.filters import All, Any, Exists, Filter, In, Not, Range
+from recocore.client.results import BatchRow, Item, Reason, Recommendations, Scores, SimilarItems
+
+__all__ = [
+    "All",
+    "Any",
+    "BatchRow",
+    "Client",
+    "ClientClosedError",
+    "Diversity",
+    "Exists",
+    "Filter",
+    "In",
+    "Item",
+    "Not",
+    "Range",
+    "RankingOptions",
+    "Reason",
+    "Recommendations",
+    "Rule",
+    "Scores",
+    "ServiceError",
+    "SessionEvent",
+    "SimilarItems",
+    "Violation",
+]

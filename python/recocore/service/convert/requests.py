@@ -1,0 +1,126 @@
+"""Decodes each request into its query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from recocore.service import limits
+from recocore.service.convert.checks import Checks, id_problem
+from recocore.service.convert.templates import (
+    NO_PACKED_REASONS,
+    check_page,
+    decode_page,
+    decode_similar_template,
+    decode_template,
+    is_packed,
+)
+from recocore.service.problems import InvalidRequestError, MalformedRequestError, Violation
+from recocore.service.queries import BatchQuery, RecommendQuery, ScoreQuery, SimilarItemsQuery, Template
+from recocore.v1 import recommendation_pb2 as shared
+from recocore.v1 import recommendation_service_pb2 as v1
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_M = TypeVar("_M", bound=Message)
+
+# With these a user need not be named: nothing of it is read.
+_OF_NOBODY = frozenset({shared.PERSONALIZATION_CONTEXT_ONLY, shared.PERSONALIZATION_NONE})
+
+
+def decode_recommend(data: bytes) -> RecommendQuery:
+    """A RecommendRequest, checked.
+
+    Raises:
+        MalformedRequestError: the bytes are no such message.
+        InvalidRequestError: fields break their limits.
+    """
+    request = _parse(v1.RecommendRequest, data)
+    checks = Checks()
+    if request.user_id or request.personalization not in _OF_NOBODY:
+        checks.id(request.user_id, "user_id")
+    page = decode_page(request.page_token, checks)
+    template = decode_template(request, checks, offset=page.offset if page else 0)
+    check_page(page, request.user_id, template.shape, checks)
+    checks.done()
+    return RecommendQuery(request.user_id, template, page)
+
+
+def decode_similar_items(data: bytes) -> SimilarItemsQuery:
+    """A SimilarItemsRequest, checked; raises as `decode_recommend`."""
+    request = _parse(v1.SimilarItemsRequest, data)
+    checks = Checks()
+    seeds = checks.ids(request.item_ids, "item_ids", limits.MAX_SEED_ITEMS, least=1)
+    negatives = checks.ids(request.negative_item_ids, "negative_item_ids", limits.MAX_NEGATIVE_ITEMS)
+    page = decode_page(request.page_token, checks)
+    template = decode_similar_template(request, checks, page.offset if page else 0)
+    check_page(page, "", template.shape, checks)
+    checks.done()
+    return SimilarItemsQuery(seeds, negatives, template, page)
+
+
+def decode_score(data: bytes) -> ScoreQuery:
+    """A ScoreRequest, checked; raises as `decode_recommend`."""
+    request = _parse(v1.ScoreRequest, data)
+    checks = Checks()
+    checks.id(request.user_id, "user_id")
+    most = limits.MAX_EXPLAINED_ITEMS if request.explain else limits.MAX_SCORED_ITEMS
+    item_ids = checks.ids(request.item_ids, "item_ids", most, least=1)
+    packed = is_packed(request.output_format, checks)
+    if packed and request.explain:
+        checks.refuse("explain", NO_PACKED_REASONS)
+    checks.done()
+    return ScoreQuery(request.user_id, item_ids, limits.MAX_REASONS if request.explain else 0, packed)
+
+
+def decode_batch(data: bytes) -> BatchQuery:
+    """A BatchRecommendRequest, checked; raises as `decode_recommend`, but a bad user id only marks its row."""
+    request = _parse(v1.BatchRecommendRequest, data)
+    checks = Checks()
+    fits = checks.count(request.user_ids, "user_ids", limits.MAX_BATCH_USERS, "ids", least=1)
+    template = _template(request.template, checks)
+    checks.done()
+    return _rows(request.user_ids if fits else (), template)
+
+
+def decode_stream(data: bytes, template: Template | None) -> BatchQuery:
+    """A StreamRecommendRequest, checked as a batch is.
+
+    Args:
+        data: the bytes of one message of a stream.
+        template: what the first message of the stream asked; None for the first message.
+    """
+    request = _parse(v1.StreamRecommendRequest, data)
+    checks = Checks()
+    checks.count(request.user_ids, "user_ids", limits.MAX_BATCH_USERS, "ids")
+    if template is None:
+        template = _template(request.template, checks)
+    elif request.HasField("template"):
+        checks.refuse("template", "expected none after the first message of a stream")
+    checks.done()
+    return _rows(request.user_ids, template)
+
+
+def _template(request: v1.RecommendRequest, checks: Checks) -> Template:
+    for name, why in (("user_id", "the users are in user_ids"), ("page_token", "a batch begins every list")):
+        if getattr(request, name):
+            checks.refuse(f"template.{name}", f"expected an empty string: {why}")
+    return decode_template(request, checks, "template.")
+
+
+def _rows(user_ids: Sequence[str], template: Template) -> BatchQuery:
+    bad_rows = {
+        row: InvalidRequestError((Violation(f"user_ids[{row}]", problem),))
+        for row, user_id in enumerate(user_ids)
+        if (problem := id_problem(user_id))
+    }
+    return BatchQuery(tuple(user_ids), bad_rows, template)
+
+
+def _parse(kind: type[_M], data: bytes) -> _M:
+    try:
+        return kind.FromString(data)
+    except DecodeError as error:
+        raise MalformedRequestError(f"the request is not a {kind.DESCRIPTOR.full_name}") from error

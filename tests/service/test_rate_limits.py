@@ -1,0 +1,131 @@
+"""How often one caller may call."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recocore.errors import InvalidArgumentError
+from recocore.service.convert import encode_problem
+from recocore.service.problems import RateLimitedError, problem_of
+from recocore.service.rate_limits import LimitsConfig, RateLimiter
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def admitted(limiter: RateLimiter, caller: str) -> bool:
+    try:
+        limiter.admit(caller)
+    except RateLimitedError:
+        return False
+    return True
+
+
+def test_without_a_rate_everybody_may_call() -> None:
+    limiter = RateLimiter(LimitsConfig())
+    assert all(admitted(limiter, "a") for _ in range(10_000))
+
+
+def test_a_burst_then_the_rate() -> None:
+    clock = Clock()
+    limiter = RateLimiter(LimitsConfig(rate=2, burst=3), clock)
+    assert [admitted(limiter, "a") for _ in range(5)] == [True, True, True, False, False]
+    assert admitted(limiter, "b")
+    clock.now += 0.5
+    assert [admitted(limiter, "a") for _ in range(2)] == [True, False]
+    clock.now += 1_000
+    assert [admitted(limiter, "a") for _ in range(4)] == [True, True, True, False]
+
+
+def test_it_says_when_the_call_will_be_taken() -> None:
+    clock = Clock()
+    limiter = RateLimiter(LimitsConfig(rate=4, burst=1), clock)
+    limiter.admit("a")
+    clock.now += 0.1
+    with pytest.raises(RateLimitedError) as caught:
+        limiter.admit("a")
+    assert caught.value.retry_after == pytest.approx(0.15)
+    clock.now += caught.value.retry_after + 1e-9
+    limiter.admit("a")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 3)), max_size=60),
+    st.floats(0.1, 20),
+    st.integers(1, 5),
+)
+def test_no_window_admits_more_than_burst_and_rate(calls: list[tuple[str, float]], rate: float, burst: int) -> None:
+    clock = Clock()
+    limiter = RateLimiter(LimitsConfig(rate=rate, burst=burst), clock)
+    times: dict[str, list[float]] = {"a": [], "b": []}
+    for caller, pause in calls:
+        clock.now += pause
+        if admitted(limiter, caller):
+            times[caller].append(clock.now)
+    for of_caller in times.values():
+        for first, start in enumerate(of_caller):
+            for last, end in enumerate(of_caller[first:], 1):
+                assert last <= burst + rate * (end - start) + 1e-6
+
+
+def test_who_has_been_quiet_for_longest_is_forgotten_first() -> None:
+    limiter = RateLimiter(LimitsConfig(rate=1, burst=1, callers=2), Clock())
+    assert [admitted(limiter, caller) for caller in "abab"] == [True, True, False, False]
+    assert admitted(limiter, "c")
+    assert not admitted(limiter, "b")
+    assert admitted(limiter, "a")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "peer", "given_", "expected"),
+    [
+        ("", "ipv4:10.0.0.7:5012", (("x-api-key", "k"),), "ipv4:10.0.0.7"),
+        ("", "ipv6:%5B::1%5D:5012", (), "ipv6:[::1]"),
+        ("", "unix:/run/recocore.sock", (), "unix:/run/recocore.sock"),
+        ("x-api-key", "ipv4:10.0.0.7:5012", (("x-other", "o"), ("x-api-key", "k")), "k"),
+        ("x-api-key", "ipv4:10.0.0.7:5012", (("x-api-key", ""),), "ipv4:10.0.0.7"),
+        ("x-api-key", "ipv4:10.0.0.7:5012", (("x-api-key", "k" * 5_000),), "k" * 128),
+    ],
+)
+def test_who_calls(metadata: str, peer: str, given_: Any, expected: str) -> None:
+    assert RateLimiter(LimitsConfig(caller_metadata=metadata)).caller(peer, given_) == expected
+
+
+def test_the_caller_is_told_in_details() -> None:
+    error = RateLimitedError("ipv4:10.0.0.7", 2.5, 0.25)
+    status = status_pb2.Status.FromString(encode_problem(problem_of(error), "r1"))
+    info, about = error_details_pb2.ErrorInfo(), error_details_pb2.RequestInfo()
+    quota, retry = error_details_pb2.QuotaFailure(), error_details_pb2.RetryInfo()
+    for packed, kind in zip(status.details, (info, about, quota, retry), strict=True):
+        assert packed.Unpack(kind)
+    assert (status.code, info.reason) == (8, "RATE_LIMITED")
+    assert [violation.subject for violation in quota.violations] == ["ipv4:10.0.0.7"]
+    assert retry.retry_delay.ToNanoseconds() == 250_000_000
+    assert status.message == "this caller may make 2.5 calls a second; retry in 0.250 s"
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"rate": -1}, "limits.rate"),
+        ({"rate": float("nan")}, "limits.rate"),
+        ({"burst": -1}, "limits.burst"),
+        ({"callers": 0}, "limits.callers"),
+        ({"caller_metadata": "X-Key"}, "limits.caller_metadata"),
+        ({"caller_metadata": "key-bin"}, "limits.caller_metadata"),
+    ],
+)
+def test_settings_are_checked(settings: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        LimitsConfig(**settings)
+    assert caught.value.field == field
