@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recocore.data import IdMap
-from recocore.data.events import as_table
 from recocore.errors import InvalidArgumentError
 from recocore.index.attributes import Attribute, Attributes, Flags, Numbers, Texts
 
@@ -32,6 +31,9 @@ def read_attributes(source: Any, items: IdMap) -> Attributes:
     Raises:
         InvalidArgumentError: no such table, no id in a row, an item twice, or a column of a type that is not kept.
     """
+    # Whoever answers from an index reads no tables, and does without what does.
+    from recocore.data.events import as_table  # noqa: PLC0415
+
     columns: dict[str, Attribute] = {}
     for table in source if isinstance(source, (list, tuple)) else [source]:
         columns |= _columns(as_table(table, "attributes"), items)

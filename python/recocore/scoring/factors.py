@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
-from scipy.linalg import lapack
 
 from recocore import _native
 from recocore.errors import CorruptError, InvalidArgumentError
@@ -138,7 +137,9 @@ class FactorScorer:
         """The factors of somebody with these entries."""
         design, pulls, system = self._equations(own, values)
         right = pulls @ design
-        # Half the time of numpy.linalg.solve, at 64 factors 50 us.
+        # Half the time of numpy.linalg.solve, at 64 factors 50 us. Loaded when it is needed: most servers never do.
+        from scipy.linalg import lapack  # noqa: PLC0415
+
         _, solved, failed = lapack.dposv(system, right)
         found: Float64Array = np.linalg.lstsq(system, right)[0] if failed else solved
         return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from recocore.service.hosting.choice import ANY_MODEL, ModelChoice
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -87,6 +89,7 @@ class RecommendQuery:
     user_id: str
     template: Template
     page: PageToken | None = None
+    model: ModelChoice = ANY_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ class SimilarItemsQuery:
     negatives: tuple[str, ...]
     template: Template
     page: PageToken | None = None
+    model: ModelChoice = ANY_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ class ScoreQuery:
     item_ids: tuple[str, ...]
     explain: int = 0
     packed: bool = False
+    model: ModelChoice = ANY_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,7 @@ class BatchQuery:
     user_ids: tuple[str, ...]
     bad_rows: dict[int, InvalidRequestError]
     template: Template
+    model: ModelChoice = ANY_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +176,12 @@ class Served:
         model: version of the model that answered.
         request_id: the call's.
         attribution_token: to join events to this answer; empty where there is nothing to attribute.
+        experiment: the id of the experiment that the answer is part of; empty for none.
+        variant: the variant of that experiment.
     """
 
     model: str
     request_id: str
     attribution_token: str = ""
+    experiment: str = ""
+    variant: str = ""

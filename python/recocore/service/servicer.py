@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from recocore.service import convert
 from recocore.service.attribution import Attribution, encode
+from recocore.service.hosting.choice import ModelChoice
+from recocore.service.hosting.host import ModelNotLoadedError
+from recocore.service.problems import PageExpiredError
 from recocore.service.queries import Served
 
 if TYPE_CHECKING:
     from recocore.service.call import Call
     from recocore.service.dispatch import Method
-    from recocore.service.engine import Engine
-    from recocore.service.queries import Template
+    from recocore.service.hosting.host import Hosted, Models
+    from recocore.service.queries import RecommendQuery, SimilarItemsQuery, Template
     from recocore.service.streams import OpenStream
 
 SERVICE_NAME = "recocore.v1.RecommendationService"
@@ -22,8 +26,8 @@ SERVICE_NAME = "recocore.v1.RecommendationService"
 class RecommendationServicer:
     """Each method takes the bytes of a request and gives the bytes of its response; safe from several threads."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, models: Models) -> None:
+        self._models = models
 
     def methods(self) -> dict[str, Method]:
         """The methods of one request and one response, by the names that the proto gives them."""
@@ -42,41 +46,70 @@ class RecommendationServicer:
         """The best items for a user."""
         query = convert.decode_recommend(request)
         call.user_id = query.user_id or None
-        return convert.encode_recommend(self._engine.recommend(query), self.served(call), query.template.form)
+        hosted = self._pick(query, query.user_id or None)
+        answer = hosted.engine.recommend(query)
+        response = convert.encode_recommend(answer, served(hosted, call), query.template.form)
+        self._models.shadow(hosted, query, answer)
+        return response
 
     def similar_items(self, request: bytes, call: Call) -> bytes:
         """The items most like one or several others."""
         query = convert.decode_similar_items(request)
-        return convert.encode_similar_items(self._engine.similar_items(query), self.served(call), query.template.form)
+        hosted = self._pick(query, None)
+        return convert.encode_similar_items(
+            hosted.engine.similar_items(query), served(hosted, call), query.template.form
+        )
 
     def score(self, request: bytes, call: Call) -> bytes:
         """The scores of a user with given items."""
         query = convert.decode_score(request)
         call.user_id = query.user_id
-        scores = self._engine.score(query)
-        return convert.encode_score(scores, Served(self._engine.version, call.request_id), query)
+        hosted = self._models.pick(query.model, query.user_id)
+        about = Served(hosted.version, call.request_id, "", hosted.experiment, hosted.variant)
+        return convert.encode_score(hosted.engine.score(query), about, query)
 
     def batch_recommend(self, request: bytes, call: Call) -> bytes:
         """The best items for each of many users."""
         query = convert.decode_batch(request)
-        return convert.encode_batch(self._engine.batch(query, call), self.served(call), query.template.form)
+        hosted = self._models.pick(query.model, None)
+        return convert.encode_batch(hosted.engine.batch(query, call), served(hosted, call), query.template.form)
 
-    def stream_recommend(self, request: bytes, call: Call, template: Template | None) -> tuple[bytes, Template]:
-        """The best items for the users of one message of a stream, and what the stream asks for all of them.
+    def stream_recommend(self, request: bytes, call: Call, opened: Opened | None) -> tuple[bytes, Opened]:
+        """The best items for the users of one message of a stream, and what holds for all of its messages.
 
         Args:
             request: the message.
             call: the stream.
-            template: what the first message asked; None for the first.
+            opened: what the first message asked, and the model that answers; None for the first.
         """
-        query = convert.decode_stream(request, template)
-        rows = self._engine.batch(query, call)
-        return convert.encode_stream(rows, self.served(call), query.template.form), query.template
+        query = convert.decode_stream(request, opened.template if opened else None)
+        hosted = opened.hosted if opened else self._models.pick(query.model, None)
+        rows = hosted.engine.batch(query, call)
+        response = convert.encode_stream(rows, served(hosted, call), query.template.form)
+        return response, opened or Opened(query.template, hosted)
 
-    def served(self, call: Call) -> Served:
-        """What an answer to a call says of itself."""
-        model = self._engine.version
-        return Served(model, call.request_id, encode(Attribution(model, call.request_id, datetime.now(UTC))))
+    def _pick(self, query: RecommendQuery | SimilarItemsQuery, user_id: str | None) -> Hosted:
+        """What answers a query: for a further page the version that ranked those before."""
+        page = query.page
+        if page is None:
+            return self._models.pick(query.model, user_id)
+        try:
+            return self._models.pick(ModelChoice(version=page.version), user_id)
+        except ModelNotLoadedError:
+            raise PageExpiredError(page.version) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the first message of a stream settles for all.
+
+    Attributes:
+        template: what is asked for each user.
+        hosted: what answers, whatever is swapped meanwhile.
+    """
+
+    template: Template
+    hosted: Hosted
 
 
 class RecommendStream:
@@ -84,9 +117,15 @@ class RecommendStream:
 
     def __init__(self, servicer: RecommendationServicer) -> None:
         self._servicer = servicer
-        self._template: Template | None = None
+        self._opened: Opened | None = None
 
     def __call__(self, request: bytes, call: Call) -> bytes:
         """Answer one message; those of a stream come one after the other."""
-        response, self._template = self._servicer.stream_recommend(request, call, self._template)
+        response, self._opened = self._servicer.stream_recommend(request, call, self._opened)
         return response
+
+
+def served(hosted: Hosted, call: Call) -> Served:
+    """What an answer to a call says of itself."""
+    attribution = Attribution(hosted.version, call.request_id, datetime.now(UTC), hosted.experiment, hosted.variant)
+    return Served(hosted.version, call.request_id, encode(attribution), hosted.experiment, hosted.variant)

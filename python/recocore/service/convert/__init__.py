@@ -19,6 +19,7 @@ from recocore.service.convert.responses import (
     encode_similar_items,
     encode_stream,
 )
+from recocore.service.convert.samples import read_recorded, sample_requests
 
 __all__ = [
     "decode_batch",
@@ -32,4 +33,6 @@ __all__ = [
     "encode_score",
     "encode_similar_items",
     "encode_stream",
+    "read_recorded",
+    "sample_requests",
 ]

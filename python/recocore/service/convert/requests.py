@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError, Message
 
 from recocore.service import limits
 from recocore.service.convert.checks import Checks, id_problem
+from recocore.service.convert.choices import decode_choice
 from recocore.service.convert.templates import (
     NO_PACKED_REASONS,
     check_page,
@@ -16,6 +17,7 @@ from recocore.service.convert.templates import (
     decode_template,
     is_packed,
 )
+from recocore.service.hosting.choice import ANY_MODEL, ModelChoice
 from recocore.service.problems import InvalidRequestError, MalformedRequestError, Violation
 from recocore.service.queries import BatchQuery, RecommendQuery, ScoreQuery, SimilarItemsQuery, Template
 from recocore.v1 import recommendation_pb2 as shared
@@ -44,8 +46,9 @@ def decode_recommend(data: bytes) -> RecommendQuery:
     page = decode_page(request.page_token, checks)
     template = decode_template(request, checks, offset=page.offset if page else 0)
     check_page(page, request.user_id, template.shape, checks)
+    model = decode_choice(request, checks)
     checks.done()
-    return RecommendQuery(request.user_id, template, page)
+    return RecommendQuery(request.user_id, template, page, model)
 
 
 def decode_similar_items(data: bytes) -> SimilarItemsQuery:
@@ -57,8 +60,9 @@ def decode_similar_items(data: bytes) -> SimilarItemsQuery:
     page = decode_page(request.page_token, checks)
     template = decode_similar_template(request, checks, page.offset if page else 0)
     check_page(page, "", template.shape, checks)
+    model = decode_choice(request, checks)
     checks.done()
-    return SimilarItemsQuery(seeds, negatives, template, page)
+    return SimilarItemsQuery(seeds, negatives, template, page, model)
 
 
 def decode_score(data: bytes) -> ScoreQuery:
@@ -71,8 +75,9 @@ def decode_score(data: bytes) -> ScoreQuery:
     packed = is_packed(request.output_format, checks)
     if packed and request.explain:
         checks.refuse("explain", NO_PACKED_REASONS)
+    model = decode_choice(request, checks)
     checks.done()
-    return ScoreQuery(request.user_id, item_ids, limits.MAX_REASONS if request.explain else 0, packed)
+    return ScoreQuery(request.user_id, item_ids, limits.MAX_REASONS if request.explain else 0, packed, model)
 
 
 def decode_batch(data: bytes) -> BatchQuery:
@@ -81,8 +86,9 @@ def decode_batch(data: bytes) -> BatchQuery:
     checks = Checks()
     fits = checks.count(request.user_ids, "user_ids", limits.MAX_BATCH_USERS, "ids", least=1)
     template = _template(request.template, checks)
+    model = decode_choice(request.template, checks, "template.")
     checks.done()
-    return _rows(request.user_ids if fits else (), template)
+    return _rows(request.user_ids if fits else (), template, model)
 
 
 def decode_stream(data: bytes, template: Template | None) -> BatchQuery:
@@ -95,12 +101,14 @@ def decode_stream(data: bytes, template: Template | None) -> BatchQuery:
     request = _parse(v1.StreamRecommendRequest, data)
     checks = Checks()
     checks.count(request.user_ids, "user_ids", limits.MAX_BATCH_USERS, "ids")
+    model = ANY_MODEL
     if template is None:
         template = _template(request.template, checks)
+        model = decode_choice(request.template, checks, "template.")
     elif request.HasField("template"):
         checks.refuse("template", "expected none after the first message of a stream")
     checks.done()
-    return _rows(request.user_ids, template)
+    return _rows(request.user_ids, template, model)
 
 
 def _template(request: v1.RecommendRequest, checks: Checks) -> Template:
@@ -110,13 +118,13 @@ def _template(request: v1.RecommendRequest, checks: Checks) -> Template:
     return decode_template(request, checks, "template.")
 
 
-def _rows(user_ids: Sequence[str], template: Template) -> BatchQuery:
+def _rows(user_ids: Sequence[str], template: Template, model: ModelChoice) -> BatchQuery:
     bad_rows = {
         row: InvalidRequestError((Violation(f"user_ids[{row}]", problem),))
         for row, user_id in enumerate(user_ids)
         if (problem := id_problem(user_id))
     }
-    return BatchQuery(tuple(user_ids), bad_rows, template)
+    return BatchQuery(tuple(user_ids), bad_rows, template, model)
 
 
 def _parse(kind: type[_M], data: bytes) -> _M:

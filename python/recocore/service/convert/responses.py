@@ -59,6 +59,7 @@ def encode_score(scores: Scores, served: Served, query: ScoreQuery) -> bytes:
             missing_ids=scores.missing_ids,
             served_model=served.model,
             request_id=served.request_id,
+            experiment=_experiment(served),
         )
     )
 
@@ -99,6 +100,7 @@ def _answer(ranking: Ranking, served: Served, form: Form) -> dict[str, Any]:
         "missing_ids": [str(id_) for id_ in ranking.ranked.missing_ids],
         "request_id": served.request_id,
         "next_page_token": ranking.next_page_token,
+        "experiment": _experiment(served),
     }
     if form.fields is not None:
         fields = {name: value for name, value in fields.items() if name in form.fields}
@@ -111,6 +113,10 @@ def _answer(ranking: Ranking, served: Served, form: Form) -> dict[str, Any]:
     else:
         fields["items"] = _items(items)
     return fields
+
+
+def _experiment(served: Served) -> shared.Experiment | None:
+    return shared.Experiment(id=served.experiment, variant=served.variant) if served.experiment else None
 
 
 def _items(items: Iterable[RankedItem]) -> list[shared.ScoredItem]:
