@@ -8,6 +8,7 @@ import click
 
 from recocore.service import ServerConfig
 from recocore.service import serve as run_service
+from recocore.service.door import HttpConfig
 from recocore.service.server import announce_json
 
 # More processes than any machine's cores help nobody, and starting them all can take a machine down.
@@ -27,6 +28,7 @@ _MOST_WORKERS = 256
 )
 @click.option("--threads", type=int, default=0, show_default=True, help="Threads that rank; 0 for one a core.")
 @click.option("--max-calls", type=int, default=128, show_default=True, help="Calls at once; more are turned away.")
+@click.option("--http-port", type=int, default=0, show_default=True, help="Port of HTTP/JSON on loopback; 0 for none.")
 @click.option("--no-reflection", is_flag=True, help="Do not tell tools such as grpcurl which methods there are.")
 @click.option(
     "--log-level",
@@ -36,7 +38,15 @@ _MOST_WORKERS = 256
     help="Least severe lines of the log, which goes to standard error.",
 )
 def command(
-    index: str, host: str, port: int, workers: int, threads: int, max_calls: int, no_reflection: bool, log_level: str
+    index: str,
+    host: str,
+    port: int,
+    workers: int,
+    threads: int,
+    max_calls: int,
+    http_port: int,
+    no_reflection: bool,
+    log_level: str,
 ) -> None:
     """Serve INDEX, a folder that `recocore fit` made, until Ctrl-C or SIGTERM; calls in flight are finished.
 
@@ -46,17 +56,19 @@ def command(
     Examples:
       recocore serve index/
       recocore serve index/ --port 50051 --workers 4
+      recocore serve index/ --http-port 8080
 
     \b
     Ask it:
       grpcurl -plaintext -d '{"user_id": "ann"}' localhost:50051 recocore.v1.RecommendationService/Recommend
+      curl localhost:8080/v1/recommend -H 'content-type: application/json' -d '{"user_id": "ann"}'
       python -c 'from recocore.client import Client; print(Client("localhost:50051").recommend("ann"))'
     """
     config = ServerConfig(
         host=host, port=port, threads=threads, max_calls=max_calls, reflection=not no_reflection, log_level=log_level
     )
     announce = _announce_text if sys.stdout.isatty() else announce_json
-    run_service(index, host, port, workers, config=config, announce=announce)
+    run_service(index, host, port, workers, config=config, http=HttpConfig(port=http_port), announce=announce)
 
 
 def _announce_text(address: str) -> None:

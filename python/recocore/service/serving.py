@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from recocore.service.door import HttpConfig
+
 
 def serve(
     index_path: str | os.PathLike[str],
@@ -27,6 +29,7 @@ def serve(
     workers: int = 1,
     *,
     config: ServerConfig | None = None,
+    http: HttpConfig | None = None,
     announce: Callable[[str], object] = announce_json,
 ) -> None:
     """Serve an index until SIGTERM or SIGINT, finish the calls in flight, and return. Call it from the main thread.
@@ -38,12 +41,14 @@ def serve(
         workers: processes that share the port and the index's memory, each with one event loop. The kernel spreads
             connections, not calls, over them.
         config: everything else; its own host and port are not read.
+        http: settings of the HTTP/JSON door, one more process; None or port 0 for no door.
         announce: called once with the bound address when every worker serves; the default prints a line of JSON.
 
     Raises:
         NotFoundError: there is no index at the path.
         CorruptError: the index is damaged; the message names the file.
         InvalidArgumentError: a setting is out of range, or the address cannot be bound.
+        UnsupportedError: there shall be a door, and its libraries are not installed.
         InternalError: a worker died; the others were stopped.
     """
     if workers < 1:
@@ -53,9 +58,9 @@ def serve(
     if not logging.getLogger().handlers:
         configure(settings.log_level, sys.stderr)
     index = Index.load(index_path)
-    if workers == 1:
+    if workers == 1 and not (http and http.port):
         asyncio.run(run(index, settings, announce))
         return
     # Checked once here; the workers map the same files without reading them through again.
     del index
-    processes.run_workers(index_path, settings, workers, announce)
+    processes.run_workers(index_path, settings, workers, announce, http)
