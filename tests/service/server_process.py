@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _STUB = str(Path(__file__).with_name("stub_index.py"))
+_DOOR = str(Path(__file__).with_name("door_process.py"))
 # Proxies are for the network; these tests stay on loopback.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
 
@@ -38,10 +39,16 @@ class ServerProcess:
         return cls([sys.executable, "-W", "error", _STUB, json.dumps(settings)])
 
     @classmethod
-    def serve(cls, path: Path, *, workers: int = 1) -> Self:
-        """A server over a saved index."""
-        call = f"serve({str(path)!r}, port=0, workers={workers})"
-        return cls([sys.executable, "-W", "error", "-c", f"from recocore.service import serve\n{call}"])
+    def door(cls, target: str, **settings: Any) -> Self:
+        """The HTTP/JSON door of the server at the target; settings are those of HttpConfig and `run_door`."""
+        return cls([sys.executable, "-W", "error", _DOOR, target, json.dumps(settings)])
+
+    @classmethod
+    def serve(cls, path: Path, *, workers: int = 1, http_port: int = 0) -> Self:
+        """A server over a saved index, with a door where it is given a port."""
+        call = f"serve({str(path)!r}, port=0, workers={workers}, http=HttpConfig(port={http_port}))"
+        imports = "from recocore.service import serve\nfrom recocore.service.door import HttpConfig"
+        return cls([sys.executable, "-W", "error", "-c", f"{imports}\nif __name__ == '__main__': {call}"])
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)

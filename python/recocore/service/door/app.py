@@ -48,7 +48,7 @@ _HEALTH_SECONDS = 1.0
 # A caller that has gone reads nothing; this is for the log of a proxy between.
 _CALLER_GONE = 499
 # Up to this size JSON is converted on the event loop, in about 2 ms; a thread takes what is larger, so that others go on.
-_INLINE_BYTES = 16_384
+_INLINE_BYTES = 4_096
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -134,6 +134,9 @@ class Door:
             self._under_way -= 1
         milliseconds = round((time.perf_counter() - started) * 1e3, 3)
         status = response.status_code
+        if self._draining:
+            # Who asks again finds another door, or nobody, at once.
+            response.headers["connection"] = "close"
         log(logging.DEBUG, "http call", method=method.name, request_id=id_, status=status, milliseconds=milliseconds)
         return response
 

@@ -37,16 +37,19 @@ def open_port(config: HttpConfig) -> socket.socket:
     """
     for library in ("starlette", "uvicorn"):
         _installed(library)
+    where = address(config.host, config.port)
     try:
-        family, kind, _, _, where = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        listener.listen(_BACKLOG)
+        family, kind, protocol, _, resolved = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        with contextlib.ExitStack() as opened:
+            # With the protocol by its number: asyncio sets TCP_NODELAY only where it knows that this is TCP.
+            listener = opened.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(resolved)
+            listener.listen(_BACKLOG)
+            opened.pop_all()
     except OSError as error:
         raise InvalidArgumentError(
-            f"cannot listen on {address(config.host, config.port)}: {error.strerror}; try another port",
-            field="http.port",
+            f"cannot listen on {where}: {error.strerror}; try another port", field="http.port"
         ) from error
     return listener
 
@@ -98,9 +101,8 @@ async def _run(
     drain_delay_seconds: float,
     stop_when_readable: int | None,
 ) -> None:
-    # Not above: this module is imported without these libraries, too.
-    from recocore.service.door.app import Connections, Door
-    from recocore.service.door.server import HttpServer
+    from recocore.service.door.app import Connections, Door  # noqa: PLC0415  # the libraries are optional
+    from recocore.service.door.server import HttpServer  # noqa: PLC0415
 
     bound = address(config.host, listener.getsockname()[1])
     async with _stop_event(stop_when_readable) as stop, Connections(target, config.connections) as connections:

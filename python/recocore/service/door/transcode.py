@@ -73,10 +73,14 @@ def _check_names(fields: Any, kind: Descriptor, path: str) -> None:
         got = _TYPES.get(type(fields), "a number")
         raise MalformedRequestError(f"{path or 'the body'}: expected an object, got {got}")
     known = _fields(kind)
+    given = set()
     for name, value in fields.items():
         field = known.get(name)
         if field is None:
             raise _unknown(f"{path}.{name[:_MAX_NAME_CHARS]}".lstrip("."), name[:_MAX_NAME_CHARS], kind)
+        if field.number in given:
+            raise ValueError(f"{field.name} is given by both its names")
+        given.add(field.number)
         if field.message_type is not None and value is not None:
             _check_messages(value, field, f"{path}.{field.name}".lstrip("."))
 
