@@ -32,7 +32,7 @@ class Answer:
         info = error_details_pb2.ErrorInfo()
         assert self.problem.details[0].Unpack(info)
         assert info.domain == "recocore"
-        return info.reason
+        return str(info.reason)
 
     @property
     def fields(self) -> list[str]:

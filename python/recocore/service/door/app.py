@@ -8,7 +8,7 @@ import itertools
 import logging
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -21,7 +21,7 @@ from starlette.routing import Route
 from recocore.service.call import request_id
 from recocore.service.door import refusals
 from recocore.service.door.openapi import openapi
-from recocore.service.door.transcode import to_json, to_message
+from recocore.service.door.transcode import has_read_mask, to_json, to_message
 from recocore.service.limits import MAX_MESSAGE_BYTES
 from recocore.service.logs import log, places
 from recocore.service.problems import (
@@ -33,13 +33,16 @@ from recocore.service.problems import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from starlette.requests import Request
 
     from recocore.service.door.config import HttpConfig
     from recocore.service.door.descriptors import Descriptors, Method
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _REQUEST_ID = "x-request-id"
 _TIMEOUT = "x-timeout-ms"
@@ -154,8 +157,11 @@ class Door:
                 "the deadline passed before the body had come; send faster or allow more time"
             ) from None
         left = max(ends - asyncio.get_running_loop().time(), 0.0)
-        answer = await self._wait_for(self._connections.call(method.rpc, message, left, id_), request)
-        content = await _convert(to_json, len(answer), method.response.FromString(answer))
+        call = self._connections.call(method.rpc, message.SerializeToString(), left, id_)
+        answer = await self._wait_for(call, request)
+        # Empty fields are written, so that a caller finds them; not among those that it did not ask for.
+        write = functools.partial(to_json, with_empty=not has_read_mask(message))
+        content = await _convert(write, len(answer), method.response.FromString(answer))
         return Response(content, headers={_REQUEST_ID: id_}, media_type="application/json")
 
     async def _wait_for(self, call: grpc.aio.UnaryUnaryCall[bytes, bytes], request: Request) -> bytes:
@@ -226,9 +232,10 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-async def _convert(function: Any, size: int, *arguments: Any) -> bytes:
-    converted: bytes = function(*arguments) if size <= _INLINE_BYTES else await asyncio.to_thread(function, *arguments)
-    return converted
+async def _convert(function: Callable[_P, _T], size: int, *arguments: _P.args, **keywords: _P.kwargs) -> _T:
+    if size <= _INLINE_BYTES:
+        return function(*arguments, **keywords)
+    return await asyncio.to_thread(function, *arguments, **keywords)
 
 
 async def _answer_of(call: grpc.aio.UnaryUnaryCall[bytes, bytes]) -> bytes:

@@ -111,9 +111,17 @@ class Descriptors:
 
     def outcomes(self, method: Method) -> list[Outcome]:
         """How a method may end besides OK: what its service's comment lists, then its own."""
-        text = f"{self.comments.get(method.service, '')}\n\n{self.comments.get(method.full_name, '')}"
         return [
-            Outcome(status, reason, " ".join(meaning.split())) for status, reason, meaning in _OUTCOME.findall(text)
+            outcome
+            for name in (method.service, method.full_name)
+            for outcome in self.listed(self.comments.get(name, ""))
+        ]
+
+    @staticmethod
+    def listed(comment: str) -> list[Outcome]:
+        """The outcomes that one comment lists."""
+        return [
+            Outcome(status, reason, " ".join(meaning.split())) for status, reason, meaning in _OUTCOME.findall(comment)
         ]
 
     def _methods(self) -> Iterator[Method]:

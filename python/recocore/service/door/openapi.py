@@ -144,8 +144,8 @@ class _Schemas:
             }
         }
 
-    def refer(self, kind: Descriptor | EnumDescriptor) -> Schema:
-        """A reference to the schema of a message or an enum."""
+    def refer(self, kind: Any) -> Schema:
+        """A reference to the schema of a message or an enum, by its descriptor."""
         if kind.full_name in _WELL_KNOWN:
             return dict(_WELL_KNOWN[kind.full_name])
         if kind.full_name not in self.all:
@@ -172,7 +172,7 @@ class _Schemas:
         return _described(schema, "\n\n".join(filter(None, notes)))
 
     def _field(self, field: FieldDescriptor) -> Schema:
-        comment = self._comments.get(f"{field.containing_type.full_name}.{field.name}", "")
+        comment = self._comments.get(field.full_name, "")
         entry = field.message_type
         if entry is not None and entry.GetOptions().map_entry:
             values = self._value(entry.fields_by_name["value"])

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from google.protobuf import json_format
 
@@ -15,32 +16,43 @@ if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
     from google.protobuf.message import Message
 
+_M = TypeVar("_M", bound="Message")
+
 # Deeper than any request, and far from Python's own limit.
 _MAX_DEPTH = 64
 # A hostile name is not looked at, or repeated, in full.
 _MAX_NAME_CHARS = 64
+_BASE64 = re.compile("[A-Za-z0-9+/_-]*={0,2}")
 _TYPES = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
 
 
-def to_message(kind: type[Message], body: bytes) -> bytes:
-    """The encoded message that a JSON object says, with field names as in the proto or in lowerCamelCase.
+def to_message(kind: type[_M], body: bytes) -> _M:
+    """The message that a JSON object says, with field names as in the proto or in lowerCamelCase.
 
     Raises:
         InvalidRequestError: it has fields that the message does not.
         MalformedRequestError: it is no JSON in UTF-8, or has a value that its field cannot hold; a field given twice and
             NaN are such, too.
     """
-    message = kind()
+    message, descriptor = kind(), cast("Descriptor", kind.DESCRIPTOR)
     try:
         fields = json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_no_constant)
-        _check_names(fields, kind.DESCRIPTOR, "")
+        _check_names(fields, descriptor, "")
         json_format.ParseDict(fields, message, max_recursion_depth=_MAX_DEPTH)
     except (InvalidRequestError, MalformedRequestError):
         raise
     except (ValueError, RecursionError, json_format.ParseError) as error:
         # Only ParseError quotes the body, and its text begins with what is wrong where.
-        raise MalformedRequestError(f"the body is no {kind.DESCRIPTOR.full_name} in JSON: {error}") from error
-    return bytes(message.SerializeToString())
+        raise MalformedRequestError(f"the body is no {descriptor.full_name} in JSON: {error}") from error
+    return message
+
+
+def has_read_mask(message: Message) -> bool:
+    """Whether a request, or a template in it, names the fields that it wants."""
+    return any(
+        field.name == "read_mask" or (field.message_type and not field.is_repeated and has_read_mask(value))
+        for field, value in message.ListFields()
+    )
 
 
 def to_json(message: Message, *, with_empty: bool = True) -> bytes:
@@ -81,13 +93,15 @@ def _check_names(fields: Any, kind: Descriptor, path: str) -> None:
         if field.number in given:
             raise ValueError(f"{field.name} is given by both its names")
         given.add(field.number)
+        if field.type == field.TYPE_BYTES:
+            _check_base64(value, field.name)
         if field.message_type is not None and value is not None:
             _check_messages(value, field, f"{path}.{field.name}".lstrip("."))
 
 
 def _check_messages(value: Any, field: FieldDescriptor, path: str) -> None:
-    kind = field.message_type
-    if kind.GetOptions().map_entry:
+    kind: Descriptor | None = field.message_type
+    if kind is not None and kind.GetOptions().map_entry:
         kind = kind.fields_by_name["value"].message_type
         inner = value.items() if isinstance(value, dict) else ()
         places = [(f"{path}[{key[:_MAX_NAME_CHARS]}]", each) for key, each in inner]
@@ -99,6 +113,13 @@ def _check_messages(value: Any, field: FieldDescriptor, path: str) -> None:
     if kind is not None and not kind.full_name.startswith("google.protobuf."):
         for place, each in places:
             _check_names(each, kind, place)
+
+
+def _check_base64(value: Any, name: str) -> None:
+    # Protobuf's parser leaves out what is none.
+    for text in value if isinstance(value, list) else [value]:
+        if isinstance(text, str) and not _BASE64.fullmatch(text):
+            raise ValueError(f"{name} is not base64")
 
 
 @functools.cache
