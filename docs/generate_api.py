@@ -55,7 +55,8 @@ _LISTED = re.compile(r"^- [A-Z_]+(?:, [A-Z_]+| without details): .*(?:\n  .*)*\n
 
 def page(api: Descriptors) -> str:
     """docs/api.md."""
-    parts = [HEAD, *_services(api), "## Messages\n"]
+    shared = [f"{api.comments[file.name]}\n" for file in api.files if not file.service and file.name in api.comments]
+    parts = [HEAD, *_services(api), "## Messages\n", *shared]
     for name, message in _messages(api):
         parts += [f"### {_short(name)}\n", _about_message(name, api), *_fields(name, message, api)]
     parts.append("## Enums\n")
@@ -64,7 +65,11 @@ def page(api: Descriptors) -> str:
             (str(value.number), f"`{value.name}`", _cell(api.comments.get(f"{name}.{value.name}", "")))
             for value in enum.value
         ]
-        parts += [f"### {_short(name)}\n", api.comments.get(name, "") + "\n", _table(("number", "value", ""), rows)]
+        parts += [
+            f"### {_short(name)}\n",
+            api.comments.get(name, "") + "\n",
+            _table(("number", "value", "meaning"), rows),
+        ]
     return "\n".join(parts)
 
 
@@ -142,7 +147,7 @@ def _about(comment: str) -> Iterator[str]:
         for outcome in Descriptors.listed(comment)
     ]
     if rows:
-        yield _table(("HTTP", "status", "reason", ""), rows)
+        yield _table(("HTTP", "status", "reason", "meaning"), rows)
 
 
 def _about_message(name: str, api: Descriptors) -> str:
@@ -161,7 +166,7 @@ def _fields(name: str, message: DescriptorProto, api: Descriptors) -> Iterator[s
             oneof = message.oneof_decl[field.oneof_index].name
             comment = f"One of `{oneof}`. {comment}"
         rows.append((str(field.number), f"`{field.name}`", _type(field, message, api, links=True), _cell(comment)))
-    yield _table(("number", "field", "type", ""), rows) if rows else "No fields.\n"
+    yield _table(("number", "field", "type", "meaning"), rows) if rows else "No fields.\n"
 
 
 def _first_sentence(comment: str) -> str:

@@ -44,11 +44,15 @@ class ServerProcess:
         return cls([sys.executable, "-W", "error", _DOOR, target, json.dumps(settings)])
 
     @classmethod
-    def serve(cls, path: Path, *, workers: int = 1, http_port: int = 0) -> Self:
-        """A server over a saved index, with a door where it is given a port."""
-        call = f"serve({str(path)!r}, port=0, workers={workers}, http=HttpConfig(port={http_port}))"
-        imports = "from recocore.service import serve\nfrom recocore.service.door import HttpConfig"
-        return cls([sys.executable, "-W", "error", "-c", f"{imports}\nif __name__ == '__main__': {call}"])
+    def serve(cls, path: Path, *, workers: int = 1) -> Self:
+        """A server over a saved index."""
+        call = f"serve({str(path)!r}, port=0, workers={workers})"
+        return cls([sys.executable, "-W", "error", "-c", f"from recocore.service import serve\n{call}"])
+
+    @classmethod
+    def command(cls, path: Path, *options: str) -> Self:
+        """`recocore serve` over a saved index, with further options."""
+        return cls([sys.executable, "-W", "error", "-m", "recocore.cli", "serve", str(path), "--port", "0", *options])
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)

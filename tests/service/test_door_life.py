@@ -154,7 +154,8 @@ def free_port() -> Iterator[int]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_serve_opens_a_door_beside_its_workers(tmp_path: Path, free_port: int, workers: int) -> None:
     small_index(Popularity()).save(tmp_path / "index")
-    with ServerProcess.serve(tmp_path / "index", workers=workers, http_port=free_port) as server:
+    options = ("--workers", str(workers), "--http-port", str(free_port))
+    with ServerProcess.command(tmp_path / "index", *options) as server:
         address = f"127.0.0.1:{free_port}"
         assert get(address, "/healthz").body == {"status": "SERVING"}
         answer = post(address, "/v1/recommend", {"user_id": "user-00", "page_size": 3})
