@@ -17,7 +17,7 @@ from recocore.service.door.descriptors import PACKAGE, Descriptors, url_path
 from recocore.service.door.statuses import HTTP_STATUS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from google.protobuf.descriptor_pb2 import DescriptorProto, EnumDescriptorProto, MethodDescriptorProto
 
@@ -178,7 +178,7 @@ def _cell(comment: str) -> str:
     return "<br>".join(paragraphs).replace("|", r"\|")
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ("---",) * len(head), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from google.protobuf.message import Message
 
-_IDS = ["even", "odd", "who", *(f"i{number:02}" for number in range(12))]
+_USERS = ["even", "odd", "who"]
+_IDS = [*_USERS, *(f"i{number:02}" for number in range(12))]
 _ODD_TEXTS = ["", " ", "\x00", "x" * 256, "x" * 257, "ü" * 128, "😀" * 65, "items.item_id", "stable", "../..", "%s%n"]
-_NUMBERS = {
+_NUMBERS: dict[int, list[Any]] = {
     FieldDescriptor.CPPTYPE_INT32: [0, 1, 3, 10, 500, 501, -1, 2**31 - 1, -(2**31)],
     FieldDescriptor.CPPTYPE_INT64: [0, 1, 10, -1, 2**63 - 1, -(2**63)],
     FieldDescriptor.CPPTYPE_UINT32: [0, 1, 10, 2**32 - 1],
@@ -95,7 +96,7 @@ class RandomMessages:
         if field.type == FieldDescriptor.TYPE_BYTES:
             return rng.randbytes(rng.randint(0, 40))
         if field.cpp_type == FieldDescriptor.CPPTYPE_STRING:
-            return rng.choice(_ODD_TEXTS if rng.random() < 0.04 else _IDS)
+            return rng.choice(_ODD_TEXTS if rng.random() < 0.04 else _USERS if "user" in field.name else _IDS)
         numbers = _NUMBERS[field.cpp_type]
         return rng.choice(numbers if rng.random() < 0.2 else numbers[:3])
 

@@ -103,13 +103,13 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Descriptors:
     pool = descriptor_pool.DescriptorPool()
     for file in files.file:
         pool.AddSerializedFile(file.SerializeToString())
-    kinds = [
+    request, response = (
         message_factory.GetMessageClass(pool.FindMessageTypeByName(f"recocore.v1.Try{suffix}"))
         for suffix in ("Request", "Response")
-    ]
+    )
     api = Descriptors(files)
     # Its own way to the methods leads through the generated modules, which these messages have not.
-    vars(api)["methods"] = [Method("recocore.v1.KindService", "Try", "/v1/try", *kinds, False, False)]
+    vars(api)["methods"] = [Method("recocore.v1.KindService", "Try", "/v1/try", request, response, False, False)]
     return api
 
 
@@ -196,7 +196,7 @@ def test_the_description_of_every_kind_is_openapi_and_fits(api: Descriptors) -> 
     validate(document)
     request = schema_of(document, "recocore.v1.TryRequest")
     request.validate(JSON)
-    for wrong in (
+    wrongs: list[dict[str, Any]] = [
         {"leaf": {"big": 1}},
         {"leaf": {"mood": "MOOD_BAD"}},
         {"leaf": {"count": -1}},
@@ -205,7 +205,8 @@ def test_the_description_of_every_kind_is_openapi_and_fits(api: Descriptors) -> 
         {"counts": {"a": 1}},
         {"read_mask": []},
         {"other": 1},
-    ):
+    ]
+    for wrong in wrongs:
         assert not request.is_valid(wrong), wrong
     schema_of(document, "recocore.v1.TryResponse").validate({"time": "1970-01-01T00:00:00Z", "span": "1.5s", "new": 1})
     assert "At most one of yes, mood." in document["components"]["schemas"]["recocore.v1.Leaf"]["description"]
