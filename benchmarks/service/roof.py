@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from recocore.service.server import announce_json
+from recocore.service.announcing import announce_json
 
 if TYPE_CHECKING:
     from typing import Any

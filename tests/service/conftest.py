@@ -19,6 +19,13 @@ def stub_server() -> Iterator[ServerProcess]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def door(stub_server: ServerProcess) -> Iterator[ServerProcess]:
+    """One HTTP/JSON door in front of that server."""
+    with ServerProcess.door(stub_server.address) as door:
+        yield door
+
+
 @pytest.fixture
 def client(stub_server: ServerProcess) -> Iterator[Client]:
     with Client(stub_server.address, timeout=10, retries=0) as client:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _ROOT = Path(__file__).parents[2]
 _STUB = ("-m", "tests.service.stub_index")
+_DOOR = str(Path(__file__).with_name("door_process.py"))
 # Proxies are for the network; these tests stay on loopback.
 _ENVIRONMENT = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
 
@@ -41,6 +42,11 @@ class ServerProcess:
         return cls([sys.executable, "-W", "error", *_STUB, json.dumps(settings)])
 
     @classmethod
+    def door(cls, target: str, **settings: Any) -> Self:
+        """The HTTP/JSON door of the server at the target; settings are those of HttpConfig and `run_door`."""
+        return cls([sys.executable, "-W", "error", _DOOR, target, json.dumps(settings)])
+
+    @classmethod
     def serve(cls, path: Path, *, workers: int = 1) -> Self:
         """A server over a saved index."""
         return cls.code(f"from recocore.service import serve\nserve({str(path)!r}, port=0, workers={workers})")
@@ -63,6 +69,11 @@ class ServerProcess:
             f"shadow=ShadowConfig(**{sections.get('shadow', {})!r}))"
         )
         return cls.code(code)
+
+    @classmethod
+    def command(cls, path: Path, *options: str) -> Self:
+        """`recocore serve` over a saved index, with further options."""
+        return cls([sys.executable, "-W", "error", "-m", "recocore.cli", "serve", str(path), "--port", "0", *options])
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)

@@ -9,6 +9,7 @@ import click
 from recocore.service import ModelsConfig, ServerConfig
 from recocore.service import serve as run_service
 from recocore.service.announcing import announce_json
+from recocore.service.door import HttpConfig
 
 # More processes than any machine's cores help nobody, and starting them all can take a machine down.
 _MOST_WORKERS = 256
@@ -31,6 +32,7 @@ _MOST_WORKERS = 256
 )
 @click.option("--threads", type=int, default=0, show_default=True, help="Threads that rank; 0 for one a core.")
 @click.option("--max-calls", type=int, default=128, show_default=True, help="Calls at once; more are turned away.")
+@click.option("--http-port", type=int, default=0, show_default=True, help="Port of HTTP/JSON on loopback; 0 for none.")
 @click.option("--no-reflection", is_flag=True, help="Do not tell tools such as grpcurl which methods there are.")
 @click.option(
     "--log-level",
@@ -48,6 +50,7 @@ def command(
     workers: int,
     threads: int,
     max_calls: int,
+    http_port: int,
     no_reflection: bool,
     log_level: str,
 ) -> None:
@@ -63,10 +66,12 @@ def command(
       recocore serve index/
       recocore serve index/ --port 50051 --workers 4
       recocore serve --registry models/ --alias stable
+      recocore serve index/ --http-port 8080
 
     \b
     Ask it:
       grpcurl -plaintext -d '{"user_id": "ann"}' localhost:50051 recocore.v1.RecommendationService/Recommend
+      curl localhost:8080/v1/recommend -H 'content-type: application/json' -d '{"user_id": "ann"}'
       python -c 'from recocore.client import Client; print(Client("localhost:50051").recommend("ann"))'
     """
     if (index is None) == (not registry):
@@ -75,8 +80,16 @@ def command(
         host=host, port=port, threads=threads, max_calls=max_calls, reflection=not no_reflection, log_level=log_level
     )
     announce = _announce_text if sys.stdout.isatty() else announce_json
-    models = ModelsConfig(registry=registry, alias=alias)
-    run_service(index, host, port, workers, config=config, models=models, announce=announce)
+    run_service(
+        index,
+        host,
+        port,
+        workers,
+        config=config,
+        models=ModelsConfig(registry=registry, alias=alias),
+        http=HttpConfig(port=http_port),
+        announce=announce,
+    )
 
 
 def _announce_text(address: str) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from recocore.errors import InvalidArgumentError
 from recocore.service.announcing import announce_json
 from recocore.service.config import LOOPBACK, ServerConfig
+from recocore.service.door.keeper import DoorKeeper
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.logs import configure
 from recocore.service.processes.settings import WorkerSettings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Sequence
 
+    from recocore.service.door import HttpConfig
     from recocore.service.hosting.sources import Source
     from recocore.service.processes.status import Attachment
 
@@ -35,6 +37,7 @@ def serve(
     models: ModelsConfig | None = None,
     experiment: ExperimentConfig | None = None,
     shadow: ShadowConfig | None = None,
+    http: HttpConfig | None = None,
     attachments: Sequence[Attachment] = (),
     announce: Callable[[str], object] = announce_json,
 ) -> None:
@@ -53,6 +56,7 @@ def serve(
         models: the registry to follow, and how.
         experiment: users split between aliases.
         shadow: a model that ranks along.
+        http: settings of the HTTP/JSON door, one more process; None or port 0 for no door.
         attachments: what else belongs to the service and lives in this process.
         announce: called once with the bound address when every worker serves; the default prints a line of JSON.
 
@@ -60,6 +64,7 @@ def serve(
         NotFoundError: there is no index at the path, or no registry, or no such alias in it.
         CorruptError: the index, or the version that the alias points to, is damaged; the message names the file.
         InvalidArgumentError: a setting is out of range, or the address cannot be bound.
+        UnsupportedError: there shall be a door, and its libraries are not installed.
         InternalError: workers ended again and again before they served; the others were stopped.
     """
     if workers < 1:
@@ -83,12 +88,14 @@ def serve(
     if not logging.getLogger().handlers:
         configure(settings.server.log_level, sys.stderr)
 
+    doors = [DoorKeeper(http, server)] if http and http.port else []
+
     def open_source() -> Source:
         from recocore.service.hosting.sources import FixedSource, RegistrySource  # noqa: PLC0415  # see Supervisor
 
         return RegistrySource(models.registry) if index_path is None else FixedSource(Path(index_path), models.alias)
 
     async def run() -> None:
-        await Supervisor(open_source, settings, workers, announce, attachments).run()
+        await Supervisor(open_source, settings, workers, announce, [*attachments, *doors]).run()
 
     asyncio.run(run())

@@ -64,5 +64,5 @@ class Attachment(Protocol):
         ...
 
     def stop(self) -> None:
-        """End; called before the workers drain."""
+        """End; called in a thread of its own, before the workers drain."""
         ...

@@ -88,7 +88,7 @@ class Supervisor:
                 await _first_end(tasks)
             finally:
                 for attachment in self._attachments if self._announced else ():
-                    attachment.stop()
+                    await asyncio.to_thread(attachment.stop)
                 await crew.stop(server.drain_delay_seconds + server.grace_seconds + _KILL_AFTER_SECONDS)
                 for task in tasks:
                     task.cancel()
