@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,8 +20,8 @@ ITEM_COLUMNS: Final = ("category", "brand", "price", "currency")
 def latest_item_columns(events: EventBatch) -> pa.Table | None:
     """The last that a log says of each item, column by column; None where it has no column about items.
 
-    The last is that of the latest `event_time`, of the later row where two are equal or the log has no times. An event that
-    says nothing in a column leaves what earlier ones said.
+    The last is that of the latest `event_time`, of the later row where two are equal or the log has no times; an event
+    without a time counts as the earliest. One that says nothing in a column leaves what earlier ones said.
 
     Args:
         events: the log.
@@ -39,8 +40,9 @@ def latest_item_columns(events: EventBatch) -> pa.Table | None:
         return None
     table = events.table.filter(pa.array(~missing_ids(events.column("item_id"))))
     if events.has("event_time"):
-        order = pc.sort_indices(table, sort_keys=[("event_time", "ascending")], null_placement="at_start")
-        table = table.take(order)
+        # An event without a time counts as the earliest.
+        times = pc.fill_null(table.column("event_time").cast(pa.int64()), np.iinfo(np.int64).min).to_numpy()
+        table = table.take(pa.array(np.argsort(times, kind="stable")))
     # On one thread groups see their rows in order.
     grouped = table.select(["item_id", *names]).group_by("item_id", use_threads=False)
     latest = grouped.aggregate([(name, "last") for name in names])
