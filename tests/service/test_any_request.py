@@ -105,7 +105,8 @@ def asks(draw: st.DrawFn) -> Ask:
         # Pins beyond a cap are a story of their own: see the tests of the index.
         diversity=None if pinned else draw(st.none() | CAPS),
         personalization=draw(st.sampled_from(["full", "context", "none"])),
-        fallbacks=draw(st.sampled_from([(), ("popular",), ("similar", "popular")])),
+        # What is pinned has a rank here: an item without one is the index's to score.
+        fallbacks=draw(st.sampled_from([("popular",), ("similar", "popular"), *([] if pinned else [()])])),
     )
 
 
