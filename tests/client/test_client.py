@@ -11,13 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
+from google.protobuf.json_format import MessageToDict
 from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from recocore.v1 import recommendation_pb2 as shared
 from recocore.v1 import recommendation_service_pb2 as v1
 from recocore.v1 import recommendation_service_pb2_grpc as stubs
 
-from recocore.client import Client, ClientClosedError, Item, Reason, ServiceError
+from recocore.client import (
+    All,
+    Client,
+    ClientClosedError,
+    Diversity,
+    Exists,
+    In,
+    Item,
+    Not,
+    Range,
+    Reason,
+    Rule,
+    ServiceError,
+    SessionEvent,
+)
+from recocore.client import Any as AnyOf
 from recocore.errors import InvalidArgumentError, RecocoreError
 
 if TYPE_CHECKING:
@@ -110,6 +126,60 @@ def test_results_are_plain_values(target: str, script: Script) -> None:
     ]
 
 
+def test_every_option_becomes_its_field(target: str, script: Script) -> None:
+    with Client(target, timeout=10) as client:
+        client.recommend(
+            "ann",
+            3,
+            page_token="t",
+            filter=All([In("brand", ["a", 2, True]), AnyOf([Range("price", at_least=0, below=5)]), Not(Exists("x"))]),
+            rules=[Rule("boost", Exists("x"), weight=2.5), Rule("pin", item_ids=["p"], slot=4)],
+            diversity=Diversity(relevance=0.0, max_per_group=2, group_field="brand"),
+            session_events=["s", SessionEvent("t", -2.0)],
+            context_item_ids=["c"],
+            fallback=["similar", "popular"],
+            personalization="context",
+            placement="home",
+            read_mask=["items.item_id", "missing_ids"],
+            packed=True,
+            validate_only=True,
+        )
+    (sent,) = script.requests
+    assert MessageToDict(sent) == {
+        "userId": "ann",
+        "pageSize": 3,
+        "pageToken": "t",
+        "filter": {
+            "all": [
+                {"in": {"field": "brand", "values": ["a", 2.0, True]}},
+                {"any": [{"range": {"field": "price", "atLeast": 0.0, "below": 5.0}}]},
+                {"not": {"exists": {"field": "x"}}},
+            ]
+        },
+        "rules": [
+            {"action": "RULE_ACTION_BOOST", "where": {"exists": {"field": "x"}}, "weight": 2.5},
+            {"action": "RULE_ACTION_PIN", "itemIds": ["p"], "slot": 4},
+        ],
+        "diversity": {"relevance": 0.0, "maxPerGroup": 2, "groupField": "brand"},
+        "sessionEvents": [{"itemId": "s"}, {"itemId": "t", "weight": -2.0}],
+        "contextItemIds": ["c"],
+        "fallbacks": ["FALLBACK_SIMILAR", "FALLBACK_POPULAR"],
+        "personalization": "PERSONALIZATION_CONTEXT_ONLY",
+        "placement": "home",
+        "readMask": "items.itemId,missingIds",
+        "outputFormat": "OUTPUT_FORMAT_PACKED",
+        "validateOnly": True,
+    }
+
+
+def test_an_option_that_is_not_there_is_named(target: str) -> None:
+    with Client(target) as client:
+        with pytest.raises(TypeError, match="unexpected keyword argument 'filters'; there are candidate_item_ids"):
+            client.recommend("ann", filters=None)  # type: ignore[call-arg]
+        with pytest.raises(TypeError, match="unexpected keyword argument 'seen_policy'"):
+            client.similar_items(["a"], seen_policy="include")  # type: ignore[call-arg]
+
+
 def test_it_retries_what_may_pass_under_one_request_id(target: str, script: Script) -> None:
     script.steps = [(Code.UNAVAILABLE, None), (Code.RESOURCE_EXHAUSTED, 0.01), (Code.CANCELLED, None)]
     with Client(target, timeout=20) as client:
@@ -195,6 +265,26 @@ def test_waiting_for_nobody_ends() -> None:
         ({"user_id": "\ud800"}, ""),
         ({"page_size": 2**40}, ""),
         ({"page_size": "ten"}, ""),
+        ({"fallback": ["popular", "random"]}, "fallback"),
+        ({"fallback": None}, "fallback"),
+        ({"personalization": "some"}, "personalization"),
+        ({"filter": "brand = acme"}, "filter"),
+        ({"filter": In("brand", "acme")}, "filter"),
+        ({"filter": In("brand", [None])}, "filter"),  # type: ignore[list-item]
+        ({"filter": All(["brand"])}, "filter"),  # type: ignore[list-item]
+        ({"filter": Not(Range("price", below="cheap"))}, "filter"),  # type: ignore[arg-type]
+        ({"rules": Rule("bury")}, "rules"),
+        ({"rules": ["bury"]}, "rules"),
+        ({"rules": [Rule("hide", item_ids=["a"])]}, "rules"),  # type: ignore[arg-type]
+        ({"rules": [Rule("bury", item_ids="abc")]}, "rules"),
+        ({"rules": [Rule("boost", item_ids=["a"], weight="much")]}, ""),  # type: ignore[arg-type]
+        ({"diversity": 0.5}, "diversity"),
+        ({"session_events": "abc"}, "session_events"),
+        ({"session_events": [7]}, "session_events"),
+        ({"context_item_ids": "abc"}, "context_item_ids"),
+        ({"read_mask": "items"}, "read_mask"),
+        ({"placement": 7}, ""),
+        ({"page_token": 7}, ""),
     ],
 )
 def test_what_cannot_be_sent_is_refused_here(arguments: dict[str, Any], field: str) -> None:

@@ -83,7 +83,8 @@ def page(
         for item in attributes
     }
     model = {item: scores[item] + boosts[item] for item in scores if may(item)}
-    model |= {item: boost for item, boost in boosts.items() if boost > 0 and item not in scores and may(item)}
+    if scores:  # of somebody the model knows nothing of it ranks nothing, boosted or not
+        model |= {item: boost for item, boost in boosts.items() if boost > 0 and item not in scores and may(item)}
     stages = [[RankedItem(item, model[item], source) for item in _best(model)]]
     filled_by: dict[object, Fallback] = dict.fromkeys(model, "none")
     for name in ask.fallbacks:

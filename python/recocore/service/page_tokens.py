@@ -18,6 +18,7 @@ from recocore.service.limits import MAX_PAGE_TOKEN_CHARS
 
 _FORMAT = 1
 _HEAD = struct.Struct(">BI8s")
+_LENGTH = struct.Struct(">I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,8 @@ class PageToken:
 
 def bind(user_id: str, shape: bytes) -> bytes:
     """Eight bytes that belong to a list: whose it is, and what else of the request decides on it."""
-    return hashlib.blake2b(shape, digest_size=8, salt=b"recocore", person=_person(user_id)).digest()
-
-
-def _person(user_id: str) -> bytes:
-    return hashlib.blake2b(user_id.encode(), digest_size=16).digest()
+    user = user_id.encode()
+    return hashlib.blake2b(_LENGTH.pack(len(user)) + user + shape, digest_size=8).digest()
 
 
 def encode(token: PageToken) -> str:
