@@ -16,8 +16,9 @@ import numpy as np
 
 from recocore.errors import CorruptError, NotFoundError, OutOfMemoryError, UnsupportedError
 from recocore.index import ItemScores, RankedItem, RankedList, Reason
+from recocore.service.announcing import announce_json
 from recocore.service.config import ServerConfig
-from recocore.service.server import announce_json, run
+from recocore.service.server import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -8,7 +8,7 @@ import click
 
 from recocore.service import ServerConfig
 from recocore.service import serve as run_service
-from recocore.service.server import announce_json
+from recocore.service.announcing import announce_json
 
 # More processes than any machine's cores help nobody, and starting them all can take a machine down.
 _MOST_WORKERS = 256

@@ -1,8 +1,10 @@
 """The attribution token: joins what was shown to the events that follow from it.
 
-A caller treats the token as opaque. It is base64url without padding over: format (1 byte), issue time (milliseconds
-since 1970, 8 bytes, big-endian), length of the request id (1 byte), the request id, the version of the model, and
-CRC-32 of all that (4 bytes). The checksum finds damage, not forgery.
+A caller treats the token as opaque. It is base64url without padding over: format (1 byte: 2), issue time (milliseconds since
+1970, 8 bytes, big-endian), four texts in UTF-8, each behind its length (2 bytes): request id, version of the model, id of
+the experiment and variant, both empty where there was none; and CRC-32 of all that (4 bytes). The checksum finds damage, not
+forgery. Tokens of format 1, which knew no experiments, are still read: behind the time stand the length of the request id
+(1 byte), the request id, and the version up to the checksum.
 """
 
 from __future__ import annotations
@@ -16,8 +18,9 @@ from datetime import UTC, datetime, timedelta
 
 from recocore.errors import InvalidArgumentError
 
-_FORMAT = 1
-_HEAD = struct.Struct(">BQB")
+_FORMAT = 2
+_HEAD = struct.Struct(">BQ")
+_LENGTH = struct.Struct(">H")
 _CHECKSUM = struct.Struct(">I")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -33,11 +36,15 @@ class Attribution:
         served_model: the version of the model that ranked.
         request_id: the call's request id, ASCII, at most 255 characters.
         issued_at: when, aware, to the millisecond.
+        experiment: the id of the experiment that the answer was part of; empty for none.
+        variant: the variant of that experiment; empty for none.
     """
 
     served_model: str
     request_id: str
     issued_at: datetime
+    experiment: str = ""
+    variant: str = ""
 
 
 def encode(attribution: Attribution) -> str:
@@ -47,9 +54,11 @@ def encode(attribution: Attribution) -> str:
     >>> decode(encode(Attribution("als-3", "r1", when))).served_model
     'als-3'
     """
-    request_id = attribution.request_id.encode("ascii")
     milliseconds = (attribution.issued_at - _EPOCH) // _MILLISECOND
-    body = _HEAD.pack(_FORMAT, milliseconds, len(request_id)) + request_id + attribution.served_model.encode()
+    texts = (attribution.request_id, attribution.served_model, attribution.experiment, attribution.variant)
+    body = _HEAD.pack(_FORMAT, milliseconds)
+    for text in map(str.encode, texts):
+        body += _LENGTH.pack(len(text)) + text
     return base64.urlsafe_b64encode(body + _CHECKSUM.pack(zlib.crc32(body))).rstrip(b"=").decode()
 
 
@@ -63,17 +72,40 @@ def decode(token: str) -> Attribution:
     body, checksum = raw[: -_CHECKSUM.size], raw[-_CHECKSUM.size :]
     if len(body) < _HEAD.size or _CHECKSUM.pack(zlib.crc32(body)) != checksum:
         raise _refuse("is damaged")
-    version, milliseconds, length = _HEAD.unpack_from(body)
-    if version != _FORMAT:
-        raise _refuse(f"has format {version}, this version knows format {_FORMAT}")
+    version, milliseconds = _HEAD.unpack_from(body)
+    if version not in _READ:
+        raise _refuse(f"has format {version}, this version knows formats 1 and {_FORMAT}")
     try:
+        request_id, model, experiment, variant = _READ[version](body[_HEAD.size :])
         return Attribution(
-            served_model=body[_HEAD.size + length :].decode(),
-            request_id=body[_HEAD.size : _HEAD.size + length].decode("ascii"),
+            served_model=model.decode(),
+            request_id=request_id.decode("ascii"),
             issued_at=_EPOCH + milliseconds * _MILLISECOND,
+            experiment=experiment.decode(),
+            variant=variant.decode(),
         )
-    except (UnicodeDecodeError, OverflowError) as error:
+    except (UnicodeDecodeError, OverflowError, ValueError, struct.error) as error:
         raise _refuse("is damaged") from error
+
+
+def _read_format_1(rest: bytes) -> tuple[bytes, bytes, bytes, bytes]:
+    end = 1 + rest[0] if rest else 0
+    return rest[1:end], rest[end:], b"", b""
+
+
+def _read_format_2(rest: bytes) -> list[bytes]:
+    texts = []
+    while rest:
+        (length,) = _LENGTH.unpack_from(rest)
+        end = _LENGTH.size + length
+        if end > len(rest):
+            raise ValueError("a text ends behind the token")
+        texts.append(rest[_LENGTH.size : end])
+        rest = rest[end:]
+    return texts
+
+
+_READ = {1: _read_format_1, 2: _read_format_2}
 
 
 def _decode_base64(token: str) -> bytes:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from recocore.errors import InvalidArgumentError
 
+# What the hosts of this machine alone begin with.
+LOOPBACK = ("127.", "localhost", "::1")
+
 
 @dataclass(frozen=True, slots=True)
 class ServerConfig:

@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc import StatusCode
 
 from recocore.service import limits
+from recocore.service.hosting.choice import ANY_MODEL, ModelChoice
 from recocore.service.problems import (
     InvalidRequestError,
     MalformedRequestError,
@@ -99,7 +100,7 @@ def decode_recommend(data: bytes) -> RecommendQuery:
     request = _parse(v1.RecommendRequest, data)
     checks = _Checks()
     checks.user_id(request.user_id, "user_id")
-    query = RecommendQuery(request.user_id, _options(request, checks, ""))
+    query = RecommendQuery(request.user_id, _options(request, checks, ""), _choice(request, checks, ""))
     checks.done()
     return query
 
@@ -113,6 +114,7 @@ def decode_similar_items(data: bytes) -> SimilarItemsQuery:
         page_size=checks.page_size(request.page_size, "page_size"),
         exclude=checks.ids(request.exclude_item_ids, "exclude_item_ids", limits.MAX_EXCLUDED_ITEMS),
         candidates=checks.ids(request.candidate_item_ids, "candidate_item_ids", limits.MAX_CANDIDATE_ITEMS) or None,
+        model=_choice(request, checks, ""),
     )
     checks.done()
     return query
@@ -123,7 +125,8 @@ def decode_score(data: bytes) -> ScoreQuery:
     request = _parse(v1.ScoreRequest, data)
     checks = _Checks()
     checks.user_id(request.user_id, "user_id")
-    query = ScoreQuery(request.user_id, checks.ids(request.item_ids, "item_ids", limits.MAX_SCORED_ITEMS, least=1))
+    item_ids = checks.ids(request.item_ids, "item_ids", limits.MAX_SCORED_ITEMS, least=1)
+    query = ScoreQuery(request.user_id, item_ids, _choice(request, checks, ""))
     checks.done()
     return query
 
@@ -138,9 +141,10 @@ def decode_batch(data: bytes) -> BatchQuery:
     if request.template.user_id:
         checks.refuse("template.user_id", "expected an empty string: the users are in user_ids")
     options = _options(request.template, checks, "template.")
+    choice = _choice(request.template, checks, "template.")
     checks.done()
     bad_rows = {row: error for row, user_id in enumerate(user_ids) if (error := _bad_row(row, user_id))}
-    return BatchQuery(user_ids, bad_rows, options)
+    return BatchQuery(user_ids, bad_rows, options, choice)
 
 
 def _bad_row(row: int, user_id: str) -> InvalidRequestError | None:
@@ -167,6 +171,17 @@ def _options(request: v1.RecommendRequest, checks: _Checks, prefix: str) -> Rank
     )
 
 
+def _choice(
+    request: v1.RecommendRequest | v1.SimilarItemsRequest | v1.ScoreRequest, checks: _Checks, prefix: str
+) -> ModelChoice:
+    variant = request.experiment_variant if isinstance(request, v1.RecommendRequest) else ""
+    if not variant and not request.HasField("model"):
+        return ANY_MODEL
+    if variant and request.HasField("model"):
+        checks.refuse(f"{prefix}experiment_variant", "expected an empty string beside `model`")
+    return ModelChoice(request.model.alias, request.model.version, variant)
+
+
 def encode_recommend(ranked: RankedList, served: Served) -> bytes:
     """A RecommendResponse.
 
@@ -185,6 +200,7 @@ def encode_similar_items(similar: SimilarItems, served: Served) -> bytes:
             attribution_token=served.attribution_token,
             missing_ids=similar.missing_ids,
             request_id=served.request_id,
+            experiment=_experiment(served),
         )
     )
 
@@ -197,6 +213,7 @@ def encode_score(scores: Scores, served: Served) -> bytes:
             missing_ids=scores.missing_ids,
             served_model=served.model,
             request_id=served.request_id,
+            experiment=_experiment(served),
         )
     )
 
@@ -226,7 +243,12 @@ def _recommend_response(ranked: RankedList, served: Served) -> v1.RecommendRespo
         attribution_token=served.attribution_token,
         missing_ids=[str(id_) for id_ in ranked.missing_ids],
         request_id=served.request_id,
+        experiment=_experiment(served),
     )
+
+
+def _experiment(served: Served) -> shared.Experiment | None:
+    return shared.Experiment(id=served.experiment, variant=served.variant) if served.experiment else None
 
 
 def _items(items: Iterable[RankedItem]) -> list[shared.ScoredItem]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from recocore.service.hosting.choice import ANY_MODEL, ModelChoice
+
 if TYPE_CHECKING:
     from recocore.index import RankedItem, RankedList
     from recocore.service.problems import InvalidRequestError, Problem
@@ -39,6 +41,7 @@ class RecommendQuery:
 
     user_id: str
     options: RankingOptions
+    model: ModelChoice = ANY_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class SimilarItemsQuery:
     page_size: int
     exclude: tuple[str, ...]
     candidates: tuple[str, ...] | None
+    model: ModelChoice = ANY_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class ScoreQuery:
 
     user_id: str
     item_ids: tuple[str, ...]
+    model: ModelChoice = ANY_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ class BatchQuery:
     user_ids: tuple[str, ...]
     bad_rows: dict[int, InvalidRequestError]
     options: RankingOptions
+    model: ModelChoice = ANY_MODEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +112,12 @@ class Served:
         model: version of the model that answered.
         request_id: the call's.
         attribution_token: to join events to this answer; empty where there is nothing to attribute.
+        experiment: the id of the experiment that the answer is part of; empty for none.
+        variant: the variant of that experiment.
     """
 
     model: str
     request_id: str
     attribution_token: str = ""
+    experiment: str = ""
+    variant: str = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import signal
 import time
@@ -15,25 +14,29 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from recocore.errors import InvalidArgumentError
-from recocore.service.config import address
+from recocore.service.config import LOOPBACK, address
 from recocore.service.dispatch import Dispatcher
-from recocore.service.engine import Engine
+from recocore.service.hosting.host import SingleModel
+from recocore.service.hosting.model_service import SERVICE_NAME as MODEL_SERVICE_NAME
+from recocore.service.hosting.model_service import ModelServicer
 from recocore.service.limits import MAX_MESSAGE_BYTES
 from recocore.service.logs import log
-from recocore.service.ports import reserve
+from recocore.service.processes.ports import reserve
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
-from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401  (reflection serves what is imported)
+from recocore.v1 import model_service_pb2 as _models  # noqa: F401  (reflection serves what is imported)
+from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from recocore.service.config import ServerConfig
     from recocore.service.engine import RankingIndex
+    from recocore.service.hosting.host import Models
+    from recocore.service.hosting.states import ModelControl
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 # What is written last takes this long at most to leave, after the grace.
 _GOODBYE_SECONDS = 0.2
-_LOOPBACK = ("127.", "localhost", "::1")
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -42,21 +45,32 @@ _OPTIONS = (
 
 
 class Server:
-    """A gRPC server over one index; made, started and drained on one event loop."""
+    """A gRPC server; made, started and drained on one event loop.
 
-    def __init__(self, index: RankingIndex, config: ServerConfig, *, reuse_port: bool = False) -> None:
+    Args:
+        models: what calls are answered from.
+        config: settings of this process.
+        reuse_port: let other processes listen on the same port.
+        control: what ModelService acts on; None to do without that service.
+    """
+
+    def __init__(
+        self, models: Models, config: ServerConfig, *, reuse_port: bool = False, control: ModelControl | None = None
+    ) -> None:
         self._config = config
         self._reuse_port = reuse_port
-        self._engine = Engine(index)
         self._dispatcher = Dispatcher(config)
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
-        methods = RecommendationServicer(self._engine).methods()
+        methods = RecommendationServicer(models).methods()
         self._server.add_generic_rpc_handlers((self._dispatcher.handler(SERVICE_NAME, methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = [SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        if control is not None:
+            self._server.add_generic_rpc_handlers((ModelServicer(control).handler(),))
+            names.append(MODEL_SERVICE_NAME)
         if config.reflection:
-            names = (SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
             reflection.enable_server_reflection(names, self._server)
 
     async def start(self) -> str:
@@ -74,7 +88,6 @@ class Server:
                 f"cannot listen on {self._config.target}: {error}; try another port, or 0 for any",
                 field="port",
             ) from error
-        self._engine.warm_up()
         await self._server.start()
         await self._health.set(SERVICE_NAME, _SERVING)
         return address(self._config.host, port)
@@ -128,30 +141,23 @@ class DrainableHealth(health.aio.HealthServicer):  # type: ignore[misc]  # it ha
                     await task
 
 
-async def run(
-    index: RankingIndex,
-    config: ServerConfig,
-    announce: Callable[[str], object],
-    *,
-    reuse_port: bool = False,
-    stop_when_readable: int | None = None,
-) -> None:
-    """Serve until SIGTERM or SIGINT, then drain.
+async def run(index: RankingIndex, config: ServerConfig, announce: Callable[[str], object]) -> None:
+    """Serve one index in this process until SIGTERM or SIGINT, then drain.
 
     Args:
         index: what answers.
         config: settings of this process.
         announce: called once with the bound address.
-        reuse_port: let other processes listen on the same port.
-        stop_when_readable: a file descriptor that ends the service too.
 
     Raises:
         InvalidArgumentError: the address cannot be bound.
     """
-    async with _stop_event(stop_when_readable) as stop:
-        server = Server(index, config, reuse_port=reuse_port)
+    async with _stop_event() as stop:
+        models = SingleModel(index)
+        models.warm_up()
+        server = Server(models, config)
         bound = await server.start()
-        if not config.host.startswith(_LOOPBACK):
+        if not config.host.startswith(LOOPBACK):
             log(logging.WARNING, "listening beyond this machine without encryption", address=bound)
         log(logging.INFO, "serving", address=bound, model=index.version)
         announce(bound)
@@ -162,32 +168,13 @@ async def run(
 
 
 @contextlib.asynccontextmanager
-async def _stop_event(descriptor: int | None) -> AsyncIterator[asyncio.Event]:
+async def _stop_event() -> AsyncIterator[asyncio.Event]:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-
-    def on_readable() -> None:
-        stop.set()
-        if descriptor is not None:
-            loop.remove_reader(descriptor)
-
     signals = (signal.SIGTERM, signal.SIGINT)
     for number in signals:
         loop.add_signal_handler(number, stop.set)
-    if descriptor is not None:
-        loop.add_reader(descriptor, on_readable)
     try:
         yield stop
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
-        if descriptor is not None:
-            loop.remove_reader(descriptor)
-
-
-def announce_json(bound: str) -> None:
-    """Tell a parent process where the server listens: one line of JSON on standard output.
-
-    >>> announce_json("127.0.0.1:50051")
-    {"address": "127.0.0.1:50051"}
-    """
-    print(json.dumps({"address": bound}), flush=True)

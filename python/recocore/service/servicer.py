@@ -12,7 +12,7 @@ from recocore.service.queries import Served
 if TYPE_CHECKING:
     from recocore.service.call import Call
     from recocore.service.dispatch import Method
-    from recocore.service.engine import Engine
+    from recocore.service.hosting.host import Hosted, Models
 
 SERVICE_NAME = "recocore.v1.RecommendationService"
 
@@ -20,8 +20,8 @@ SERVICE_NAME = "recocore.v1.RecommendationService"
 class RecommendationServicer:
     """Each method takes the bytes of a request and gives the bytes of its response; safe from several threads."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, models: Models) -> None:
+        self._models = models
 
     def methods(self) -> dict[str, Method]:
         """The methods by the names that the proto gives them."""
@@ -36,25 +36,33 @@ class RecommendationServicer:
         """The best items for a user."""
         query = convert.decode_recommend(request)
         call.user_id = query.user_id
-        return convert.encode_recommend(self._engine.recommend(query), self._served(call))
+        hosted = self._models.pick(query.model, query.user_id)
+        answer = hosted.engine.recommend(query)
+        response = convert.encode_recommend(answer, _served(hosted, call))
+        self._models.shadow(hosted, query, answer)
+        return response
 
     def similar_items(self, request: bytes, call: Call) -> bytes:
         """The items most like one or several others."""
         query = convert.decode_similar_items(request)
-        return convert.encode_similar_items(self._engine.similar_items(query), self._served(call))
+        hosted = self._models.pick(query.model, None)
+        return convert.encode_similar_items(hosted.engine.similar_items(query), _served(hosted, call))
 
     def score(self, request: bytes, call: Call) -> bytes:
         """The scores of a user with given items."""
         query = convert.decode_score(request)
         call.user_id = query.user_id
-        scores = self._engine.score(query)
-        return convert.encode_score(scores, Served(self._engine.version, call.request_id))
+        hosted = self._models.pick(query.model, query.user_id)
+        served = Served(hosted.version, call.request_id, "", hosted.experiment, hosted.variant)
+        return convert.encode_score(hosted.engine.score(query), served)
 
     def batch_recommend(self, request: bytes, call: Call) -> bytes:
         """The best items for each of many users."""
         query = convert.decode_batch(request)
-        return convert.encode_batch(self._engine.batch(query, call), self._served(call))
+        hosted = self._models.pick(query.model, None)
+        return convert.encode_batch(hosted.engine.batch(query, call), _served(hosted, call))
 
-    def _served(self, call: Call) -> Served:
-        model = self._engine.version
-        return Served(model, call.request_id, encode(Attribution(model, call.request_id, datetime.now(UTC))))
+
+def _served(hosted: Hosted, call: Call) -> Served:
+    attribution = Attribution(hosted.version, call.request_id, datetime.now(UTC), hosted.experiment, hosted.variant)
+    return Served(hosted.version, call.request_id, encode(attribution), hosted.experiment, hosted.variant)

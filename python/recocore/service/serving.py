@@ -1,4 +1,4 @@
-"""`serve`: from the path of an index to a running service, in this process or in several workers."""
+"""`serve`: from the path of an index, or a registry of them, to a running service."""
 
 from __future__ import annotations
 
@@ -6,56 +6,89 @@ import asyncio
 import logging
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recocore.errors import InvalidArgumentError
-from recocore.index import Index
-from recocore.service import workers as processes
-from recocore.service.config import ServerConfig
+from recocore.service.announcing import announce_json
+from recocore.service.config import LOOPBACK, ServerConfig
+from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.logs import configure
-from recocore.service.server import announce_json, run
+from recocore.service.processes.settings import WorkerSettings
+from recocore.service.processes.supervisor import Supervisor
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from recocore.service.hosting.sources import Source
+    from recocore.service.processes.status import Attachment
 
 
 def serve(
-    index_path: str | os.PathLike[str],
+    index_path: str | os.PathLike[str] | None = None,
     host: str = "127.0.0.1",
     port: int = 50051,
     workers: int = 1,
     *,
     config: ServerConfig | None = None,
+    models: ModelsConfig | None = None,
+    experiment: ExperimentConfig | None = None,
+    shadow: ShadowConfig | None = None,
+    attachments: Sequence[Attachment] = (),
     announce: Callable[[str], object] = announce_json,
 ) -> None:
-    """Serve an index until SIGTERM or SIGINT, finish the calls in flight, and return. Call it from the main thread.
+    """Serve an index or a registry until SIGTERM or SIGINT, finish the calls in flight, and return.
+
+    Call it from the main thread. This process becomes the supervisor of `workers` others, which take the calls, and of one more
+    that stands by: where a worker dies, that one takes its place at once. SIGHUP has it look at the registry again.
 
     Args:
-        index_path: the folder of a saved index.
+        index_path: the folder of a saved index; None where `models` names a registry.
         host: address to listen on.
         port: port to listen on; 0 lets the system choose one.
-        workers: processes that share the port and the index's memory, each with one event loop. The kernel spreads
+        workers: processes that share the port and the memory of the models, each with one event loop. The kernel spreads
             connections, not calls, over them.
-        config: everything else; its own host and port are not read.
+        config: everything else about a server; its own host and port are not read.
+        models: the registry to follow, and how.
+        experiment: users split between aliases.
+        shadow: a model that ranks along.
+        attachments: what else belongs to the service and lives in this process.
         announce: called once with the bound address when every worker serves; the default prints a line of JSON.
 
     Raises:
-        NotFoundError: there is no index at the path.
-        CorruptError: the index is damaged; the message names the file.
+        NotFoundError: there is no index at the path, or no registry, or no such alias in it.
+        CorruptError: the index, or the version that the alias points to, is damaged; the message names the file.
         InvalidArgumentError: a setting is out of range, or the address cannot be bound.
-        InternalError: a worker died; the others were stopped.
+        InternalError: workers ended again and again before they served; the others were stopped.
     """
     if workers < 1:
         raise InvalidArgumentError(f"workers must be at least 1, got {workers}", field="workers")
-    settings = replace(config or ServerConfig(), host=host, port=port)
+    models = models or ModelsConfig()
+    if (index_path is None) == (not models.registry):
+        raise InvalidArgumentError(
+            "index_path: expected either the folder of an index or a registry to follow, "
+            f"got {'neither' if index_path is None else 'both'}",
+            field="index_path",
+        )
+    if models.control and not host.startswith(LOOPBACK):
+        raise InvalidArgumentError(
+            f"models.control: expected a loopback host, since whoever connects may move aliases, got {host}; "
+            "leave it off, and move aliases with `recocore registry`",
+            field="models.control",
+        )
+    server = replace(config or ServerConfig(), host=host, port=port)
+    settings = WorkerSettings(server, models, experiment or ExperimentConfig(), shadow or ShadowConfig())
     # A program with its own logging keeps it.
     if not logging.getLogger().handlers:
-        configure(settings.log_level, sys.stderr)
-    index = Index.load(index_path)
-    if workers == 1:
-        asyncio.run(run(index, settings, announce))
-        return
-    # Checked once here; the workers map the same files without reading them through again.
-    del index
-    processes.run_workers(index_path, settings, workers, announce)
+        configure(settings.server.log_level, sys.stderr)
+
+    def open_source() -> Source:
+        from recocore.service.hosting.sources import FixedSource, RegistrySource  # noqa: PLC0415  # see Supervisor
+
+        return RegistrySource(models.registry) if index_path is None else FixedSource(Path(index_path), models.alias)
+
+    async def run() -> None:
+        await Supervisor(open_source, settings, workers, announce, attachments).run()
+
+    asyncio.run(run())

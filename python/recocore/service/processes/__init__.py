@@ -1,0 +1,1 @@
+"""A supervisor and the worker processes that it starts, restarts and drains."""
