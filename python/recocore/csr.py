@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.sparse as sp
 
 from recocore import _native
 from recocore.errors import InvalidArgumentError, RecocoreError
 
 if TYPE_CHECKING:
+    import scipy.sparse as sp
+
     from recocore.types import Float32Array, Int32Array, Int64Array, NativeCsr
 
 # Elements between two chances for Ctrl-C.
@@ -68,6 +69,8 @@ class Csr:
         Raises:
             InvalidArgumentError: not a sparse matrix, not numeric, or a value that float32 cannot hold as finite.
         """
+        import scipy.sparse as sp  # noqa: PLC0415  # a server does without it
+
         is_sparse: bool = sp.issparse(matrix)
         if not is_sparse:
             raise InvalidArgumentError(
@@ -154,4 +157,6 @@ class Csr:
 
     def to_scipy(self) -> sp.csr_matrix[np.float32]:
         """A SciPy CSR matrix that shares columns and values."""
+        import scipy.sparse as sp  # noqa: PLC0415  # a server does without it
+
         return sp.csr_matrix((self.values, self.indices, self.indptr), shape=self.shape, copy=False)

@@ -13,7 +13,7 @@ from recocore.cli.models import make_models, model_options, take_parameters
 from recocore.cli.terminal import console, print_json
 from recocore.cli.training import TrainingOptions, fit, training_options
 from recocore.data import Interactions
-from recocore.data.files import local_path
+from recocore.data.paths import local_path
 from recocore.index import Index, check_target
 from recocore.models import MODELS
 

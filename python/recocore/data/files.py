@@ -6,7 +6,6 @@ import os
 import re
 import stat
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,10 +13,12 @@ import pyarrow.csv
 import pyarrow.fs
 import pyarrow.parquet as pq
 
+from recocore.data.paths import local_path
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     AnyPath = str | os.PathLike[str]
 
@@ -26,19 +27,6 @@ _LONGEST_REASON = 200
 
 # Text that stands for "nothing" in an unquoted CSV field; "NA" is left out, being the code of Namibia.
 _CSV_NULLS = ["", "NULL", "null", "NaN", "nan"]
-
-
-def local_path(path: Any) -> Path:
-    """A path of this machine's file system; what looks like a URL is the name of a file, and none is opened.
-
-    Raises:
-        InvalidArgumentError: no path, or with a NUL in it.
-    """
-    if not isinstance(path, (str, os.PathLike)) or not isinstance(name := os.fspath(path), str):
-        raise InvalidArgumentError(f"path: expected a string or a pathlib.Path, got {path!r}", field="path")
-    if "\0" in name:
-        raise InvalidArgumentError(f"path: expected a name without NUL characters, got {name!r}", field="path")
-    return Path(name)
 
 
 def _arrow_path(path: AnyPath) -> str:

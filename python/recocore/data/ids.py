@@ -228,6 +228,8 @@ class _StringIds(IdMap):
         return int(found[0])
 
     def indices_of(self, ids: Any) -> Int32Array:
+        if plain := _layout_of_texts(ids):
+            return _native.find_sorted_bytes(self.offsets, self.data, *plain)
         column = id_column(ids, allow_empty=True)
         if len(column) == 0:
             return np.empty(0, np.int32)
@@ -238,7 +240,10 @@ class _StringIds(IdMap):
         return _native.find_sorted_bytes(self.offsets, self.data, *_layout(column))
 
     def ids_of(self, indices: Any) -> list[Any]:
-        taken: list[Any] = self.strings.take(pa.array(_checked(indices, len(self)))).to_pylist()
+        chosen = _checked(indices, len(self))
+        # Not pa.array: see _layout_of_texts.
+        rows = pa.Array.from_buffers(pa.int64(), len(chosen), [None, pa.py_buffer(np.ascontiguousarray(chosen))])
+        taken: list[Any] = self.strings.take(rows).to_pylist()
         return taken
 
     def to_arrow(self) -> pa.Table:
@@ -369,6 +374,23 @@ def _ascending(ids: Any) -> Any:
     if not (pc.all(pc.less(ids[:-1], ids[1:]), min_count=0).as_py() if arrow else np.all(ids[:-1] < ids[1:])):
         raise CorruptError("id map: expected strictly ascending ids, got them out of order")
     return ids
+
+
+def _layout_of_texts(ids: Any) -> tuple[Int64Array, UInt8Array] | None:
+    """Offsets and bytes of a list of nothing but strings; None for anything else.
+
+    What a server is asked comes so. Through `pa.array` it would be right too, but that imports pandas wherever it is installed:
+    28 MB in each server process, and 0.2 s of the first answer.
+    """
+    if not isinstance(ids, (list, tuple)) or not ids or not all(type(id) is str for id in ids):
+        return None
+    try:
+        encoded = [id.encode() for id in ids]
+    except UnicodeEncodeError:
+        return None  # which the other way refuses by name
+    offsets = np.zeros(len(encoded) + 1, np.int64)
+    np.cumsum([len(id) for id in encoded], out=offsets[1:])
+    return offsets, np.frombuffer(b"".join(encoded), np.uint8)
 
 
 def _layout(strings: pa.LargeStringArray) -> tuple[Int64Array, UInt8Array]:

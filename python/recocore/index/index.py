@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from recocore.data.files import local_path
+from recocore.data.paths import local_path
 from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.index import loading, saving
 from recocore.index.contents import IndexData

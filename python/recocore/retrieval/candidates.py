@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-import scipy.sparse as sp
 
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
@@ -120,5 +119,7 @@ def _read(value: Any, shape: tuple[int, int], name: str) -> Csr | Int32Array | N
 
 def _either(a: Csr, b: Csr) -> Csr:
     """The pattern of entries stored in one of two matrices or in both."""
+    import scipy.sparse as sp  # noqa: PLC0415  # a server does without it
+
     patterns = [sp.csr_matrix((np.ones(m.nnz, np.float32), m.indices, m.indptr), shape=m.shape) for m in (a, b)]
     return Csr.from_scipy(patterns[0] + patterns[1])

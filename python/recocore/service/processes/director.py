@@ -98,10 +98,13 @@ class Director:
     async def prepare(self, member: Member, urgent: bool) -> None:
         """Have a new worker hold what the others do."""
         await self._started.wait()
+        for version in tuple(self._held):  # most of it beside other workers, which need not wait
+            await self._load_in(member, version, urgent)
         async with self._turn:
             for version in tuple(self._held):
                 await self._load_in(member, version, urgent)
             await member.ask(self._route())
+            member.loaded &= self._held.keys()
             for version in tuple(self._held):
                 self._held[version].state = self._settled(version)
 
@@ -305,8 +308,9 @@ class Director:
             log(logging.INFO, "model is loaded", model=version, seconds=round(time.monotonic() - started, 3))
 
     async def _load_in(self, member: Member, version: str, urgent: bool) -> None:
-        if version not in member.loaded:
-            await member.ask(Load(version, self._held[version].path, urgent))
+        held = self._held.get(version)
+        if held is not None and version not in member.loaded:
+            await member.ask(Load(version, held.path, urgent))
             member.loaded.add(version)
 
     async def _route_everywhere(self) -> None:
