@@ -40,8 +40,26 @@ class ServerProcess:
     @classmethod
     def serve(cls, path: Path, *, workers: int = 1) -> Self:
         """A server over a saved index."""
-        call = f"serve({str(path)!r}, port=0, workers={workers})"
-        return cls([sys.executable, "-W", "error", "-c", f"from recocore.service import serve\n{call}"])
+        return cls.code(f"from recocore.service import serve\nserve({str(path)!r}, port=0, workers={workers})")
+
+    @classmethod
+    def code(cls, code: str) -> Self:
+        """A server that a program starts."""
+        return cls([sys.executable, "-W", "error", "-c", code])
+
+    @classmethod
+    def follow(
+        cls, registry: Path, *, workers: int = 1, poll_seconds: float = 0.05, **sections: dict[str, Any]
+    ) -> Self:
+        """A server over a registry; sections are those of the configuration, with `server` for ServerConfig."""
+        models = {"registry": str(registry), "poll_seconds": poll_seconds, **sections.get("models", {})}
+        code = (
+            "from recocore.service import ExperimentConfig, ModelsConfig, ServerConfig, ShadowConfig, serve\n"
+            f"serve(port=0, workers={workers}, config=ServerConfig(**{sections.get('server', {})!r}), "
+            f"models=ModelsConfig(**{models!r}), experiment=ExperimentConfig(**{sections.get('experiment', {})!r}), "
+            f"shadow=ShadowConfig(**{sections.get('shadow', {})!r}))"
+        )
+        return cls.code(code)
 
     def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)
@@ -54,7 +72,23 @@ class ServerProcess:
         return self._log.read()
 
     def records(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log().splitlines()]
+        # The last line may be half written, and so may one of a process that was killed.
+        return [json.loads(line) for line in self.log().splitlines() if line.startswith("{") and line.endswith("}")]
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """The records of one event."""
+        return [record for record in self.records() if record["event"] == name]
+
+    def serving(self) -> list[int]:
+        """The pids of the workers that serve, the one that began last at the end."""
+        ended = {record["pid"] for record in self.events("worker ended")}
+        return [pid for record in self.events("worker serves") if (pid := record["pid"]) not in ended]
+
+    def children(self) -> list[int]:
+        """The pids of all workers."""
+        pid = self.process.pid
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(child) for child in file.read().split()]
 
     def stop(self) -> None:
         if self.process.poll() is None:

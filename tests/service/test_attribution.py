@@ -15,15 +15,19 @@ from recocore.service.attribution import Attribution, decode, encode
 
 REQUEST_IDS = st.text("ABCabc019_-", min_size=1, max_size=64)
 TIMES = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 TOKEN = encode(Attribution("als-7", "request-1", datetime(2026, 5, 6, tzinfo=UTC)))
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=100), REQUEST_IDS, TIMES)
-def test_decode_gives_back_what_encode_took(model: str, request_id: str, issued_at: datetime) -> None:
-    token = encode(Attribution(model, request_id, issued_at))
+@given(TEXTS, REQUEST_IDS, TIMES, TEXTS, TEXTS)
+def test_decode_gives_back_what_encode_took(
+    model: str, request_id: str, issued_at: datetime, experiment: str, variant: str
+) -> None:
+    token = encode(Attribution(model, request_id, issued_at, experiment, variant))
     found = decode(token)
     assert re.fullmatch(r"[A-Za-z0-9_-]+", token)
     assert (found.served_model, found.request_id) == (model, request_id)
+    assert (found.experiment, found.variant) == (experiment, variant)
     assert timedelta(0) <= issued_at - found.issued_at < timedelta(milliseconds=1)
 
 
@@ -54,7 +58,13 @@ def test_a_shortened_token_is_refused(cut: int) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (struct.pack(">BQB", 2, 0, 0), "has format 2, this version knows format 1"),
+        (struct.pack(">BQB", 3, 0, 0), "has format 3, this version knows formats 1 and 2"),
+        (struct.pack(">BQ", 1, 0), "is damaged"),
+        (struct.pack(">BQ", 2, 0), "is damaged"),
+        (struct.pack(">BQ", 2, 0) + b"\0\0" * 3, "is damaged"),
+        (struct.pack(">BQ", 2, 0) + b"\0\0" * 5, "is damaged"),
+        (struct.pack(">BQ", 2, 0) + b"\0\0" * 3 + b"\0", "is damaged"),
+        (struct.pack(">BQ", 2, 0) + b"\0\0" * 3 + b"\0\2a", "is damaged"),
         (struct.pack(">BQB", 1, 2**64 - 1, 0), "is damaged"),
         (struct.pack(">BQB", 1, 0, 1) + b"\xff", "is damaged"),
         (struct.pack(">BQB", 1, 0, 0) + b"\xff", "is damaged"),
@@ -69,3 +79,10 @@ def test_a_token_with_a_good_checksum_is_still_checked(body: bytes, message: str
 def test_a_very_long_token_is_refused_unread() -> None:
     with pytest.raises(InvalidArgumentError, match="has 5000 characters, at most 1024"):
         decode("A" * 5000)
+
+
+def test_a_token_of_format_1_is_still_read() -> None:
+    # Written by the version before experiments, of Attribution("als-7", "request-1", 2026-05-06 UTC).
+    body = struct.pack(">BQB", 1, 1_778_025_600_000, 9) + b"request-1als-7"
+    token = base64.urlsafe_b64encode(body + struct.pack(">I", zlib.crc32(body))).rstrip(b"=").decode()
+    assert decode(token) == Attribution("als-7", "request-1", datetime(2026, 5, 6, tzinfo=UTC), "", "")

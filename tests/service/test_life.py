@@ -250,7 +250,8 @@ def test_a_taken_port_is_refused_in_one_line() -> None:
         port = taken.getsockname()[1]
         code = (
             "import asyncio\nfrom recocore.service import ServerConfig\nfrom recocore.service.server import run\n"
-            f"asyncio.run(run(None, ServerConfig(port={port}), print))"
+            "from tests.service.stub_index import StubIndex\n"
+            f"asyncio.run(run(StubIndex(), ServerConfig(port={port}), print))"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1

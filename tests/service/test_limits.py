@@ -9,6 +9,7 @@ import pytest
 
 from recocore.errors import EXCEPTION_BY_CODE, InvalidArgumentError, RecocoreError
 from recocore.service import ServerConfig, limits, problems
+from recocore.service.hosting.host import ModelNotLoadedError
 
 PROTOS = Path(__file__).parents[2] / "proto" / "recocore" / "v1"
 
@@ -56,6 +57,7 @@ def test_every_status_that_a_ranking_can_end_with_is_listed() -> None:
         problems.ResponseTooLargeError,
         problems.DeadlineError,
         problems.StoppingError,
+        ModelNotLoadedError,
     )
     # An index that is loaded is fitted, accelerators do not serve, and who cancelled hears nothing more.
     never = {"failed_precondition", "device", "cancelled"}

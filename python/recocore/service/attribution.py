@@ -89,7 +89,9 @@ def decode(token: str) -> Attribution:
 
 
 def _read_format_1(rest: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    end = 1 + rest[0] if rest else 0
+    if not rest:
+        raise ValueError("it ends before the request id")
+    end = 1 + rest[0]
     return rest[1:end], rest[end:], b"", b""
 
 
