@@ -94,7 +94,7 @@ def test_no_call_fails_while_models_are_swapped(
 def test_a_damaged_version_is_refused_while_the_old_one_serves(
     registry: Registry, versions: list[str], served: tuple[ServerProcess, Client, grpc.Channel]
 ) -> None:
-    server, client, channel = served
+    server, _, channel = served
     registry.set_alias("canary", versions[1])
     until(lambda: any(record["alias"] == "canary" for record in server.events("alias moves")))
     # What nobody has read yet is damaged behind the registry's back, once stable points to it.
