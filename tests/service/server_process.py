@@ -23,7 +23,7 @@ class ServerProcess:
     """Runs a command that serves, and learns its address from the line that it prints."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115  (closed in __exit__)
+        self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115  (closed in __exit__)
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=_ENVIRONMENT)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -68,8 +68,9 @@ class ServerProcess:
         return self.process.wait(timeout)
 
     def log(self) -> str:
-        self._log.seek(0)
-        return self._log.read()
+        # Several processes share the file's position, and append whatever it is: it is not moved for reading.
+        descriptor = self._log.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
 
     def records(self) -> list[dict[str, Any]]:
         # The last line may be half written, and so may one of a process that was killed.

@@ -182,6 +182,7 @@ class Crew:
             self._fail(error)
             return
         member.listening = True
+        log(logging.INFO, "worker serves", pid=member.pid)
         if sum(one.listening for one in self._members) >= self._count:
             self._serving.set()
             self._changed.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -31,8 +32,11 @@ def spawn(settings: WorkerSettings) -> Spawned:
     with theirs:
         options = [f"-W{option}" for option in sys.warnoptions]
         command = [sys.executable, "-P", *options, "-c", _CODE, str(theirs.fileno()), "\n".join(sys.path)]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(theirs.fileno(),))
+        # In a group of its own, as Ctrl-C on a terminal is for the supervisor to pass on.
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(theirs.fileno(),), process_group=0)
     assert process.stdin is not None
-    with process.stdin as settings_end:  # not an argument: everybody on the machine may read those, and keys are secret
+    # Not an argument: everybody on the machine may read those, and keys are secret. One that has died already is seen by its
+    # socket.
+    with contextlib.suppress(BrokenPipeError), process.stdin as settings_end:
         settings_end.write(settings.to_json().encode())
     return Spawned(process, ours)
