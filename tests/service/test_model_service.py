@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from tests.service.callers import Callers, until
 from tests.service.registries import damage_version, made_registry
 from tests.service.server_process import ServerProcess
 from tests.service.small_index import small_index
+from tests.service.test_mutations import mutated
 
 from recocore.models import Popularity
 
@@ -216,3 +218,28 @@ def test_a_fixed_index_is_described_and_stays_as_it_is(tmp_path: Path) -> None:
             lambda: stub.RollbackAlias(v1.RollbackAliasRequest(alias="stable"), timeout=20),
         ):
             assert refused(call)[:2] == ("UNIMPLEMENTED", "UNSUPPORTED")
+
+
+def test_no_message_crashes_or_hangs_it(served: Served) -> None:
+    rng = random.Random("models")
+    first, second, _ = served.versions
+    valid = {
+        "ListModels": v1.ListModelsRequest(),
+        "GetModel": v1.GetModelRequest(name=first),
+        "LoadModel": v1.LoadModelRequest(version=second),
+        "UnloadModel": v1.UnloadModelRequest(version=second),
+        "SetAlias": v1.SetAliasRequest(alias="canary", version=second, etag="1"),
+        "RollbackAlias": v1.RollbackAliasRequest(alias="canary", etag="1"),
+        "RemoveAlias": v1.RemoveAliasRequest(alias="canary", etag="1"),
+    }
+    allowed = {"OK", "INVALID_ARGUMENT", "NOT_FOUND", "ABORTED", "FAILED_PRECONDITION"}
+    for method, message in valid.items():
+        raw: grpc.UnaryUnaryMultiCallable[bytes, bytes] = served.channel.unary_unary(
+            f"/recocore.v1.ModelService/{method}"
+        )
+        data = message.SerializeToString()
+        messages = [rng.randbytes(rng.randint(0, 60)) if n % 4 == 0 else mutated(rng, data) for n in range(60)]
+        for sent, call in [(sent, raw.future(sent, timeout=30)) for sent in messages]:
+            assert call.code().name in allowed, (method, sent, call.details())
+    assert served.answer_of(first) == first
+    assert served.registry.resolve("stable") == first

@@ -10,7 +10,8 @@ import click
 from recocore.cli.parameters import duration, names, weights
 from recocore.cli.terminal import note, table
 from recocore.data import Cleaned, EventBatch, clean
-from recocore.data.files import check_target, local_path, write_parquet
+from recocore.data.files import check_target, write_parquet
+from recocore.data.paths import local_path
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:

@@ -131,10 +131,12 @@ def _variant(name: str, value: Any) -> Variant:
         value = Variant(value["alias"], value["share"])
     if not isinstance(value, Variant):
         raise _refuse(where, "alias and share", value)
-    if not isinstance(value.alias, str) or not _ALIAS.fullmatch(value.alias):
-        raise _refuse(f"{where}.alias", "1 to 64 of a-z, 0-9, - and _", value.alias)
-    if isinstance(value.share, bool) or not isinstance(value.share, (int, float)) or not 0 < value.share <= 1:
-        raise _refuse(f"{where}.share", "a share above 0 and up to 1", value.share)
+    alias: Any = value.alias  # types are the file's, not yet ours
+    share: Any = value.share
+    if not isinstance(alias, str) or not _ALIAS.fullmatch(alias):
+        raise _refuse(f"{where}.alias", "1 to 64 of a-z, 0-9, - and _", alias)
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
+        raise _refuse(f"{where}.share", "a share above 0 and up to 1", share)
     return value
 
 

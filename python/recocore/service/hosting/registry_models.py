@@ -52,14 +52,18 @@ class RegistryModels:
         """Keep a version that is warm, for `route` to lead to."""
         self._engines[version] = engine
 
-    def route(self, aliases: Mapping[str, str], kept: Collection[str]) -> None:
+    def route(self, aliases: Mapping[str, str], kept: Collection[str]) -> list[Engine]:
         """Lead each alias to its version from the next call on, in one step, and let go of versions that are not needed.
 
         Args:
             aliases: the version of each; all of them are held.
             kept: versions that stay for callers that name them.
+
+        Returns:
+            What was let go of. Its memory is unmapped where the last of it is dropped, which takes a while.
         """
         needed = {*aliases.values(), *kept}
+        dropped = [engine for version, engine in self._engines.items() if version not in needed]
         self._engines = {version: engine for version, engine in self._engines.items() if version in needed}
         by_alias = {name: Hosted(self._engines[version], version, name) for name, version in aliases.items()}
         self._routes = _Routes(
@@ -73,6 +77,7 @@ class RegistryModels:
                 if arm.alias in by_alias
             },
         )
+        return dropped
 
     def pick(self, choice: ModelChoice, user_id: str | None) -> Hosted:
         """What answers: see `Models.pick`. A user whose variant has no model is served from the default alias."""

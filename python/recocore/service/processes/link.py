@@ -62,7 +62,7 @@ class Link:
         if self._closed.is_set():
             raise LinkClosedError("the other process has gone")
         number = next(self._numbers)
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Done] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
             self._write({"number": number, **to_json(message)})

@@ -121,8 +121,9 @@ def to_json(message: Message) -> dict[str, Any]:
 
 def from_json(body: dict[str, Any]) -> Message:
     """The message that `to_json` took."""
-    kind = _KINDS[body.pop("kind")]
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in body.items()})
+    kind: Any = _KINDS[body.pop("kind")]
+    message: Message = kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in body.items()})
+    return message
 
 
 def failed(error: Exception) -> Failed:

@@ -87,7 +87,10 @@ class Worker:
             case Load():
                 return await self._load(message)
             case Route(aliases, kept):
-                self._models.route(aliases, kept)
+                dropped = self._models.route(aliases, kept)
+                self._loader.submit(
+                    dropped.clear
+                )  # there, since unmapping takes milliseconds that calls would wait for
             case Listen():
                 await self._listen()
             case Stop():
