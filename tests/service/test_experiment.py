@@ -6,6 +6,7 @@ import hashlib
 import os
 import signal
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -16,10 +17,12 @@ from recocore.v1 import recommendation_service_pb2_grpc as stubs
 from tests.service.callers import until
 from tests.service.registries import made_registry
 from tests.service.server_process import ServerProcess
+from tests.service.test_workers import replaced
 
 from recocore.errors import InvalidArgumentError
 from recocore.service import ExperimentConfig
 from recocore.service.attribution import decode
+from recocore.service.hosting.config import Variant
 from recocore.service.hosting.experiment import Split
 
 if TYPE_CHECKING:
@@ -29,7 +32,7 @@ USERS = [f"customer-{number}" for number in range(20_000)]
 
 
 def split(*shares: tuple[str, float], salt: str = "pepper") -> Split:
-    return Split(ExperimentConfig("test", salt, {name: {"alias": name, "share": share} for name, share in shares}))  # type: ignore[dict-item]
+    return Split(ExperimentConfig("test", salt, {name: Variant(name, share) for name, share in shares}))
 
 
 def place(user: str, salt: str = "pepper") -> float:
@@ -117,7 +120,7 @@ def test_a_user_keeps_the_variant_across_workers_and_restarts(tmp_path: Path) ->
             ask_everybody(server.address)
             pid = server.serving()[0]
             os.kill(pid, signal.SIGKILL)
-            until(lambda server=server, pid=pid: len(server.serving()) == 2 and pid not in server.serving())
+            until(partial(replaced, server, pid))
             ask_everybody(server.address)
             server.terminate()
             assert server.wait() == 0
@@ -142,7 +145,8 @@ def test_a_variant_may_be_forced_and_a_named_model_takes_no_part(tmp_path: Path)
         stub = stubs.RecommendationServiceStub(channel)
 
         def ask(user: str = "user-00", **fields: Any) -> v1.RecommendResponse:
-            return stub.Recommend(v1.RecommendRequest(user_id=user, **fields), timeout=20)
+            answer: v1.RecommendResponse = stub.Recommend(v1.RecommendRequest(user_id=user, **fields), timeout=20)
+            return answer
 
         for name, version in (("control", versions[0]), ("new", versions[1])):
             answer = ask(experiment_variant=name)
@@ -157,4 +161,5 @@ def test_a_variant_may_be_forced_and_a_named_model_takes_no_part(tmp_path: Path)
         assert (answer.served_model, answer.HasField("experiment")) == (versions[0], False)
         with pytest.raises(grpc.RpcError) as caught:
             ask(experiment_variant="other")
-        assert caught.value.details() == "experiment_variant: expected one of control, new, got 'other'"  # type: ignore[attr-defined]
+        error: Any = caught.value
+        assert error.details() == "experiment_variant: expected one of control, new, got 'other'"

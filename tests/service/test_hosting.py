@@ -7,7 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -50,15 +51,17 @@ def serves(client: Client, version: str) -> bool:
     return client.recommend("user-00").served_model == version
 
 
-def ask(channel: grpc.Channel, **fields: object) -> v1.RecommendResponse:
-    request = v1.RecommendRequest(user_id="user-00", **fields)  # type: ignore[arg-type]
-    return stubs.RecommendationServiceStub(channel).Recommend(request, timeout=20)
+def ask(channel: grpc.Channel, **fields: Any) -> v1.RecommendResponse:
+    request = v1.RecommendRequest(user_id="user-00", **fields)
+    answer: v1.RecommendResponse = stubs.RecommendationServiceStub(channel).Recommend(request, timeout=20)
+    return answer
 
 
-def refusal(channel: grpc.Channel, **fields: object) -> str:
+def refusal(channel: grpc.Channel, **fields: Any) -> str:
     with pytest.raises(grpc.RpcError) as caught:
         ask(channel, **fields)
-    return f"{caught.value.code().name}: {caught.value.details()}"  # type: ignore[attr-defined]
+    error: Any = caught.value
+    return f"{error.code().name}: {error.details()}"
 
 
 @pytest.fixture
@@ -81,7 +84,7 @@ def test_no_call_fails_while_models_are_swapped(
             for swap in range(SWAPS):
                 target = versions[(swap + 1) % len(versions)]
                 registry.set_alias("stable", target)
-                until(lambda target=target: callers.all_see(target))
+                until(partial(callers.all_see, target))
         server.terminate()
         assert server.wait() == 0, server.log()
     with capsys.disabled():
@@ -215,9 +218,13 @@ def test_a_new_worker_has_what_the_others_have(registry: Registry, versions: lis
             until(lambda: len(server.events("model is ready")) >= 4)
             (pid,) = server.serving()
             os.kill(pid, signal.SIGKILL)
-            until(lambda pid=pid: server.serving() and server.serving() != [pid])
+            until(partial(_another_serves, server, pid))
             with grpc.insecure_channel(server.address) as channel:
                 assert ask(channel, model=shared.ModelSpec(alias="canary")).served_model == versions[1]
+
+
+def _another_serves(server: ServerProcess, pid: int) -> bool:
+    return len(server.serving()) == 1 and server.serving() != [pid]
 
 
 def test_sighup_has_it_look_at_once(registry: Registry, versions: list[str]) -> None:

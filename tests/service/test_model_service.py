@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -38,14 +39,17 @@ class Served:
         self.stub = stubs.ModelServiceStub(channel)
 
     def model(self, version: str) -> v1.Model:
-        return self.stub.GetModel(v1.GetModelRequest(name=version), timeout=20).model
+        found: v1.Model = self.stub.GetModel(v1.GetModelRequest(name=version), timeout=20).model
+        return found
 
     def answer_of(self, version: str) -> str:
         request = ranking.RecommendRequest(user_id="user-00", model=shared.ModelSpec(version=version))
         try:
-            return ranking_stubs.RecommendationServiceStub(self.channel).Recommend(request, timeout=20).served_model
-        except grpc.RpcError as error:
-            return error.code().name  # type: ignore[attr-defined]
+            answer = ranking_stubs.RecommendationServiceStub(self.channel).Recommend(request, timeout=20)
+        except grpc.RpcError as caught:
+            error: Any = caught
+            return str(error.code().name)
+        return str(answer.served_model)
 
 
 @pytest.fixture
@@ -80,7 +84,7 @@ def test_it_lists_what_is_in_the_registry(served: Served) -> None:
     info = served.registry.get(first)
     assert (model.algorithm, list(model.aliases), model.pinned) == ("Popularity", ["stable"], False)
     assert (model.user_count, model.item_count) == (info.counts["users"], info.counts["items"])
-    assert (model.size_bytes, model.create_time.ToDatetime(info.created.tzinfo)) == (info.bytes, info.created)  # type: ignore[union-attr]
+    assert (model.size_bytes, model.create_time.ToDatetime(UTC)) == (info.bytes, info.created)
     generation = served.registry.aliases()["stable"].generation
     assert list(answer.aliases) == [v1.Alias(name="stable", version=first, etag=str(generation), served_version=first)]
     assert served.model("stable") == model
@@ -199,7 +203,8 @@ def test_without_leave_there_is_no_such_service(tmp_path: Path) -> None:
     with ServerProcess.follow(registry.path) as server, grpc.insecure_channel(server.address) as channel:
         with pytest.raises(grpc.RpcError) as caught:
             stubs.ModelServiceStub(channel).ListModels(v1.ListModelsRequest(), timeout=20)
-        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED  # type: ignore[attr-defined]
+        error: Any = caught.value
+        assert error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 def test_a_fixed_index_is_described_and_stays_as_it_is(tmp_path: Path) -> None:

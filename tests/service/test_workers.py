@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -31,6 +32,17 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("saved") / "index"
     small_index(Popularity()).save(path)
     return path
+
+
+def replaced(server: ServerProcess, pid: int) -> bool:
+    """Whether two workers serve, and the one that was killed is none of them."""
+    serving = server.serving()
+    return len(serving) == 2 and pid not in serving
+
+
+def warmed(server: ServerProcess, count: int) -> bool:
+    """Whether so many workers have got ready since the start."""
+    return len(server.events("model is ready")) == count
 
 
 def test_workers_share_a_port_and_drain_together(saved: Path) -> None:
@@ -58,9 +70,9 @@ def test_only_calls_in_flight_on_a_killed_worker_fail(saved: Path, capsys: pytes
                 serving = server.serving()
                 killed = time.monotonic()
                 os.kill(serving[0], signal.SIGKILL)
-                until(lambda seen=serving: len(set(server.serving()) - set(seen)) == 1 and len(server.serving()) == 2)
+                until(partial(replaced, server, serving[0]))
                 restored.append(time.monotonic() - killed)
-                until(lambda ready=kill + 4: len(server.events("model is ready")) == ready)
+                until(partial(warmed, server, kill + 4))
             callers.wait_for_answers(20)
         server.terminate()
         assert server.wait() == 0, server.log()
