@@ -20,6 +20,7 @@ class Outcome:
     status: str
     model: str
     seconds: float
+    started: float = 0.0  # by time.monotonic
 
 
 def until(condition: Callable[[], Any], seconds: float = 30) -> None:
@@ -75,12 +76,12 @@ class Callers:
         with Client(self._address, timeout=20, retries=0) as client:
             client.wait_until_ready(20)
             while not self._stop.is_set():
-                started = time.perf_counter()
+                began, started = time.monotonic(), time.perf_counter()
                 try:
                     model, status = client.recommend(self._user).served_model, "OK"
                 except ServiceError as error:
                     model, status = "", f"{error.status} {error.reason}".strip()
-                outcome = Outcome(number, status, model, time.perf_counter() - started)
+                outcome = Outcome(number, status, model, time.perf_counter() - started, began)
                 self.outcomes.append(outcome)
                 self._latest[number] = outcome
                 self._counts[number] += status == "OK"

