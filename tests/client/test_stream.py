@@ -78,7 +78,7 @@ def test_it_goes_on_where_the_answers_ended(target: str, service: Breaking) -> N
 
 def test_it_gives_up_where_nothing_is_answered_any_more(target: str, service: Breaking) -> None:
     service.orders = [(2, grpc.StatusCode.UNAVAILABLE), *[(0, grpc.StatusCode.UNAVAILABLE)] * 9]
-    rows = []
+    rows: list[str] = []
     with Client(target, retries=2) as client, pytest.raises(ServiceError) as caught:
         rows.extend(row.user_id for row in client.recommend_stream(USERS, timeout=60))
     assert (caught.value.status, caught.value.message) == ("UNAVAILABLE", "broken")

@@ -27,7 +27,7 @@ from recocore.service.server import run
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from recocore.index import Ask, Source
+    from recocore.index import Ask, ExternalId, Source
 
 ITEMS = [f"i{number:02}" for number in range(40)]
 SEEN = {"even": ["i00", "i02"], "odd": ["i01"]}
@@ -44,8 +44,8 @@ class Ids:
     def __init__(self, ids: Sequence[str]) -> None:
         self._index = {id_: index for index, id_ in enumerate(ids)}
 
-    def indices_of(self, ids: Sequence[str]) -> Any:
-        return np.array([self._index.get(id_, -1) for id_ in ids], np.int32)
+    def indices_of(self, ids: Sequence[ExternalId]) -> Any:
+        return np.array([self._index.get(str(id_), -1) for id_ in ids], np.int32)
 
     def __contains__(self, id_: str) -> bool:
         return id_ in self._index

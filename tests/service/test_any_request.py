@@ -126,7 +126,13 @@ def options_of(ask: Ask) -> dict[str, Any]:
         "seen_policy": "exclude" if ask.exclude_seen else "include",
         "filter": ask.where and client_filter(ask.where),
         "rules": [
-            client.Rule(rule.action, rule.where and client_filter(rule.where), rule.item_ids, rule.weight, rule.slot)
+            client.Rule(
+                rule.action,
+                None if rule.where is None else client_filter(rule.where),
+                [str(item) for item in rule.item_ids],
+                rule.weight,
+                rule.slot,
+            )
             for rule in ask.rules
         ],
         "diversity": ask.diversity
@@ -138,7 +144,8 @@ def options_of(ask: Ask) -> dict[str, Any]:
 
 def expected(index: Index, user: str, ask: Ask) -> Any:
     row = index.users.index_of(user) if ask.personalization == "full" else -1
-    scores, seen, likeness = {}, set(), {}
+    scores: dict[Any, float] = {}
+    seen: set[Any] = set()
     if row >= 0:
         users = np.array([row], np.int32)
         ranked = index.recommend_arrays(users, len(ITEMS), exclude_seen=False)
@@ -149,7 +156,7 @@ def expected(index: Index, user: str, ask: Ask) -> Any:
         ask,
         {str(item): score for item, score in scores.items()},
         "model",
-        {"popular": popular, "similar": likeness},
+        {"popular": popular, "similar": {}},
         ATTRIBUTES,
         {str(item) for item in seen} if ask.exclude_seen else set(),
     )

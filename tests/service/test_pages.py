@@ -18,6 +18,8 @@ from recocore.service.page_tokens import PageToken, bind, decode, encode
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from recocore.client import Item
+
 
 def fail(function: Callable[[], object]) -> ServiceError:
     with pytest.raises(ServiceError) as caught:
@@ -36,7 +38,8 @@ def test_pages_add_up_to_the_list(client: Client, size: int) -> None:
 
 def test_similar_items_have_pages_too(client: Client) -> None:
     whole = client.similar_items(["i05", "i09"], 500, negative_item_ids=["i30"]).items
-    items, token = [], ""
+    items: list[Item] = []
+    token = ""
     for _ in range(9):
         page = client.similar_items(["i05", "i09"], 5, negative_item_ids=["i30"], page_token=token)
         items.extend(page.items)
