@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from recocore.data import IdMap, Interactions
-    from recocore.index.results import ExternalId, Fallback
+    from recocore.index.asking import Ask
+    from recocore.index.attributes import AttributeValue, FieldType
+    from recocore.index.results import ExternalId, Fallback, Filled
     from recocore.recommendations import Recommendations
     from recocore.scoring import Scorer
     from recocore.types import Float32Array, Int32Array
@@ -60,7 +62,12 @@ class Index:
 
     @classmethod
     def build(
-        cls, model: FittedModel, interactions: Interactions, *, metrics: Mapping[str, float] | None = None
+        cls,
+        model: FittedModel,
+        interactions: Interactions,
+        *,
+        metrics: Mapping[str, float] | None = None,
+        attributes: Any = None,
     ) -> Index:
         """Join a fitted model with the ids of the interactions that it was fitted on.
 
@@ -68,10 +75,13 @@ class Index:
             model: a fitted model.
             interactions: what it was fitted on.
             metrics: measured quality by name, to travel with the index.
+            attributes: what is known of items: a pyarrow.Table, a mapping of columns or what exports Arrow, with the column
+                `item_id` and a row an item. A column is text (also in lists), number, time (kept as seconds since 1970, UTC)
+                or flag. Items of the index without a row have no values; rows of other items are passed over.
 
         Raises:
             NotFittedError: the model is not fitted.
-            InvalidArgumentError: it was fitted on other interactions.
+            InvalidArgumentError: it was fitted on other interactions, or a column of attributes cannot be kept.
         """
         scorer = model.scorer
         fitted, given = scorer.interactions, interactions.matrix
@@ -288,6 +298,85 @@ class Index:
             else:
                 lists.append(RankedList((), missing_ids=(item_id,)))
         return lists
+
+    def ask(self, user_ids: Sequence[ExternalId], ask: Ask, *, num_threads: int = 1) -> list[RankedList]:
+        """The list of each user, whom the index may not know, as `Ask` says.
+
+        Args:
+            user_ids: the users.
+            ask: how to rank.
+            num_threads: 0 for one a core.
+
+        Returns:
+            A list for each user, in the order of `user_ids`. `missing_ids` has the items of the ask that the index does not
+            know: allowed, blocked, of the session, the context and the rules, in this order.
+
+        Raises:
+            InvalidArgumentError: a field that the index does not have, or that is of another type; `field` is the path to it,
+                such as `where.of[1].field`.
+        """
+        raise NotImplementedError
+
+    def ask_arrays(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[Filled]:
+        """`ask` on internal indices, without a name.
+
+        Args:
+            user_indices: int32 `[n]` rows of `users`, -1 for a user whom the index does not know.
+            ask: how to rank.
+            num_threads: 0 for one a core.
+
+        Raises:
+            InvalidArgumentError: as `ask`, and for an array of another type or an index out of range.
+        """
+        raise NotImplementedError
+
+    def missing_of(self, ask: Ask) -> tuple[ExternalId, ...]:
+        """The items of an ask that the index does not know, each once, in the order of `ask`."""
+        raise NotImplementedError
+
+    def similar(
+        self, seeds: Sequence[ExternalId], negatives: Sequence[ExternalId], ask: Ask, *, num_threads: int = 1
+    ) -> RankedList:
+        """The items most like the seeds and least like the negatives; neither comes back.
+
+        The score is the mean likeness to the seeds less the mean likeness to the negatives. Where likeness is a cosine, that
+        is the product with Rocchio's query, the mean of the seeds' unit vectors less that of the negatives' (Relevance
+        Feedback in Information Retrieval, 1971; Manning, Raghavan, Schuetze, Introduction to Information Retrieval, 9.1.1).
+
+        Args:
+            seeds: item ids; those that the index does not know are left out. With none that it knows, the list has what
+                the fallbacks rank.
+            negatives: item ids.
+            ask: `k`, `offset`, `allow`, `block`, `where`, `rules`, `diversity` and the fallback "popular" hold; what is about
+                a user is passed over.
+            num_threads: 0 for one a core.
+
+        Returns:
+            The list; its `missing_ids` name seeds, negatives and items of the ask.
+        """
+        raise NotImplementedError
+
+    @property
+    def fields(self) -> Mapping[str, FieldType]:
+        """The attributes of items by name, with their types: "text", "number" or "flag"."""
+        raise NotImplementedError
+
+    def attributes_of(
+        self, item_ids: Sequence[ExternalId], fields: Sequence[str] | None = None
+    ) -> list[dict[str, AttributeValue]]:
+        """What is known of each item: a dictionary for each, without the fields that have no value.
+
+        Args:
+            item_ids: the items; one that the index does not know has an empty dictionary.
+            fields: which attributes; None for all.
+
+        Returns:
+            For each item its values: str (list[str] where the field was given as lists), float or bool.
+
+        Raises:
+            InvalidArgumentError: a field that the index does not have.
+        """
+        raise NotImplementedError
 
     def score(self, user_id: ExternalId, item_ids: Sequence[ExternalId]) -> ItemScores:
         """The model's scores of given items for one user; seen items are scored like any other.

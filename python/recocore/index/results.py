@@ -3,19 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    from recocore.types import Float32Array
+    from recocore.recommendations import Contribution
+    from recocore.types import Float32Array, Int32Array, UInt8Array
 
 # An id as the event log spells it.
 ExternalId: TypeAlias = str | int
 
-# What to return where there is nothing personal to return.
-Fallback: TypeAlias = Literal["popular", "none"]
+# What filled a list that the model left short.
+Fallback: TypeAlias = Literal["similar", "popular", "none"]
 
-# Which ranking an item came from.
-Source: TypeAlias = Literal["model", "popular"]
+# Which ranking an item came from: the model's by the user's record, with the session and the context if there are any; the
+# model's by the session, with the context, without a record; the model's by the context alone, or likeness to the items at
+# hand; the number of users.
+Source: TypeAlias = Literal["model", "session", "context", "popular"]
+
+SOURCES: Final[tuple[Source, ...]] = ("model", "session", "context", "popular")
+MODEL, SESSION, CONTEXT, POPULAR = range(4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Filled:
+    """One list on internal indices.
+
+    Attributes:
+        items: int32 `[c]`, in the order of the list, c at most k.
+        scores: float32 `[c]`: what the item's source ranks by, boosts added.
+        sources: uint8 `[c]`, positions in `SOURCES`.
+        fallback_used: the last fallback that has an item in the list.
+        reasons: for each item, of the model's at most `explain` and of the others none; empty where nobody asked.
+    """
+
+    items: Int32Array
+    scores: Float32Array
+    sources: UInt8Array
+    fallback_used: Fallback = "none"
+    reasons: tuple[list[Contribution], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +62,7 @@ class RankedItem:
 
     Attributes:
         item_id: the item.
-        score: the model's score, or the number of users for a popular item; comparable within one source only.
+        score: the model's score, boosts added, or the number of users for a popular item; comparable within one source only.
         source: which ranking it came from.
         reasons: why, heaviest first; empty unless reasons were asked for and the model has some.
     """
@@ -53,8 +78,8 @@ class RankedList:
     """The answer for one user or one seed item, best first.
 
     Attributes:
-        items: at most k items; those of the model stand before those of the fallback.
-        fallback_used: "popular" where the list has at least one popular item, else "none".
+        items: at most k items; those of the model stand before those of a fallback, unless rules say otherwise.
+        fallback_used: the last fallback that has an item in the list; "none" where the model filled it.
         missing_ids: ids of the request that the index does not know, each once, in the order they came.
     """
 
