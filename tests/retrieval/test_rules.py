@@ -14,7 +14,7 @@ from tests.retrieval.stand_in import BruteForce, by_the_letter, cosine, mask
 
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
-from recocore.retrieval.diversity import Closeness
+from recocore.retrieval.diversity import Closeness, VectorLikeness
 from recocore.retrieval.reranking import rank_candidates, rank_with_rules
 from recocore.retrieval.retriever import Retriever
 from recocore.retrieval.rules import Rules
@@ -245,7 +245,7 @@ def test_no_item_is_farther_from_the_chosen_than_the_bound(seed: int, factors: i
     rng = np.random.default_rng(seed)
     chosen = (rng.normal(size=(count, factors)) + rng.normal(size=factors)).astype(np.float32)
     candidates = rng.normal(size=(40, factors)).astype(np.float32)
-    closeness = Closeness(np.concatenate([candidates, chosen]), np.arange(40, dtype=np.int32))
+    closeness = Closeness(VectorLikeness(np.concatenate([candidates, chosen])), np.arange(40, dtype=np.int32))
     for at in range(count):
         closeness.compare(np.arange(at, 40, 7))  # some are compared with the first of the chosen already
         closeness.choose(40 + at)

@@ -82,7 +82,7 @@ class EventBatch:
             InvalidArgumentError: a column that is missing, unknown or of a type that the schema's type cannot hold.
         """
         times = TimeReading(time_unit, timezone)
-        source = _as_table(table)
+        source = as_table(table)
         picked = _pick(source.column_names, _mapping(columns), drop_unmapped)
         taken = {
             name: coerce(source.column(picked[name]), name, _label(name, picked[name]), times)
@@ -191,7 +191,12 @@ class EventBatch:
         files.write_parquet(self.table, path)
 
 
-def _as_table(source: Any) -> pa.Table:
+def as_table(source: Any, argument: str = "table") -> pa.Table:
+    """A table of Arrow, or what anything that exports one holds, without a copy.
+
+    Raises:
+        InvalidArgumentError: it exports none, or columns of mixed types; the message names `argument`.
+    """
     if isinstance(source, pa.Table):
         return source
     if isinstance(source, pa.RecordBatch):
@@ -201,10 +206,10 @@ def _as_table(source: Any) -> pa.Table:
             return pa.table(source)
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             raise InvalidArgumentError(
-                f"table: expected columns of one type each, got {error}", field="table"
+                f"{argument}: expected columns of one type each, got {error}", field=argument
             ) from None
     raise InvalidArgumentError(
-        f"table: expected a pyarrow.Table or what exports one, got {type(source).__name__}", field="table"
+        f"{argument}: expected a pyarrow.Table or what exports one, got {type(source).__name__}", field=argument
     )
 
 

@@ -21,6 +21,11 @@ MAX_VALUES = 10_000
 Value: TypeAlias = str | float | bool
 
 
+def _derived() -> tuple[type, ...]:
+    found: tuple[type, ...] = field(init=False, repr=False)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class In:
     """The field has one of the values; a field that holds several has one of them among its own.
@@ -32,6 +37,8 @@ class In:
 
     field: str
     values: tuple[Value, ...]
+    # True, 1 and 1.0 are equal, and yet ask for a flag or for a number.
+    kinds: tuple[type, ...] = _derived()
 
     def __post_init__(self) -> None:
         _check_field(self.field)
@@ -47,6 +54,7 @@ class In:
             raise InvalidArgumentError(
                 f"values: expected at most {MAX_VALUES} in one filter, got {len(self.values)}", field="values"
             )
+        object.__setattr__(self, "kinds", tuple(map(type, self.values)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,15 @@ how large the pool happened to be, and no bound could tell that an item outside 
 the scores against cosines: where scores are c times as large, lambda / (1 - lambda) must be c times as small for the same
 lists. With cosines as scores both sides have one scale.
 
+Where there are no vectors, a `Likeness` says what the cosines are.
+
 Cosines are summed in float64 and rounded to float32, so that what is equal but for the order of a sum is a tie. Ties go to the
 higher score, then to the lower id. An item whose vector is zero has cosine 0 with all.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -36,23 +38,57 @@ _FIRST_LOOK = 64
 _ROUNDING = 1e-6
 
 
+class Likeness(Protocol):
+    """The cosines of items with each other."""
+
+    def cosines(self, ids: Int32Array, others: Int32Array) -> Float64Array:
+        """Of each item with each other one, float64 `[len(ids), len(others)]`."""
+        ...
+
+    def mean_length(self, ids: Int32Array) -> float:
+        """The length of the mean of the items' unit vectors, or at least a bound from above."""
+        ...
+
+
+class VectorLikeness:
+    """The cosines of vectors.
+
+    Args:
+        items: float32 `[m, f]`, the vectors of all items.
+    """
+
+    def __init__(self, items: Float32Array) -> None:
+        self._items = items
+
+    def cosines(self, ids: Int32Array, others: Int32Array) -> Float64Array:
+        """See `Likeness`."""
+        # Not `@`: BLAS may sum rows in different orders, and then copies of an item would not tie.
+        found: Float64Array = np.einsum("if,jf->ij", unit_rows(self._items[ids]), unit_rows(self._items[others]))
+        return found
+
+    def mean_length(self, ids: Int32Array) -> float:
+        """See `Likeness`."""
+        mean = unit_rows(self._items[ids]).sum(axis=0) / len(ids)
+        return float(np.sqrt(np.einsum("j,j->", mean, mean)))
+
+
 class Closeness:
     """How close candidates are to the closest of the items chosen so far, computed for those that are asked about.
 
     Args:
-        items: float32 `[m, f]`, the vectors of all items.
+        likeness: of all items.
         ids: int32 `[c]` of the candidates.
 
     Attributes:
         farthest: no item at all, candidate or not, has a largest cosine below minus this.
     """
 
-    def __init__(self, items: Float32Array, ids: Int32Array) -> None:
-        self._items = items
+    def __init__(self, likeness: Likeness, ids: Int32Array) -> None:
+        self._likeness = likeness
         self._ids = ids
         self._closest = np.full(len(ids), -np.inf)  # over the first of the chosen, as many as are compared
         self._compared = np.zeros(len(ids), np.int32)
-        self._chosen = np.empty((0, items.shape[1]))
+        self._chosen = np.empty(0, np.int32)
         self.farthest = 1.0
 
     def __len__(self) -> int:
@@ -61,10 +97,9 @@ class Closeness:
 
     def choose(self, item: int) -> None:
         """Count one more item, candidate or not, among the chosen. O(f chosen)."""
-        self._chosen = np.concatenate([self._chosen, unit_rows(self._items[item : item + 1])])
+        self._chosen = np.append(self._chosen, np.int32(item))
         # The largest cosine is at least the mean, which is the product with the mean of the chosen unit vectors.
-        mean = self._chosen.sum(axis=0) / len(self)
-        self.farthest = min(self.farthest, float(np.sqrt(np.einsum("j,j->", mean, mean))) + _ROUNDING)
+        self.farthest = min(self.farthest, self._likeness.mean_length(self._chosen) + _ROUNDING)
 
     def at_least(self) -> Float64Array:
         """For each candidate a number that its largest cosine is not below, float64 `[c]`; 0 while nothing is chosen."""
@@ -81,8 +116,7 @@ class Closeness:
             behind = positions[self._compared[positions] == compared]
             for start in range(0, len(behind), _ROWS_AT_ONCE):
                 rows = behind[start : start + _ROWS_AT_ONCE]
-                # Not `@`: BLAS may sum rows in different orders, and then copies of an item would not tie.
-                cosines = np.einsum("if,jf->ij", unit_rows(self._items[self._ids[rows]]), self._chosen[compared:])
+                cosines = self._likeness.cosines(self._ids[rows], self._chosen[compared:])
                 closest = cosines.astype(np.float32).max(axis=1, initial=-np.inf)
                 self._closest[rows] = np.maximum(self._closest[rows], closest)
         self._compared[positions] = len(self)
@@ -91,7 +125,7 @@ class Closeness:
 def diversify(
     ids: Int32Array,
     scores: Float32Array,
-    items: Float32Array,
+    likeness: Likeness,
     wanted: int,
     trade_off: float,
     *,
@@ -104,7 +138,7 @@ def diversify(
     Args:
         ids: int32 `[c]`, the pool: score descending, then id ascending.
         scores: float32 `[c]`, their scores.
-        items: float32 `[m, f]`, the vectors of all items.
+        likeness: of all items.
         wanted: how many to choose.
         trade_off: lambda.
         chosen: int32 ids that count as chosen already.
@@ -119,10 +153,10 @@ def diversify(
     Example:
         >>> items = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
         >>> pool, scores = np.arange(3, dtype=np.int32), np.array([0.9, 0.8, 0.5], np.float32)
-        >>> diversify(pool, scores, items, 3, 0.5, chosen=np.empty(0, np.int32))
+        >>> diversify(pool, scores, VectorLikeness(items), 3, 0.5, chosen=np.empty(0, np.int32))
         [0, 2, 1]
     """
-    closeness = Closeness(items, ids)
+    closeness = Closeness(likeness, ids)
     for item in chosen:
         closeness.choose(int(item))
     relevance = trade_off * scores.astype(np.float64)

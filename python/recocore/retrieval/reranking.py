@@ -19,7 +19,7 @@ from recocore.memory import require_memory
 from recocore.ops.arguments import checked_indices, integer
 from recocore.recommendations import Recommendations
 from recocore.retrieval.candidates import Candidates
-from recocore.retrieval.diversity import diversify
+from recocore.retrieval.diversity import VectorLikeness, diversify
 from recocore.retrieval.group_caps import GroupCaps
 from recocore.retrieval.rules import Rules
 
@@ -268,7 +268,7 @@ def _choose(pool: _Pool, row: int, k: int, rules: Rules, items: Float32Array) ->
         chosen = diversify(
             pool.ids[row, :start],
             pool.scores[row, :start],
-            items,
+            VectorLikeness(items),
             wanted,
             rules.diversity,
             chosen=pinned,
