@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "retrieval": {"_native", "ops"},
     "scoring": {"_native", "ops", "retrieval"},
     "models": {"data", "ops", "scoring", "storage"},
-    "index": {"_native", "data", "scoring", "storage"},
+    "index": {"_native", "data", "retrieval", "scoring", "storage"},
     "registry": {"index", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "service": {"index", "v1"},

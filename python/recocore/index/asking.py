@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from recocore.errors import InvalidArgumentError
+from recocore.index.checks import whole
 from recocore.index.filters import FILTERS, Filter
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Rule:
             raise InvalidArgumentError("rule: expected one of where and item_ids, got both or neither", field="rule")
         if not abs(_real(self.weight, "weight")) <= 1e30:  # sums of boosts stay finite in float32
             raise InvalidArgumentError(f"weight: expected at most 1e30 from 0, got {self.weight!r}", field="weight")
-        _whole(self.slot, 0, "slot")
+        whole(self.slot, 0, "slot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Diversity:
                 f"relevance: expected a number in [0, 1], got {self.relevance!r}", field="relevance"
             )
         if self.max_per_group is not None:
-            _whole(self.max_per_group, 1, "max_per_group")
+            whole(self.max_per_group, 1, "max_per_group")
         if self.group_field is not None and not isinstance(self.group_field, str):
             raise InvalidArgumentError(
                 f"group_field: expected the name of an attribute, got {self.group_field!r}", field="group_field"
@@ -112,15 +113,16 @@ class SessionEvent:
 
     Attributes:
         item_id: with which item.
-        weight: as that of an interaction: how much it counts, below 0 for a dislike; with a model of ratings, the rating.
-            What is long ago counts less by the caller's choice.
+        weight: as that of an interaction: how much it counts, below 0 for a dislike; with a model of ratings, the rating. 0
+            counts for nothing. What is long ago counts less by the caller's choice.
     """
 
     item_id: ExternalId
     weight: float = 1.0
 
     def __post_init__(self) -> None:
-        _ids((self.item_id,), "item_id")
+        if isinstance(self.item_id, bool) or not isinstance(self.item_id, (str, int)):
+            raise InvalidArgumentError(f"item_id: expected an id, got {self.item_id!r:.80}", field="item_id")
         if not abs(_real(self.weight, "weight")) <= 1e9:  # squares of sums stay finite in float32
             raise InvalidArgumentError(f"weight: expected at most 1e9 from 0, got {self.weight!r}", field="weight")
 
@@ -140,7 +142,8 @@ class Ask:
         rules: pins, boosts and buries.
         diversity: how unlike each other items are to be; None does not mind.
         session: what the user did just now, most recent last. It is used and not kept: the model ranks as if it had been
-            among the user's interactions, weights of the same item added up. A model of popularity pays no heed.
+            among the user's interactions, weights of the same item added up; a model of ratings takes an item's last
+            rating, and one of popularity pays no heed.
         context_item_ids: the items at hand, such as those of the page or the cart. Each counts as one session event of weight
             1; with a model of ratings, which has no rating of it, not at all.
         personalization: "full" uses the user's record, the session and the context; "context" the session and the context, so
@@ -167,9 +170,9 @@ class Ask:
     is_plain: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _whole(self.k, 1, "k")
-        _whole(self.offset, 0, "offset")
-        _whole(self.explain, 0, "explain")
+        whole(self.k, 1, "k")
+        whole(self.offset, 0, "offset")
+        whole(self.explain, 0, "explain")
         if self.allow is not None:
             _ids(self.allow, "allow")
         if self.block:
@@ -203,11 +206,6 @@ class Ask:
         return self.offset + self.k
 
 
-def _whole(value: Any, least: int, name: str) -> None:
-    if type(value) is not int or not least <= value < 2**31:
-        raise InvalidArgumentError(f"{name}: expected a whole number of at least {least}, got {value!r}", field=name)
-
-
 def _real(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise InvalidArgumentError(f"{name}: expected a finite number, got {value!r}", field=name)
@@ -220,7 +218,8 @@ def _one_of(value: Any, known: tuple[str, ...], name: str) -> None:
 
 
 def _ids(value: Any, name: str) -> None:
-    if not isinstance(value, tuple) or not all(type(id) in (str, int) for id in value):
+    """Whether they are ids is seen when they are looked up."""
+    if not isinstance(value, tuple):
         raise InvalidArgumentError(f"{name}: expected a tuple of ids, got {value!r:.80}", field=name)
 
 

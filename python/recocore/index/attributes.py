@@ -157,8 +157,8 @@ class Attributes:
             )
         return found
 
-    def groups(self, name: str, path: str) -> Int32Array:
-        """The group of each item by the first value of a text, int32 `[m]`, -1 for none; kept for the next time."""
+    def groups(self, name: str, path: str) -> tuple[Int32Array, int]:
+        """The group of each item by the first value of a text: int32 `[m]`, -1 for none, and how many there are; kept."""
         column = self.column(name, path)
         if not isinstance(column, Texts):
             raise InvalidArgumentError(
@@ -166,7 +166,9 @@ class Attributes:
             )
         found = self._groups.get(name)
         if found is None:
-            found = self._groups[name] = column.first()
+            words, numbers = np.unique(column.first(), return_inverse=True)
+            unnamed = len(words) > 0 and words[0] == -1
+            found = self._groups[name] = numbers.astype(np.int32) - np.int32(unnamed), len(words) - int(unnamed)
         return found
 
     def values_of(self, items: Int32Array, fields: Sequence[str] | None) -> list[dict[str, AttributeValue]]:
@@ -226,7 +228,7 @@ class Attributes:
         return found
 
     @cached_property
-    def _groups(self) -> dict[str, Int32Array]:
+    def _groups(self) -> dict[str, tuple[Int32Array, int]]:
         return {}
 
 

@@ -5,6 +5,7 @@ users.arrow, items.arrow                      the id maps
 interactions.{indptr,indices,values}.npy      the seen items
 popularity.{counts,order}.npy                 the fallback's ranking
 scorer.<name>.npy                             the fitted arrays of the scorer
+attributes.<...>                              what is known of items, where something is: see `attributes`
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from recocore.data import IdMap
+    from recocore.index.attributes import Attributes
     from recocore.index.popular import PopularItems
     from recocore.scoring import Scorer
 
@@ -46,6 +48,7 @@ class IndexData:
         items: external item ids to their columns.
         scorer: ranks; its interactions are the seen items.
         popular: the fallback's ranking.
+        attributes: what is known of items.
     """
 
     model: str
@@ -56,3 +59,4 @@ class IndexData:
     items: IdMap
     scorer: Scorer
     popular: PopularItems
+    attributes: Attributes

@@ -11,10 +11,15 @@ import numpy as np
 from recocore.data.files import local_path
 from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.index import loading, saving
+from recocore.index.answering import answer, answer_similar
+from recocore.index.asking import Ask
+from recocore.index.attribute_columns import read_attributes
+from recocore.index.attributes import Attributes
+from recocore.index.checks import check_indices, id_list, missing, whole
 from recocore.index.contents import IndexData
 from recocore.index.popular import PopularItems
-from recocore.index.ranking import rank
-from recocore.index.results import ItemScores, RankedItem, RankedList, Reason
+from recocore.index.resolving import Resolver
+from recocore.index.results import SOURCES, ItemScores, RankedItem, RankedList, Reason
 from recocore.memory import require_memory
 from recocore.scoring import CandidateFilter
 
@@ -23,12 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from recocore.data import IdMap, Interactions
-    from recocore.index.asking import Ask
     from recocore.index.attributes import AttributeValue, FieldType
     from recocore.index.results import ExternalId, Fallback, Filled
-    from recocore.recommendations import Recommendations
+    from recocore.recommendations import Contribution, Recommendations
     from recocore.scoring import Scorer
-    from recocore.types import Float32Array, Int32Array
+    from recocore.types import Int32Array
 
 
 class FittedModel(Protocol):
@@ -59,6 +63,7 @@ class Index:
     def __init__(self, data: IndexData, version: str | None = None) -> None:
         self._data = data
         self._known_version = version
+        self._resolver = Resolver(data)
 
     @classmethod
     def build(
@@ -104,6 +109,7 @@ class Index:
                 items=interactions.items,
                 scorer=scorer,
                 popular=PopularItems.count(fitted),
+                attributes=Attributes({}) if attributes is None else read_attributes(attributes, interactions.items),
             )
         )
 
@@ -210,34 +216,19 @@ class Index:
         Returns:
             A list for each user, in the order of `user_ids`.
         """
-        user_ids = _id_list(user_ids, "user_ids")
-        _whole(k, 1, "k")
-        _whole(explain, 0, "explain")
-        _whole(num_threads, 0, "num_threads")
+        whole(k, 1, "k")
+        whole(explain, 0, "explain")
         if fallback not in ("popular", "none"):
             raise InvalidArgumentError(f'fallback: expected "popular" or "none", got {fallback!r}', field="fallback")
-        allowed, unknown_allowed = self._item_indices(allow, "allow")
-        blocked, unknown_blocked = self._item_indices(block, "block")
-        missing = tuple(dict.fromkeys((*unknown_allowed, *unknown_blocked)))
-        users = self.users.indices_of(user_ids)
-        lists = rank(
-            self.scorer,
-            users,
-            self._at_most_all(k),
+        ask = Ask(
+            k=k,
             exclude_seen=exclude_seen,
-            allow=allowed,
-            block=blocked,
-            popular=self.popular if fallback == "popular" else None,
-            num_threads=num_threads,
+            allow=None if allow is None else tuple(id_list(allow, "allow")),
+            block=() if block is None else tuple(id_list(block, "block")),
+            fallbacks=("popular",) if fallback == "popular" else (),
+            explain=explain,
         )
-        return [
-            RankedList(
-                (*self._named(filled.items, filled.scores, user, explain), *self._named_popular(filled.popular)),
-                "popular" if len(filled.popular) else "none",
-                missing,
-            )
-            for user, filled in zip(users.tolist(), lists, strict=True)
-        ]
+        return self.ask(user_ids, ask, num_threads=num_threads)
 
     def recommend_arrays(
         self,
@@ -266,15 +257,15 @@ class Index:
             InvalidArgumentError: an array of another type, or an index out of range.
             OutOfMemoryError: n times k is more than there is room for.
         """
-        _whole(k, 1, "k")
-        _whole(num_threads, 0, "num_threads")
+        whole(k, 1, "k")
+        whole(num_threads, 0, "num_threads")
         for argument, indices, count in (
             ("user_indices", user_indices, len(self.users)),
             ("allow", allow, len(self.items)),
             ("block", block, len(self.items)),
         ):
             if indices is not None:
-                _check_indices(indices, count, argument)
+                check_indices(indices, count, argument)
         require_memory(8 * len(user_indices) * k, f"{k} items for each of {len(user_indices)} users")
         ranked = self.scorer.recommend(
             user_indices, self._at_most_all(k), CandidateFilter(exclude_seen, allow, block), num_threads
@@ -283,9 +274,9 @@ class Index:
 
     def similar_items(self, item_ids: Sequence[ExternalId], k: int = 10, *, num_threads: int = 0) -> list[RankedList]:
         """The items most like each item, itself left out; an item that the index does not know gets an empty list."""
-        item_ids = _id_list(item_ids, "item_ids")
-        _whole(k, 1, "k")
-        _whole(num_threads, 0, "num_threads")
+        item_ids = id_list(item_ids, "item_ids")
+        whole(k, 1, "k")
+        whole(num_threads, 0, "num_threads")
         items = self.items.indices_of(item_ids)
         known = items >= 0
         ranked = self.scorer.similar_items(items[known], self._at_most_all(k), num_threads)
@@ -294,7 +285,9 @@ class Index:
         for item_id, is_known in zip(item_ids, known.tolist(), strict=True):
             if is_known:
                 ids, scores = next(rows)
-                lists.append(RankedList(tuple(self._named(ids[ids >= 0], scores[ids >= 0]))))
+                found = ids[ids >= 0]
+                named = zip(self.items.ids_of(found), scores[ids >= 0].tolist(), strict=True)
+                lists.append(RankedList(tuple(RankedItem(item_id, score) for item_id, score in named)))
             else:
                 lists.append(RankedList((), missing_ids=(item_id,)))
         return lists
@@ -315,7 +308,11 @@ class Index:
             InvalidArgumentError: a field that the index does not have, or that is of another type; `field` is the path to it,
                 such as `where.of[1].field`.
         """
-        raise NotImplementedError
+        user_ids = id_list(user_ids, "user_ids")
+        whole(num_threads, 0, "num_threads")
+        missing_ids = self._resolver.missing(ask)
+        lists = answer(self._data, self._resolver, self.users.indices_of(user_ids), ask, num_threads)
+        return [self._named(filled, missing_ids) for filled in lists]
 
     def ask_arrays(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[Filled]:
         """`ask` on internal indices, without a name.
@@ -328,11 +325,12 @@ class Index:
         Raises:
             InvalidArgumentError: as `ask`, and for an array of another type or an index out of range.
         """
-        raise NotImplementedError
+        check_indices(user_indices, len(self.users), "user_indices", -1)
+        return answer(self._data, self._resolver, user_indices, ask, num_threads)
 
     def missing_of(self, ask: Ask) -> tuple[ExternalId, ...]:
         """The items of an ask that the index does not know, each once, in the order of `ask`."""
-        raise NotImplementedError
+        return self._resolver.missing(ask)
 
     def similar(
         self, seeds: Sequence[ExternalId], negatives: Sequence[ExternalId], ask: Ask, *, num_threads: int = 1
@@ -354,12 +352,16 @@ class Index:
         Returns:
             The list; its `missing_ids` name seeds, negatives and items of the ask.
         """
-        raise NotImplementedError
+        whole(num_threads, 0, "num_threads")
+        named = tuple(id_list(seeds, "seeds")), tuple(id_list(negatives, "negatives"))
+        of = [self._resolver.indices(ids, name) for ids, name in zip(named, ("seeds", "negatives"), strict=True)]
+        filled = answer_similar(self._data, self._resolver, *of, ask, num_threads)
+        return self._named(filled, self._resolver.missing(ask, (*named[0], *named[1])))
 
     @property
     def fields(self) -> Mapping[str, FieldType]:
         """The attributes of items by name, with their types: "text", "number" or "flag"."""
-        raise NotImplementedError
+        return self._data.attributes.fields
 
     def attributes_of(
         self, item_ids: Sequence[ExternalId], fields: Sequence[str] | None = None
@@ -376,7 +378,11 @@ class Index:
         Raises:
             InvalidArgumentError: a field that the index does not have.
         """
-        raise NotImplementedError
+        item_ids = id_list(item_ids, "item_ids")
+        items = self.items.indices_of(item_ids)
+        known = items >= 0
+        found = iter(self._data.attributes.values_of(items[known], fields))
+        return [next(found) if is_known else {} for is_known in known.tolist()]
 
     def score(self, user_id: ExternalId, item_ids: Sequence[ExternalId]) -> ItemScores:
         """The model's scores of given items for one user; seen items are scored like any other.
@@ -384,12 +390,12 @@ class Index:
         Raises:
             NotFoundError: the index does not know the user.
         """
-        item_ids = _id_list(item_ids, "item_ids")
+        item_ids = id_list(item_ids, "item_ids")
         items = self.items.indices_of(item_ids)
         known = items >= 0
         scores = self.scorer.score(np.array([self._user_index(user_id)], np.int32), items[known])[0]
         kept = tuple(item_ids[position] for position in np.flatnonzero(known).tolist())
-        return ItemScores(kept, scores, _missing(item_ids, items))
+        return ItemScores(kept, scores, missing(item_ids, items))
 
     def explain(self, user_id: ExternalId, item_id: ExternalId, limit: int = 5) -> tuple[Reason, ...]:
         """The user's own items that add most to an item's score, heaviest first; empty where the model has no reasons.
@@ -397,11 +403,12 @@ class Index:
         Raises:
             NotFoundError: the index does not know the user or the item.
         """
-        _whole(limit, 1, "limit")
+        whole(limit, 1, "limit")
         item = self.items.index_of(item_id)
         if item < 0:
             raise NotFoundError(f"item_id: {item_id!r} is not in this index")
-        return self._reasons(self._user_index(user_id), np.array([item], np.int32), limit)[0]
+        found = self.scorer.explain(self._user_index(user_id), np.array([item], np.int32), limit)
+        return self._named_reasons(found)[0]
 
     def _at_most_all(self, k: int) -> int:
         """k, or the number of items where that is less: no list is longer, and memory is taken for k."""
@@ -413,65 +420,16 @@ class Index:
             raise NotFoundError(f"user_id: {user_id!r} is not in this index; it knows users of its training data only")
         return user
 
-    def _item_indices(
-        self, item_ids: Iterable[ExternalId] | None, argument: str
-    ) -> tuple[Int32Array | None, tuple[ExternalId, ...]]:
-        if item_ids is None:
-            return None, ()
-        item_ids = _id_list(item_ids, argument)
-        indices = self.items.indices_of(item_ids)
-        return np.unique(indices[indices >= 0]), _missing(item_ids, indices)
-
-    def _named(self, items: Int32Array, scores: Float32Array, user: int = -1, explain: int = 0) -> list[RankedItem]:
-        reasons = self._reasons(user, items, explain) if explain and len(items) else [()] * len(items)
-        named = zip(self.items.ids_of(items), scores.tolist(), reasons, strict=True)
-        return [RankedItem(item_id, score, "model", why) for item_id, score, why in named]
-
-    def _named_popular(self, items: Int32Array) -> list[RankedItem]:
-        counts = self.popular.counts[items].tolist()
-        return [
-            RankedItem(item_id, float(count), "popular")
-            for item_id, count in zip(self.items.ids_of(items), counts, strict=True)
+    def _named(self, filled: Filled, missing_ids: tuple[ExternalId, ...]) -> RankedList:
+        """A list under the ids of the outside."""
+        reasons = self._named_reasons(filled.reasons) if filled.reasons else [()] * len(filled.items)
+        columns = (self.items.ids_of(filled.items), filled.scores.tolist(), filled.sources.tolist(), reasons)
+        items = [
+            RankedItem(item_id, score, SOURCES[source], why)
+            for item_id, score, source, why in zip(*columns, strict=True)
         ]
+        return RankedList(tuple(items), filled.fallback_used, missing_ids)
 
-    def _reasons(self, user: int, items: Int32Array, limit: int) -> list[tuple[Reason, ...]]:
-        found = self.scorer.explain(user, items, limit)
+    def _named_reasons(self, found: Sequence[list[Contribution]]) -> list[tuple[Reason, ...]]:
         ids = iter(self.items.ids_of([reason.item for reasons in found for reason in reasons]))
         return [tuple(Reason(next(ids), reason.weight) for reason in reasons) for reasons in found]
-
-
-def _id_list(ids: Iterable[ExternalId], argument: str) -> list[ExternalId]:
-    if isinstance(ids, (str, bytes, int)):
-        raise InvalidArgumentError(
-            f"{argument}: expected a sequence of ids, got one: {ids!r}; put it in a list", field=argument
-        )
-    try:
-        return ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
-    except TypeError:
-        raise InvalidArgumentError(
-            f"{argument}: expected a sequence of ids, got {type(ids).__name__}", field=argument
-        ) from None
-
-
-def _missing(ids: list[ExternalId], indices: Int32Array) -> tuple[ExternalId, ...]:
-    return tuple(dict.fromkeys(ids[position] for position in np.flatnonzero(indices < 0).tolist()))
-
-
-def _check_indices(indices: Any, count: int, argument: str) -> None:
-    if not isinstance(indices, np.ndarray) or indices.dtype != np.int32 or indices.ndim != 1:
-        got = f"{indices.dtype} {list(indices.shape)}" if isinstance(indices, np.ndarray) else type(indices).__name__
-        raise InvalidArgumentError(
-            f"{argument}: expected an int32 array [n], got {got}; convert it with numpy.asarray(x, numpy.int32)",
-            field=argument,
-        )
-    if len(indices) and not 0 <= indices.min() <= indices.max() < count:
-        raise InvalidArgumentError(
-            f"{argument}: expected indices in [0, {count}), got {indices.min()} to {indices.max()}", field=argument
-        )
-
-
-def _whole(value: Any, least: int, argument: str) -> None:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or not least <= value < 2**31:
-        expected = "below 2**31" if whole and value > least else f"of at least {least}"
-        raise InvalidArgumentError(f"{argument}: expected a whole number {expected}, got {value!r}", field=argument)

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, TypeVar
 
 from recocore.csr import Csr
 from recocore.errors import CorruptError, NotFoundError
+from recocore.index.attributes import PREFIX, Attributes
 from recocore.index.contents import ID_FILES, MATRIX_FILES, POPULAR_FILES, SCORER_PREFIX, IndexData
 from recocore.index.id_file import map_ids
 from recocore.index.manifest import MANIFEST_NAME, Manifest
@@ -98,10 +99,10 @@ def _load(path: Path, folder: int, *, verify: bool) -> tuple[IndexData, Manifest
             with _blaming(path / name):
                 return _read(sources[name], manifest.files[name], reader, verify=verify)
 
-        users, items = (read(name, map_ids) for name in ID_FILES)
-        arrays = {name: read(name, map_array) for name in manifest.files if name not in ID_FILES}
+        maps = {name: read(name, map_ids) for name in manifest.files if name.endswith(".arrow")}
+        arrays = {name: read(name, map_array) for name in manifest.files if not name.endswith(".arrow")}
     with _blaming(path):
-        return _assemble(manifest, users, items, arrays), manifest
+        return _assemble(manifest, maps, arrays), manifest
 
 
 def _read_manifest(path: Path, folder: int) -> Manifest:
@@ -123,12 +124,16 @@ def _check_names(path: Path, folder: int, manifest: Manifest) -> None:
                 raise CorruptError(
                     f"files: {name}: expected {fixed[name]} in one dimension, got {entry.dtype} {list(entry.shape)}"
                 )
-            if name not in fixed and name not in ID_FILES and not name.startswith(SCORER_PREFIX):
+            if name not in fixed and name not in ID_FILES and not _is_optional(name):
                 raise CorruptError(f"files: {name} is no part of an index")
     for name in os.listdir(folder):
         # A hidden file is a file browser's or a network file system's, and is never read.
         if name not in manifest.files and name != MANIFEST_NAME and not name.startswith("."):
             raise CorruptError(f"{path / name}: no part of this index: the manifest does not list it")
+
+
+def _is_optional(name: str) -> bool:
+    return name.startswith(PREFIX) or (name.startswith(SCORER_PREFIX) and name.endswith(".npy"))
 
 
 def _open(path: Path, folder: int, name: str) -> io.BufferedReader:
@@ -149,7 +154,8 @@ def _read(
     return reader(source, entry)
 
 
-def _assemble(manifest: Manifest, users: IdMap, items: IdMap, arrays: Mapping[str, AnyArray]) -> IndexData:
+def _assemble(manifest: Manifest, maps: Mapping[str, IdMap], arrays: Mapping[str, AnyArray]) -> IndexData:
+    users, items = (maps[name] for name in ID_FILES)
     shape = manifest.counts["users"], manifest.counts["items"]
     if (len(users), len(items)) != shape:
         raise CorruptError(
@@ -175,7 +181,22 @@ def _assemble(manifest: Manifest, users: IdMap, items: IdMap, arrays: Mapping[st
         raise CorruptError(f"{SCORER_PREFIX}{error}") from error
     if unknown := sorted(fitted.keys() - scorer.arrays().keys()):
         raise CorruptError(f"{SCORER_PREFIX}{unknown[0]}: no part of a scorer of kind {manifest.scorer}")
-    return IndexData(manifest.model, manifest.params, manifest.metrics, manifest.created, users, items, scorer, popular)
+    attributes = Attributes.from_files(
+        {name: ids for name, ids in maps.items() if name.startswith(PREFIX)},
+        {name: array for name, array in arrays.items() if name.startswith(PREFIX)},
+        shape[1],
+    )
+    return IndexData(
+        manifest.model,
+        manifest.params,
+        manifest.metrics,
+        manifest.created,
+        users,
+        items,
+        scorer,
+        popular,
+        attributes,
+    )
 
 
 @contextmanager

@@ -1,82 +1,95 @@
-"""Ranking with a fallback, on internal indices."""
+"""Lists that the model ranks and popular items fill, on internal indices: what most requests ask for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from recocore.index.lists import NO_ITEMS
+from recocore.index.results import MODEL, POPULAR, Filled
 from recocore.scoring import CandidateFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from recocore.index.asking import Ask
+    from recocore.index.lists import Lists
     from recocore.index.popular import PopularItems
     from recocore.scoring import Scorer
-    from recocore.types import Float32Array, Int32Array
+    from recocore.types import Int32Array, UInt8Array
 
-_NO_ITEMS = np.empty(0, np.int32)
 _NO_SCORES = np.empty(0, np.float32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Filled:
-    """One user's list.
-
-    Attributes:
-        items: int32 `[m]` what the model ranks, best first.
-        scores: float32 `[m]`.
-        popular: int32 `[p]` what follows from the fallback; no item of `items` is in it, and m + p is at most k.
-    """
-
-    items: Int32Array
-    scores: Float32Array
-    popular: Int32Array
+def _all_of(source: int, most: int = 1024) -> UInt8Array:
+    found = np.full(most, source, np.uint8)
+    found.flags.writeable = False
+    return found
 
 
-def rank(
-    scorer: Scorer,
-    users: Int32Array,
-    k: int,
-    *,
-    exclude_seen: bool,
-    allow: Int32Array | None,
-    block: Int32Array | None,
-    popular: PopularItems | None,
-    num_threads: int,
-) -> Iterator[Filled]:
-    """The list of each user: the model's ranking, then popular items up to k that pass the same lists.
+# Most lists are of one source, and a slice of these.
+_MODEL, _POPULAR = _all_of(MODEL), _all_of(POPULAR)
+
+
+def rank_plain(
+    scorer: Scorer, users: Int32Array, ask: Ask, lists: Lists, popular: PopularItems, num_threads: int
+) -> list[Filled]:
+    """The list of each user: the model's ranking, then popular items that pass the same lists.
 
     Args:
         scorer: ranks the users that it knows; the others get popular items alone.
         users: int32 `[n]` rows of the interactions, -1 for a user who has none.
-        k: the most items a list may have.
-        exclude_seen: leave out each user's own items.
-        allow: int32 items that may come back; None for all.
-        block: int32 items that never do; None for no more than the above.
-        popular: what fills the lists; None to leave them short.
+        ask: a plain one.
+        lists: of this ask.
+        popular: counts of users, the scores of popular items.
         num_threads: 0 for one a core.
     """
-    matrix = scorer.interactions
-    known = users >= 0
-    known[known] = scorer.knows(users[known])
-    ranked = scorer.recommend(users[known], k, CandidateFilter(exclude_seen, allow, block), num_threads)
-    pool = popular.ranked(allow) if popular else _NO_ITEMS
-    blocked = _NO_ITEMS if block is None else block
-    rows = iter(zip(ranked.ids, ranked.scores, strict=True))
-    for user, is_known in zip(users.tolist(), known.tolist(), strict=True):
-        items, scores = next(rows) if is_known else (_NO_ITEMS, _NO_SCORES)
-        found = items >= 0
-        items, scores = items[found], scores[found]
-        filling = _NO_ITEMS
-        if len(items) < k and len(pool):
-            own = matrix.row(user)[0] if is_known and exclude_seen else _NO_ITEMS
-            filling = _first(pool, k - len(items), np.concatenate([items, blocked, own]))
-        yield Filled(items, scores, filling)
+    end, offset = min(ask.end, max(1, len(popular.order))), ask.offset
+    known = scorer.knows(users)
+    every = bool(known.all())
+    those = users if every else users[known]
+    candidates = CandidateFilter(ask.exclude_seen, lists.allow, lists.block)
+    ranked = scorer.recommend(those, end, candidates, num_threads)
+    lengths = np.count_nonzero(ranked.ids >= 0, axis=1).tolist()
+    rows = iter(zip(those.tolist(), ranked.ids, ranked.scores, lengths, strict=True))
+    fills = bool(ask.fallbacks)
+    found = []
+    for is_known in known.tolist():
+        user, items, scores, length = next(rows) if is_known else (-1, NO_ITEMS, _NO_SCORES, 0)
+        if length >= end or not fills:
+            filled = Filled(items[offset:length], scores[offset:length], _sources(_MODEL, max(0, length - offset)))
+        else:
+            own = scorer.interactions.row(user)[0] if is_known and ask.exclude_seen else NO_ITEMS
+            excluded = np.concatenate([items[:length], own]) if is_known else NO_ITEMS
+            filling = lists.first_popular(end - length, excluded)
+            start = max(0, offset - length)
+            tail = filling[start:]
+            counts = popular.counts[tail].astype(np.float32)
+            if length <= offset:
+                filled = Filled(tail, counts, _sources(_POPULAR, len(tail)), "popular" if len(tail) else "none")
+            else:
+                filled = Filled(
+                    np.concatenate([items[offset:length], tail]),
+                    np.concatenate([scores[offset:length], counts]),
+                    np.concatenate([_sources(_MODEL, length - offset), _sources(_POPULAR, len(tail))]),
+                    "popular" if len(tail) else "none",
+                )
+        found.append(filled)
+    if ask.explain:
+        found = [
+            _explained(scorer, user, filled, ask.explain) for user, filled in zip(users.tolist(), found, strict=True)
+        ]
+    return found
 
 
-def _first(pool: Int32Array, n: int, excluded: Int32Array) -> Int32Array:
-    """The first n of the pool that are not excluded."""
-    head = pool[: n + len(excluded)]
-    return head[~np.isin(head, excluded)][:n]
+def _sources(some: UInt8Array, length: int) -> UInt8Array:
+    return some[:length] if length <= len(some) else np.full(length, some[0], np.uint8)
+
+
+def _explained(scorer: Scorer, user: int, filled: Filled, limit: int) -> Filled:
+    """The list with reasons for the items of the model."""
+    ranked = int(np.count_nonzero(filled.sources == MODEL))
+    reasons = scorer.explain(user, filled.items[:ranked], limit) if ranked else []
+    rest = len(filled.items) - ranked
+    return Filled(
+        filled.items, filled.scores, filled.sources, filled.fallback_used, (*reasons, *([] for _ in range(rest)))
+    )

@@ -99,9 +99,12 @@ def _files(data: IndexData) -> dict[str, _File]:
         **dict(zip(POPULAR_FILES, (data.popular.counts, data.popular.order), strict=True)),
         **{f"{SCORER_PREFIX}{name}.npy": array for name, array in data.scorer.arrays().items()},
     }
+    texts, numbers = data.attributes.files()
+    maps = {**dict(zip(ID_FILES, (data.users, data.items), strict=True)), **texts}
     return {
-        **{name: _id_file(ids) for name, ids in zip(ID_FILES, (data.users, data.items), strict=True)},
-        **{name: _array_file(name, array) for name, array in arrays.items()},
+        **{name: _id_file(ids) for name, ids in maps.items()},
+        **{name: _finite_file(name, array) for name, array in arrays.items()},
+        **{name: _array_file(array) for name, array in numbers.items()},
     }
 
 
@@ -109,12 +112,16 @@ def _id_file(ids: IdMap) -> _File:
     return _File(ids.kind, (len(ids),), lambda sink: write_ids(sink, ids))
 
 
-def _array_file(name: str, array: AnyArray) -> _File:
+def _finite_file(name: str, array: AnyArray) -> _File:
     if not np.isfinite(array).all():
         raise InvalidArgumentError(
             f"{name.removesuffix('.npy')}: expected finite values, got NaN or infinity; fit with other parameters",
             field=name.removesuffix(".npy"),
         )
+    return _array_file(array)
+
+
+def _array_file(array: AnyArray) -> _File:
     array = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
     return _File(array.dtype.str, array.shape, lambda sink: write_array(sink, array))
 

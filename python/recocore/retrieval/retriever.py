@@ -157,16 +157,24 @@ class Retriever:
         return _native.topk(queries, self._packed, k, thresholds=lowest, **native)
 
     def search(
-        self, queries: Float32Array, k: int, candidates: NativeFilter, num_threads: int | None = None
+        self,
+        queries: Float32Array,
+        k: int,
+        candidates: NativeFilter,
+        num_threads: int | None = None,
+        boosts: Float32Array | None = None,
     ) -> tuple[Int32Array, Float32Array]:
-        """`topk` for candidates in the form of the extension, as scorers hand them on."""
+        """`topk` for candidates in the form of the extension, as scorers hand them on.
+
+        `boosts`, float32 `[m]`, stand for the biases of a retriever that has none.
+        """
         return _native.topk(
             self._queries(queries),
             self._packed,
             k,
             **candidates,
             metric=self.metric,
-            biases=self.biases,
+            biases=self.biases if boosts is None else boosts,
             num_threads=self.num_threads if num_threads is None else num_threads,
         )
 

@@ -4,6 +4,7 @@ from recocore.scoring.base import CandidateFilter, Scorer
 from recocore.scoring.factors import FactorScorer
 from recocore.scoring.neighbors import ItemNeighborScorer, UserNeighborScorer
 from recocore.scoring.popularity import PopularityScorer
+from recocore.scoring.profiles import Events, Profiles
 from recocore.scoring.ratings import RatingScorer
 
 SCORERS: dict[str, type[Scorer]] = {
@@ -14,9 +15,11 @@ SCORERS: dict[str, type[Scorer]] = {
 __all__ = [
     "SCORERS",
     "CandidateFilter",
+    "Events",
     "FactorScorer",
     "ItemNeighborScorer",
     "PopularityScorer",
+    "Profiles",
     "RatingScorer",
     "Scorer",
     "UserNeighborScorer",

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recocore.recommendations import Contribution, Recommendations
+    from recocore.retrieval.diversity import Likeness
+    from recocore.scoring.profiles import Events, Profiles
     from recocore.types import AnyArray, BoolArray, Float32Array, Int32Array, NativeCsr, NativeFilter
 
 
@@ -54,9 +56,14 @@ def itself(items: Int32Array, n_items: int) -> NativeFilter:
 
 
 def met(interactions: Csr, users: Int32Array) -> BoolArray:
-    """Which users have an entry, bool `[len(users)]`."""
-    found: BoolArray = interactions.indptr[users + 1] > interactions.indptr[users]
+    """Which users have an entry, bool `[len(users)]`; -1 has none."""
+    found: BoolArray = (interactions.indptr[users + 1] > interactions.indptr[users]) & (users >= 0)
     return found
+
+
+def row_of(interactions: Csr, user: int) -> tuple[Int32Array, Float32Array]:
+    """The entries of a user, none of -1."""
+    return interactions.row(user) if user >= 0 else (np.empty(0, np.int32), np.empty(0, np.float32))
 
 
 class Scorer(Protocol):
@@ -65,13 +72,38 @@ class Scorer(Protocol):
     Attributes:
         kind: the name under which an index stores it.
         interactions: `[n_users, n_items]` what it was fitted on: seen items, and the profile that explanations draw on.
+        context_weight: what an item at hand weighs as an event; 0 where it is no event.
     """
 
     kind: ClassVar[str]
+    context_weight: ClassVar[float]
     interactions: Csr
 
-    def knows(self, users: Int32Array) -> BoolArray:
-        """Of which users it can tell what they like, bool `[len(users)]`; it ranks the others all alike."""
+    def knows(self, users: Int32Array, events: Events | None = None) -> BoolArray:
+        """Of which users it can tell what they like, bool `[len(users)]`; it ranks the others all alike.
+
+        Args:
+            users: -1 for somebody without a record.
+            events: what they did just now.
+        """
+        ...
+
+    def profiles(self, users: Int32Array, events: Events | None = None) -> Profiles:
+        """The profiles of users that it knows, the events counted as if they were interactions of each."""
+        ...
+
+    def alike(self, seeds: Int32Array, negatives: Int32Array) -> Profiles:
+        """One profile, whose scores are the mean likeness to the seeds less the mean likeness to the negatives.
+
+        Args:
+            seeds: one item at least.
+            negatives: items.
+        """
+        ...
+
+    @property
+    def likeness(self) -> Likeness:
+        """How like each other items are, for lists that are to be diverse."""
         ...
 
     def recommend(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
@@ -10,13 +12,16 @@ from recocore import _native
 from recocore.recommendations import Contribution, Recommendations
 from recocore.scoring.arrays import take_finite
 from recocore.scoring.base import itself, met
+from recocore.scoring.columns import ColumnLikeness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recocore.csr import Csr
+    from recocore.retrieval.diversity import Likeness
     from recocore.scoring.base import CandidateFilter
-    from recocore.types import AnyArray, BoolArray, Float32Array, Int32Array
+    from recocore.scoring.profiles import Events, Profiles
+    from recocore.types import AnyArray, BoolArray, Float32Array, Int32Array, NativeFilter
 
 
 class PopularityScorer:
@@ -28,14 +33,32 @@ class PopularityScorer:
     """
 
     kind: ClassVar[str] = "popularity"
+    context_weight: ClassVar[float] = 0.0
 
     def __init__(self, interactions: Csr, popularity: Float32Array) -> None:
         self.interactions = interactions
         self.popularity = popularity
 
-    def knows(self, users: Int32Array) -> BoolArray:
-        """Those with an entry."""
+    def knows(self, users: Int32Array, events: Events | None = None) -> BoolArray:
+        """Those with an entry; events say nothing here."""
         return met(self.interactions, users)
+
+    def profiles(self, users: Int32Array, events: Events | None = None) -> Profiles:
+        """The same for everyone, whatever they did."""
+        return _Everyone(self.popularity, len(users))
+
+    def alike(self, seeds: Int32Array, negatives: Int32Array) -> Profiles:
+        """The same again: popularity knows no likeness."""
+        return _Everyone(self.popularity, 1)
+
+    @property
+    def likeness(self) -> Likeness:
+        """Cosines over the users that have the items."""
+        return self._columns
+
+    @cached_property
+    def _columns(self) -> ColumnLikeness:
+        return ColumnLikeness(self.interactions)
 
     def recommend(
         self, users: Int32Array, k: int, candidates: CandidateFilter, num_threads: int = 0
@@ -74,3 +97,26 @@ class PopularityScorer:
     def from_arrays(cls, interactions: Csr, arrays: Mapping[str, AnyArray]) -> Self:
         """The scorer again from what `arrays` gave."""
         return cls(interactions, take_finite(arrays, "popularity", np.float32, (interactions.shape[1],)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Everyone:
+    """Profiles that are all the same."""
+
+    popularity: Float32Array
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def rank(
+        self, rows: Int32Array, k: int, lists: NativeFilter, boosts: Float32Array | None = None, num_threads: int = 0
+    ) -> Recommendations:
+        """See `Profiles`."""
+        everyone = np.ones((len(rows), 1), np.float32)
+        found = _native.topk(everyone, self.popularity[:, None], k, **lists, biases=boosts, num_threads=num_threads)
+        return Recommendations(*found)
+
+    def explain(self, row: int, items: Int32Array, limit: int) -> list[list[Contribution]]:
+        """No own item pulls a popular one up."""
+        return [[] for _ in items]

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Events:
-    """What somebody did just now, or items that stand for something.
+    """What somebody did just now, in the order in which they did it.
 
     Attributes:
-        items: int32 `[e]`, rising.
-        weights: float32 `[e]`, none of them 0; below 0 for a dislike.
+        items: int32 `[e]`.
+        weights: float32 `[e]`, below 0 for a dislike; with a model of ratings, the ratings.
     """
 
     items: Int32Array
@@ -37,6 +37,12 @@ class Events:
         every, at = np.unique(np.concatenate([items, self.items]), return_inverse=True)
         summed = np.bincount(at, np.concatenate([weights, self.weights]), len(every))
         return every.astype(np.int32), summed.astype(np.float32)
+
+    def put_over(self, items: Int32Array, weights: Float32Array) -> tuple[Int32Array, Float32Array]:
+        """The entries of a row, items rising, with the last event of an item in place of its entry."""
+        last = np.concatenate([items, self.items])[::-1]
+        every, at = np.unique(last, return_index=True)
+        return every.astype(np.int32), np.concatenate([weights, self.weights])[::-1][at].astype(np.float32)
 
 
 class Profiles(Protocol):

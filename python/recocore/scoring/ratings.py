@@ -11,7 +11,7 @@ import numpy as np
 from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.retrieval import Retriever
 from recocore.scoring.arrays import of_prefix, prefixed, take
-from recocore.scoring.contributions import heaviest
+from recocore.scoring.base import row_of
 from recocore.scoring.factors import FactorScorer
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from recocore.csr import Csr
     from recocore.recommendations import Contribution
-    from recocore.types import AnyArray, Float32Array, Int32Array
+    from recocore.scoring.profiles import Events
+    from recocore.types import AnyArray, Float32Array, Float64Array, Int32Array
 
 
 class RatingScorer(FactorScorer):
@@ -33,6 +34,7 @@ class RatingScorer(FactorScorer):
     """
 
     kind: ClassVar[str] = "ratings"
+    context_weight: ClassVar[float] = 0.0
 
     def explain(self, user: int, items: Int32Array, limit: int) -> list[list[Contribution]]:
         """Split what the user adds to each item's mean + bias over the user's ratings.
@@ -40,16 +42,7 @@ class RatingScorer(FactorScorer):
         The user's bias and factors solve A z = sum_j (r_j - mean - bias_j) [1, y_j] over their items j, so each rating adds
         (r_j - mean - bias_j) [1, y_i]^T A^-1 [1, y_j]. O(f^3 + len(items) f entries).
         """
-        own, values = self.interactions.row(user)
-        if len(own) == 0:
-            return [[] for _ in items]
-        regularization, nu, mean = self.objective[:3]
-        design = self.item_factors[own, :-1].astype(np.float64)
-        pulls = values.astype(np.float64) - mean - self.item_factors[own, -1]
-        system = design.T @ design
-        system[np.diag_indices_from(system)] += regularization * len(own) ** nu
-        projected = np.linalg.solve(system, self.item_factors[items, :-1].T.astype(np.float64))
-        return [heaviest(own, pulls * (design @ column), limit) for column in projected.T]
+        return self._shares(*self.interactions.row(user), items, limit)
 
     def arrays(self) -> dict[str, AnyArray]:
         """Those of `FactorScorer`, and the items without bias as they are prepared for comparison."""
@@ -73,6 +66,31 @@ class RatingScorer(FactorScorer):
     def _by_cosine(self) -> Retriever:
         # The constant 1 and the bias would make all items alike.
         return Retriever(self._item_vectors(), metric="cosine")
+
+    @property
+    def _has_gram(self) -> bool:
+        return False
+
+    def _solved(self, own: Int32Array, values: Float32Array) -> Float64Array:
+        solved = super()._solved(own, values)
+        solved[0] += self.objective[2]
+        return np.append(solved, 1.0)
+
+    def _row(self, user: int, events: Events | None) -> tuple[Int32Array, Float32Array]:
+        own, values = row_of(self.interactions, user)
+        return (own, values) if events is None else events.put_over(own, values)
+
+    def _equations(self, own: Int32Array, values: Float32Array) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """The [1, y_j] of some items, r_j - mean - bias_j, and A."""
+        regularization, nu, mean = self.objective.tolist()
+        design = self.item_factors[own, :-1].astype(np.float64)
+        pulls = values.astype(np.float64) - mean - self.item_factors[own, -1]
+        system = design.T @ design
+        system[np.diag_indices_from(system)] += regularization * len(own) ** nu
+        return design, pulls, system
+
+    def _targets(self, items: Int32Array) -> Float64Array:
+        return self.item_factors[items, :-1].T.astype(np.float64)
 
     def _user_vectors(self) -> Float32Array:
         return self.user_factors[:, 1:-1]
