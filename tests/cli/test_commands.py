@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from recocore.client import Client
-from recocore.data import CleaningRules, EventBatch, clean, split_by_time
+from recocore.data import CleaningRules, EventBatch, clean, split_by_time, synthetic_shop
 from recocore.evaluation import evaluate
 from recocore.index import Index
 from recocore.models import ItemKNN, Popularity
@@ -290,3 +290,30 @@ def test_a_narrow_terminal_keeps_the_items(run: Run, log: Path, index: Path) -> 
     assert done.returncode == 0
     for item in wide[0]["items"]:
         assert str(item["item_id"]) in done.stdout
+
+
+def test_fit_keeps_what_is_known_of_items(run: Run, log: Path, tmp_path: Path) -> None:
+    shop = synthetic_shop(n_users=200, n_items=120, n_events=5_000, seed=3)
+    catalogue = pa.table({"sku": shop.items["item_id"], "price": [1.0] * 120, "new": [True, False] * 60})
+    pq.write_table(catalogue, tmp_path / "items.parquet")
+    (tmp_path / "items.csv").write_text("item_id,season\np00000,spring\n", encoding="utf-8")
+    fit = ("fit", log, "--model", "popularity", "--json", "--overwrite", "--out", tmp_path / "index")
+    done = run(*fit)
+    assert done.returncode == 0, done.stderr
+    kinds = {"brand": "text", "category": "text", "currency": "text", "price": "number"}
+    assert json.loads(done.stdout)["attributes"] == kinds
+    done = run(*fit, "--items", tmp_path / "items.parquet", "--item-id", "sku")
+    assert json.loads(done.stdout)["attributes"] == dict(sorted({**kinds, "new": "flag"}.items()))
+    index = Index.load(tmp_path / "index")
+    item = shop.items.to_pylist()[0]
+    wanted = {"brand": item["brand"], "category": item["category"], "new": True, "price": 1.0}
+    assert index.attributes_of([item["item_id"]], list(wanted)) == [wanted]
+    done = run(*fit[:4], *fit[5:], "--items", tmp_path / "items.csv")
+    assert (
+        "attributes of items: brand (text), category (text), currency (text), price (number), season (text)"
+        in " ".join(done.stdout.split())
+    )
+    done = run(*fit, "--items", tmp_path / "items.parquet")
+    assert done.returncode != 0
+    assert "items: expected a column item_id" in done.stderr
+    assert "--item-id" in done.stderr

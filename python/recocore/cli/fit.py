@@ -9,6 +9,7 @@ import click
 from rich.markup import escape
 
 from recocore.cli.events import LogOptions, check_quarantine, keep_quarantine, log_options, report_counts, report_table
+from recocore.cli.items import item_tables
 from recocore.cli.models import make_models, model_options, take_parameters
 from recocore.cli.terminal import console, print_json
 from recocore.cli.training import TrainingOptions, fit, training_options
@@ -27,17 +28,31 @@ if TYPE_CHECKING:
 @click.option("--model", "name", type=click.Choice(list(MODELS)), default="als", show_default=True, help="What to fit.")
 @click.option("--overwrite", is_flag=True, help="Replace an index that stands at FOLDER.")
 @click.option("--quarantine", metavar="FILE", help="Write the rows that were set aside to this Parquet file.")
+@click.option("--items", metavar="FILE", help="What is known of items, a row each, to filter and group by.")
+@click.option("--item-id", default="item_id", show_default=True, metavar="COLUMN", help="The column of ids in --items.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @log_options
 @model_options
 @training_options
 def command(
-    events: str, out: str, name: str, overwrite: bool, quarantine: str | None, as_json: bool, **options: Any
+    events: str,
+    out: str,
+    name: str,
+    overwrite: bool,
+    quarantine: str | None,
+    items: str | None,
+    item_id: str,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Fit a model to EVENTS, a Parquet file (or folder of them) or a CSV file, and save an index.
 
     An event has at least user_id and item_id; event_time, type, event_id, value, quantity and others are used where they
     are there. Unsound events are set aside and counted by reason. The index is a folder that appears whole or not at all.
+
+    The index keeps attributes of items, by which requests can filter: the category, brand, price and currency that the log
+    last said of each, and the columns of --items (Parquet or CSV: text, lists of text, numbers, times, flags), which hold
+    where both have one.
 
     \b
     Examples:
@@ -47,6 +62,7 @@ def command(
       recocore fit log.parquet --weights view=1,cart=3,buy=10 --half-life 30d --out index/
       recocore fit log.parquet --validate 0.1 --objective --iterations 50 --out index/
       recocore fit log.parquet --factors 512 --checkpoint run/ --out index/
+      recocore fit log.parquet --items catalogue.parquet --item-id sku --out index/
 
     \b
     Next:
@@ -62,11 +78,12 @@ def command(
     keep_quarantine(cleaned, quarantine)
     if not as_json:
         console().print(report_table(cleaned))
+    attributes = item_tables(items, item_id, cleaned.events)
     interactions = Interactions.from_events(cleaned.events, log.weights, log.half_life)
     started = time.perf_counter()
     fitted = fit(model, interactions, training)
     seconds = time.perf_counter() - started
-    index = Index.build(fitted.model, interactions)
+    index = Index.build(fitted.model, interactions, attributes=attributes)
     index.save(out, overwrite=overwrite)
     if as_json:
         print_json({"events": report_counts(cleaned), **_summary(index, fitted, out, seconds)})
@@ -84,6 +101,9 @@ def command(
             f"{interactions.n_items:,} items in {seconds:.2f} s",
             soft_wrap=True,
         )
+        if index.fields:
+            known = ", ".join(f"{field} ({kind})" for field, kind in index.fields.items())
+            target.print(f"attributes of items: {escape(known)}", soft_wrap=True)
         target.print(
             f"saved index {index.version} in [bold]{escape(out)}[/bold]; next: recocore serve {escape(out)}",
             soft_wrap=True,
@@ -99,6 +119,7 @@ def _summary(index: Index, fitted: Fitted, out: str, seconds: float) -> dict[str
         "users": len(index.users),
         "items": len(index.items),
         "interactions": index.scorer.interactions.nnz,
+        "attributes": dict(index.fields),
         "fit_seconds": seconds,
         "index": out,
         "version": index.version,

@@ -4,6 +4,7 @@ from recocore.data.cleaning import Cleaned, CleaningReport, CleaningRules, Outli
 from recocore.data.events import EventBatch
 from recocore.data.ids import IdKind, IdMap
 from recocore.data.interactions import Interactions
+from recocore.data.item_columns import ITEM_COLUMNS, latest_item_columns
 from recocore.data.mapped import MappedInteractions
 from recocore.data.scaling import Filled, MeanFill, MedianFill, MinMax, ZScore
 from recocore.data.schema import DEFAULT_TYPE, DEFAULT_WEIGHTS, EVENT_SCHEMA, EVENT_TYPES
@@ -15,6 +16,7 @@ __all__ = [
     "DEFAULT_WEIGHTS",
     "EVENT_SCHEMA",
     "EVENT_TYPES",
+    "ITEM_COLUMNS",
     "Cleaned",
     "CleaningReport",
     "CleaningRules",
@@ -35,6 +37,7 @@ __all__ = [
     "ZScore",
     "clean",
     "hold_out",
+    "latest_item_columns",
     "leave_last_out",
     "split_by_time",
     "strong_generalisation",

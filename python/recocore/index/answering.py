@@ -60,7 +60,7 @@ def answer(data: IndexData, resolver: Resolver, users: Int32Array, ask: Ask, num
                 seeds = np.union1d(evidence.items, record).astype(np.int32)
                 rankings += [by_likeness(data.scorer, seeds, exclude, num_threads)] if len(seeds) else []
         filled, ranked = composer.compose(rankings, own)
-        if ask.explain and model is not None:
+        if ask.explain:
             filled = _explained(filled, ranked, model, ask.explain)
         composed.append(filled)
     return [composed[row] for row in place.tolist()]
@@ -128,10 +128,11 @@ def _own(data: IndexData, users: Int32Array) -> list[NativeRows]:
     return [(data.scorer.interactions.native, users)]
 
 
-def _explained(filled: Filled, ranked: BoolArray, model: _Model, limit: int) -> Filled:
+def _explained(filled: Filled, ranked: BoolArray, model: _Model | None, limit: int) -> Filled:
     """The list with reasons for what the model ranks."""
     reasons: list[list[Contribution]] = [[] for _ in ranked]
-    why = model.profiles.explain(model.row, filled.items[ranked], limit) if ranked.any() else []
-    for place, because in zip(np.flatnonzero(ranked).tolist(), why, strict=True):
-        reasons[place] = because
+    if model is not None and ranked.any():
+        why = model.profiles.explain(model.row, filled.items[ranked], limit)
+        for place, because in zip(np.flatnonzero(ranked).tolist(), why, strict=True):
+            reasons[place] = because
     return replace(filled, reasons=tuple(reasons))

@@ -26,13 +26,19 @@ def read_attributes(source: Any, items: IdMap) -> Attributes:
     """The attributes of the items of a map.
 
     Args:
-        source: a table with the column `item_id` and a row an item; see `Index.build`.
+        source: a table with the column `item_id` and a row an item, or a list of such; see `Index.build`.
         items: the items; rows of others are passed over.
 
     Raises:
         InvalidArgumentError: no such table, no id in a row, an item twice, or a column of a type that is not kept.
     """
-    table = as_table(source, "attributes")
+    columns: dict[str, Attribute] = {}
+    for table in source if isinstance(source, (list, tuple)) else [source]:
+        columns |= _columns(as_table(table, "attributes"), items)
+    return Attributes(columns)
+
+
+def _columns(table: pa.Table, items: IdMap) -> dict[str, Attribute]:
     if len(set(table.column_names)) < table.num_columns:
         raise InvalidArgumentError(
             f"attributes: expected column names once, got {', '.join(table.column_names)}", field="attributes"
@@ -52,7 +58,7 @@ def read_attributes(source: Any, items: IdMap) -> Attributes:
             )
         if name != ID_COLUMN:
             columns[name] = _column(table.column(name).take(rows), f"attributes.{name}", targets, len(items))
-    return Attributes(columns)
+    return columns
 
 
 def _targets(ids: pa.ChunkedArray, items: IdMap) -> tuple[Int32Array, pa.Array]:

@@ -7,7 +7,8 @@ left, so that `Not(In("brand", ("acme",)))` holds for items without a brand.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as derived
 from typing import TypeAlias
 
 from recocore.errors import InvalidArgumentError
@@ -19,11 +20,6 @@ MAX_CONDITIONS = 64
 MAX_VALUES = 10_000
 
 Value: TypeAlias = str | float | bool
-
-
-def _derived() -> tuple[type, ...]:
-    found: tuple[type, ...] = field(init=False, repr=False)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +34,7 @@ class In:
     field: str
     values: tuple[Value, ...]
     # True, 1 and 1.0 are equal, and yet ask for a flag or for a number.
-    kinds: tuple[type, ...] = _derived()
+    kinds: tuple[type, ...] = derived(init=False, repr=False)
 
     def __post_init__(self) -> None:
         _check_field(self.field)
@@ -105,7 +101,7 @@ class All:
     """Every part holds; with no parts, for every item."""
 
     of: tuple[Filter, ...]
-    size: _Size = field(init=False, repr=False, compare=False)
+    size: _Size = derived(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", _size_of(self.of))
@@ -116,7 +112,7 @@ class Any:
     """One part holds at least; with no parts, for no item."""
 
     of: tuple[Filter, ...]
-    size: _Size = field(init=False, repr=False, compare=False)
+    size: _Size = derived(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", _size_of(self.of))
@@ -127,7 +123,7 @@ class Not:
     """The part does not hold."""
 
     of: Filter
-    size: _Size = field(init=False, repr=False, compare=False)
+    size: _Size = derived(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", _size_of((self.of,)))

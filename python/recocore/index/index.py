@@ -82,7 +82,8 @@ class Index:
             metrics: measured quality by name, to travel with the index.
             attributes: what is known of items: a pyarrow.Table, a mapping of columns or what exports Arrow, with the column
                 `item_id` and a row an item. A column is text (also in lists), number, time (kept as seconds since 1970, UTC)
-                or flag. Items of the index without a row have no values; rows of other items are passed over.
+                or flag. Items of the index without a row have no values; rows of other items are passed over. Of a list of
+                tables, a later one's column stands for an earlier one's of the same name.
 
         Raises:
             NotFittedError: the model is not fitted.
