@@ -34,7 +34,7 @@ Action: TypeAlias = Literal["boost", "bury", "pin"]
 
 # Maximal marginal relevance chooses among the best so many; those after them follow by score. Lists are shorter than that,
 # and what is no longer relevant makes no list better for being different. Measured with 30,000 items of 64 factors, the
-# choice of 20 of 1,000 takes 1 ms.
+# choice of 20 of 1,000 takes 5 to 8 ms.
 DIVERSE_AMONG = 1000
 
 

@@ -49,7 +49,8 @@ def rank_plain(
     those = users if every else users[known]
     candidates = CandidateFilter(ask.exclude_seen, lists.allow, lists.block)
     ranked = scorer.recommend(those, end, candidates, num_threads)
-    lengths = np.count_nonzero(ranked.ids >= 0, axis=1).tolist()
+    full = bool((ranked.ids[:, -1] >= 0).all())
+    lengths = [ranked.ids.shape[1]] * len(those) if full else np.count_nonzero(ranked.ids >= 0, axis=1).tolist()
     rows = iter(zip(those.tolist(), ranked.ids, ranked.scores, lengths, strict=True))
     fills = bool(ask.fallbacks)
     found = []
