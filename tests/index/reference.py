@@ -60,8 +60,8 @@ class Reference:
         self.index = index
         self.values = values
         self.scorer = index.scorer
-        self.matrix = index.scorer.interactions.to_scipy().toarray().astype(np.float64)
-        self.stored = index.scorer.interactions.to_scipy().astype(bool).toarray()
+        self.matrix: Any = index.scorer.interactions.to_scipy().toarray().astype(np.float64)
+        self.stored: Any = index.scorer.interactions.to_scipy().astype(bool).toarray()
         self.m = self.matrix.shape[1]
         self.place = {index.items.id_of(i): i for i in range(self.m)}
         self.counts = np.array([self.stored[:, i].sum() for i in range(self.m)])
@@ -80,7 +80,7 @@ class Reference:
             if not has_row:
                 return None
             if isinstance(scorer, FactorScorer):
-                return (scorer.item_factors.astype(float) @ scorer.user_factors[user].astype(float)).tolist()
+                return list(scorer.item_factors.astype(float) @ scorer.user_factors[user].astype(float))
         row, entries = np.zeros(self.m), np.zeros(self.m, bool)
         if user >= 0:
             row, entries = self.matrix[user].copy(), self.stored[user].copy()
@@ -92,7 +92,8 @@ class Reference:
         if isinstance(scorer, FactorScorer):
             return self.folded(scorer, row, entries)
         if isinstance(scorer, ItemNeighborScorer):
-            dense, linked = scorer.similarity.to_scipy().toarray(), scorer.similarity.to_scipy().astype(bool).toarray()
+            dense: Any = scorer.similarity.to_scipy().toarray()
+            linked: Any = scorer.similarity.to_scipy().astype(bool).toarray()
             return [float(dense[i] @ row) if (linked[i] & entries).any() else None for i in range(self.m)]
         assert isinstance(scorer, UserNeighborScorer)
         weights = self.neighbors(scorer, user, row, events)
@@ -113,7 +114,7 @@ class Reference:
                 system += abs(row[i]) * np.outer(y[i], y[i])
                 right += max(row[i], 0) * y[i]
         system += regularization * (entries.sum() + alpha0 * self.m) ** nu * np.eye(len(right))
-        return (y @ np.linalg.solve(system, right)).tolist()
+        return list(y @ np.linalg.solve(system, right))
 
     def rated(self, scorer: RatingScorer, row: Any, entries: Any) -> list[float | None]:
         regularization, nu, mean = scorer.objective.tolist()
@@ -122,7 +123,7 @@ class Reference:
         some = np.flatnonzero(entries)
         system = wide[some].T @ wide[some] + regularization * len(some) ** nu * np.eye(wide.shape[1])
         found = np.linalg.solve(system, wide[some].T @ (row[some] - mean - bias[some]))
-        return (mean * wide[:, 0] + bias + wide @ found).tolist()  # where the first column is all ones
+        return list(mean * wide[:, 0] + bias + wide @ found)  # where the first column is all ones
 
     def neighbors(self, scorer: UserNeighborScorer, user: int, row: Any, events: list[tuple[int, float]]) -> Any:
         dense = scorer.similarity.to_scipy().toarray().astype(float)
@@ -173,11 +174,12 @@ class Reference:
 
     # Lists.
 
-    def list(self, user: int, ask: Ask) -> list[Entry]:
+    def page(self, user: int, ask: Ask) -> list[Entry]:
         """The page that a user should get, -1 for somebody unknown."""
         if ask.personalization != "full":
             user = -1
-        session = [] if ask.personalization == "none" else [(e.item_id, e.weight) for e in ask.session]
+        events_of = () if ask.personalization == "none" else ask.session
+        session = [(event.item_id, event.weight) for event in events_of]
         done = [(self.place[item], weight) for item, weight in session if item in self.place]
         at_hand = sorted({self.place[item] for item in ask.context_item_ids if item in self.place})
         events = [event for event in done if event[1] != 0]

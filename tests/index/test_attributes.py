@@ -279,7 +279,11 @@ def test_what_is_kept_stays_within_bounds() -> None:
     made: list[int] = []
 
     def make(key: int) -> Callable[[], bytes]:
-        return lambda: made.append(key) or bytes(key)
+        def value() -> bytes:
+            made.append(key)
+            return bytes(key)
+
+        return value
 
     kept: Kept[bytes] = Kept(100, len)
     for key in (40, 50, 40, 60, 40, 50, 200, 200, 40):

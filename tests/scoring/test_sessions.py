@@ -110,8 +110,8 @@ def test_a_system_without_one_solution_has_the_shortest() -> None:
 def test_factors_without_an_objective_pass_events_over() -> None:
     data = shop()
     rng = np.random.default_rng(1)
-    factors = [rng.normal(size=(n, 4)).astype(np.float32) for n in (60, 40)]
-    scorer = FactorScorer(data.matrix, *factors, np.empty(0))
+    of_users, of_items = (rng.normal(size=(n, 4)).astype(np.float32) for n in (60, 40))
+    scorer = FactorScorer(data.matrix, of_users, of_items, np.empty(0))
     events = Events(np.array([2], np.int32), np.ones(1, np.float32))
     assert scorer.knows(np.array([-1, 3], np.int32), events).tolist() == [False, True]
     users = np.array([3], np.int32)

@@ -187,10 +187,9 @@ class Ask:
                 f"diversity: expected a Diversity, got {self.diversity!r:.80}", field="diversity"
             )
         _one_of(self.personalization, get_args(Personalization), "personalization")
-        if not isinstance(self.fallbacks, tuple) or len(set(self.fallbacks)) < len(self.fallbacks):
-            raise InvalidArgumentError(
-                f"fallbacks: expected a tuple that names each once, got {self.fallbacks!r}", field="fallbacks"
-            )
+        _all_of(self.fallbacks, str, "fallbacks")
+        if len(set(self.fallbacks)) < len(self.fallbacks):
+            raise InvalidArgumentError(f"fallbacks: expected each once, got {self.fallbacks!r}", field="fallbacks")
         for name in self.fallbacks:
             _one_of(name, get_args(FallbackName), "fallbacks")
         plain = (

@@ -170,9 +170,8 @@ class Composer:
         """Which of some items comes first in the list as it is without pins, caps and diversity."""
         for ranking, lists, _ in self._stages(rankings) if len(items) else ():
             if len(first := ranking.read(1, lists.within(items, self._popular))):
-                first_ids: list[int] = first.ids.tolist()
-                return first_ids
-        return items[:1].tolist()
+                return [int(first.ids[0])]
+        return [int(item) for item in items[:1]]
 
     def _scored(self, rankings: Sequence[Ranking], items: Int32Array) -> dict[int, _Entry]:
         """The entries of pinned items, by item; a score of 0 where nothing ranks one."""

@@ -38,7 +38,8 @@ class In:
 
     def __post_init__(self) -> None:
         _check_field(self.field)
-        if not isinstance(self.values, tuple) or not all(isinstance(value, (str, float, int)) for value in self.values):
+        values: object = self.values  # whatever a caller made of it
+        if not isinstance(values, tuple) or not all(isinstance(value, (str, float, int)) for value in values):
             raise InvalidArgumentError(
                 f"values: expected a tuple of texts, numbers or flags, got {self.values!r:.80}", field="values"
             )

@@ -355,8 +355,8 @@ class Index:
         """
         whole(num_threads, 0, "num_threads")
         named = tuple(id_list(seeds, "seeds")), tuple(id_list(negatives, "negatives"))
-        of = [self._resolver.indices(ids, name) for ids, name in zip(named, ("seeds", "negatives"), strict=True)]
-        filled = answer_similar(self._data, self._resolver, *of, ask, num_threads)
+        liked, disliked = self._resolver.indices(named[0], "seeds"), self._resolver.indices(named[1], "negatives")
+        filled = answer_similar(self._data, self._resolver, liked, disliked, ask, num_threads)
         return self._named(filled, self._resolver.missing(ask, (*named[0], *named[1])))
 
     @property

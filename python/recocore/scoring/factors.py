@@ -143,7 +143,7 @@ class FactorScorer:
         from scipy.linalg import lapack  # noqa: PLC0415
 
         _, solved, failed = lapack.dposv(system, right)
-        found: Float64Array = np.linalg.lstsq(system, right)[0] if failed else solved
+        found: Float64Array = np.asarray(np.linalg.lstsq(system, right)[0] if failed else solved, np.float64)
         return found
 
     def _equations(self, own: Int32Array, values: Float32Array) -> tuple[Float64Array, Float64Array, Float64Array]:

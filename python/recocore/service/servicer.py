@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from recocore.errors import NotFoundError
 from recocore.service import convert
 from recocore.service.attribution import Attribution, encode
 from recocore.service.hosting.choice import ModelChoice
@@ -93,6 +95,11 @@ class RecommendationServicer:
         page = query.page
         if page is None:
             return self._models.pick(query.model, user_id)
+        with suppress(NotFoundError, ModelNotLoadedError):
+            # Mostly nothing has moved meanwhile; then the page is of the same variant of an experiment, too.
+            picked = self._models.pick(query.model, user_id)
+            if picked.version == page.version:
+                return picked
         try:
             return self._models.pick(ModelChoice(version=page.version), user_id)
         except ModelNotLoadedError:

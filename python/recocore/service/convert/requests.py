@@ -70,17 +70,19 @@ def _remembered(request: v1.RecommendRequest) -> RecommendQuery | None:
     template.CopyFrom(request)
     template.ClearField("user_id")
     try:
-        return RecommendQuery(user_id, _template_of(template.SerializeToString(deterministic=True)))
+        asked, model = _asked_of(template.SerializeToString(deterministic=True))
     except InvalidRequestError:
         return None
+    return RecommendQuery(user_id, asked, None, model)
 
 
 @functools.lru_cache(maxsize=_REMEMBERED)
-def _template_of(data: bytes) -> Template:
+def _asked_of(data: bytes) -> tuple[Template, ModelChoice]:
+    request = v1.RecommendRequest.FromString(data)
     checks = Checks()
-    template = decode_template(v1.RecommendRequest.FromString(data), checks)
+    asked = decode_template(request, checks), decode_choice(request, checks)
     checks.done()
-    return template
+    return asked
 
 
 def decode_similar_items(data: bytes) -> SimilarItemsQuery:
