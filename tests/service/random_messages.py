@@ -50,7 +50,7 @@ class RandomMessages:
         if drawn < 0.2:
             return self._rng.randbytes(self._rng.randint(0, 200))
         data: bytes = self.message(kind).SerializeToString()
-        return data if drawn < 0.6 else self._mutated(data)
+        return data if drawn < 0.6 else mutated(self._rng, data)
 
     def message(self, kind: type[Message], depth: int = 0) -> Any:
         """A message with its required fields, mostly, and some others."""
@@ -100,20 +100,22 @@ class RandomMessages:
         numbers = _NUMBERS[field.cpp_type]
         return rng.choice(numbers if rng.random() < 0.2 else numbers[:3])
 
-    def _mutated(self, data: bytes) -> bytes:
-        rng, changed = self._rng, bytearray(data)
-        for _ in range(rng.randint(1, 4)):
-            at = rng.randrange(len(changed) + 1)
-            match rng.randrange(5):
-                case 0 if at < len(changed):
-                    changed[at] ^= 1 << rng.randrange(8)
-                case 1:
-                    changed[at:at] = rng.randbytes(rng.randint(1, 6))
-                case 2:
-                    del changed[at : at + rng.randint(1, 6)]
-                case 3:
-                    # The longest varint, and one that never ends.
-                    changed[at:at] = rng.choice([b"\xff" * 9 + b"\x01", b"\xff" * 12])
-                case _:
-                    changed[at:at] = changed[: rng.randint(0, 20)]
-        return bytes(changed)
+
+def mutated(rng: random.Random, data: bytes) -> bytes:
+    """The bytes after a few changes such as a faulty or hostile caller makes."""
+    changed = bytearray(data)
+    for _ in range(rng.randint(1, 4)):
+        at = rng.randrange(len(changed) + 1)
+        match rng.randrange(5):
+            case 0 if at < len(changed):
+                changed[at] ^= 1 << rng.randrange(8)
+            case 1:
+                changed[at:at] = rng.randbytes(rng.randint(1, 6))
+            case 2:
+                del changed[at : at + rng.randint(1, 6)]
+            case 3:
+                # The longest varint, and one that never ends.
+                changed[at:at] = rng.choice([b"\xff" * 9 + b"\x01", b"\xff" * 12])
+            case _:
+                changed[at:at] = changed[: rng.randint(0, 20)]
+    return bytes(changed)

@@ -17,10 +17,10 @@ from recocore.v1 import recommendation_pb2 as shared
 from recocore.v1 import recommendation_service_pb2 as ranking
 from recocore.v1 import recommendation_service_pb2_grpc as ranking_stubs
 from tests.service.callers import Callers, until
+from tests.service.random_messages import mutated
 from tests.service.registries import damage_version, made_registry
 from tests.service.server_process import ServerProcess
 from tests.service.small_index import small_index
-from tests.service.test_mutations import mutated
 
 from recocore.models import Popularity
 
