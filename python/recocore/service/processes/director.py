@@ -295,10 +295,10 @@ class Director:
         try:
             await self._verify(version)
             async with self._turn:
-                loads = (self._load_in(member, version, urgent=False) for member in self._members())
-                for outcome in await asyncio.gather(*loads, return_exceptions=True):
-                    if isinstance(outcome, BaseException) and not isinstance(outcome, LinkClosedError):
-                        raise outcome
+                # One after another: all at once would take the processor from the calls of all.
+                for member in tuple(self._members()):
+                    with contextlib.suppress(LinkClosedError):
+                        await self._load_in(member, version, urgent=False)
                 held = self._held[version]
                 held.state = self._settled(version)
                 held.seconds = time.monotonic() - started if new else held.seconds
