@@ -17,6 +17,7 @@ from recocore.index.attribute_columns import read_attributes
 from recocore.index.attributes import Attributes
 from recocore.index.checks import check_indices, id_list, missing, whole
 from recocore.index.contents import IndexData
+from recocore.index.lists import NO_ITEMS
 from recocore.index.popular import PopularItems
 from recocore.index.resolving import Resolver
 from recocore.index.results import SOURCES, ItemScores, RankedItem, RankedList, Reason
@@ -314,6 +315,27 @@ class Index:
         missing_ids = self._resolver.missing(ask)
         lists = answer(self._data, self._resolver, self.users.indices_of(user_ids), ask, num_threads)
         return [self._named(filled, missing_ids) for filled in lists]
+
+    def ask_columns(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[RankedColumns]:
+        """`ask` of rows of `users`, in columns and without reasons: half the time of `ask` for a plain one.
+
+        Args:
+            user_indices: int32 `[n]`, -1 for a user whom the index does not know.
+            ask: how to rank.
+            num_threads: 0 for one a core.
+
+        Raises:
+            InvalidArgumentError: as `ask_arrays`.
+        """
+        lists = self.ask_arrays(user_indices, ask, num_threads=num_threads)
+        # One look-up for all.
+        names = self.items.ids_of(np.concatenate([NO_ITEMS, *(filled.items for filled in lists)]))
+        found, begin = [], 0
+        for filled in lists:
+            end = begin + len(filled.items)
+            found.append(RankedColumns(names[begin:end], filled.scores, filled.sources, filled.fallback_used))
+            begin = end
+        return found
 
     def ask_arrays(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[Filled]:
         """`ask` on internal indices, without a name.

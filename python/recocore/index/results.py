@@ -89,6 +89,23 @@ class RankedList:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RankedColumns:
+    """The answer for one user in columns, without reasons: for who writes many of them.
+
+    Attributes:
+        item_ids: the items, best first.
+        scores: float32 `[len(item_ids)]`, as in `RankedItem`.
+        sources: uint8 `[len(item_ids)]`, positions in `SOURCES`.
+        fallback_used: the last fallback that has an item in the list.
+    """
+
+    item_ids: list[ExternalId]
+    scores: Float32Array
+    sources: UInt8Array
+    fallback_used: Fallback = "none"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ItemScores:
     """The scores of given items for one user.
 

@@ -13,12 +13,12 @@ from recocore.service.attribute_checks import check_attributes, names_attributes
 from recocore.service.logs import log, places
 from recocore.service.page_tokens import PageToken
 from recocore.service.problems import PageExpiredError, problem_of
-from recocore.service.queries import BatchRow, Ranking, Scores
+from recocore.service.queries import BatchRow, ColumnRanking, Ranking, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from recocore.index import ExternalId, ItemScores, Reason
+    from recocore.index import ExternalId, ItemScores, RankedColumns, Reason
     from recocore.index.asking import Ask
     from recocore.service.call import Call
     from recocore.service.problems import Problem
@@ -66,6 +66,10 @@ class RankingIndex(Protocol):
         """The list of each user."""
         ...
 
+    def ask_columns(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[RankedColumns]:
+        """The list of each user, -1 for one who is unknown, in columns and without reasons."""
+        ...
+
     def similar(self, seeds: Sequence[str], negatives: Sequence[str], ask: Ask, *, num_threads: int = 1) -> RankedList:
         """The items like the seeds and unlike the negatives."""
         ...
@@ -106,19 +110,34 @@ class Engine:
             PageExpiredError: the page belongs to a list of another model.
             InvalidRequestError: it names attributes that the model's items do not have.
         """
-        self._check(query.template, query.page)
+        self.check(query.template, query.page)
         return self.rank([query.user_id], query.template)[0]
 
     def rank(self, user_ids: Sequence[str], template: Template) -> list[Ranking]:
         """A page for each user; queries with equal templates may be ranked together. The template is not checked."""
         ask = template.ask
         lists = [_NOTHING] * len(user_ids) if template.validate_only else self._index.ask(user_ids, ask, num_threads=1)
-        named = (*(ask.allow or ()), *ask.context_item_ids, *(event.item_id for event in ask.session), *_ruled(ask))
-        missing = self._missing_items(named)
+        missing = self._missing_of(ask)
         unknown = self._unknown_users(user_ids) if ask.personalization == "full" else [False] * len(user_ids)
         return [
             self._page(replace(ranked, missing_ids=(user_id, *missing) if is_unknown else missing), template, user_id)
             for user_id, is_unknown, ranked in zip(user_ids, unknown, lists, strict=True)
+        ]
+
+    def rank_columns(self, user_ids: Sequence[str], template: Template) -> list[ColumnRanking]:
+        """`rank` for a template that is columnar."""
+        ask = template.ask
+        users = self._index.users.indices_of(user_ids)
+        lists = self._index.ask_columns(users, ask, num_threads=1)
+        missing = self._missing_of(ask)
+        personal = ask.personalization == "full"
+        return [
+            ColumnRanking(
+                columns,
+                (user_id, *missing) if personal and user < 0 else missing,
+                self._next_page(len(columns.item_ids), template, user_id),
+            )
+            for user_id, user, columns in zip(user_ids, users.tolist(), lists, strict=True)
         ]
 
     def batch(self, query: BatchQuery, call: Call) -> list[BatchRow]:
@@ -127,7 +146,7 @@ class Engine:
         Raises:
             InvalidRequestError: the template names attributes that the model's items do not have.
         """
-        self._check(query.template)
+        self.check(query.template)
         good = [row for row in range(len(query.user_ids)) if row not in query.bad_rows]
         results: dict[int, Ranking | Problem] = {row: problem_of(error) for row, error in query.bad_rows.items()}
         for start in range(0, len(good), _CHUNK):
@@ -145,7 +164,7 @@ class Engine:
             PageExpiredError, InvalidRequestError: as `recommend`.
         """
         template, ask = query.template, query.template.ask
-        self._check(template, query.page)
+        self.check(template, query.page)
         seeds = tuple(dict.fromkeys(query.seeds))
         unknown = self._missing_items(seeds)
         if len(unknown) == len(seeds):
@@ -169,7 +188,8 @@ class Engine:
             [tuple((str(reason.item_id), reason.weight) for reason in of_item) for of_item in reasons],
         )
 
-    def _check(self, template: Template, page: PageToken | None = None) -> None:
+    def check(self, template: Template, page: PageToken | None = None) -> None:
+        """See that this model can answer; raises as `recommend`."""
         if page is not None and page.version != self.version:
             raise PageExpiredError(page.version)
         if names_attributes(template):
@@ -181,13 +201,13 @@ class Engine:
         if wanted is not None and ranked.items:
             names = tuple(self._index.fields) if wanted.all else wanted.names
             attributes = self._index.attributes_of([str(item.item_id) for item in ranked.items], names)
-        return Ranking(ranked, tuple(attributes), self._next_page(ranked, template, user_id))
+        return Ranking(ranked, tuple(attributes), self._next_page(len(ranked.items), template, user_id))
 
-    def _next_page(self, ranked: RankedList, template: Template, user_id: str) -> str:
+    def _next_page(self, count: int, template: Template, user_id: str) -> str:
         ask = template.ask
         end = ask.offset + ask.k
         # A list that is not full has no more to give.
-        if len(ranked.items) < ask.k or end >= limits.MAX_PAGED_ITEMS or not template.form.has("next_page_token"):
+        if count < ask.k or end >= limits.MAX_PAGED_ITEMS or not template.form.has("next_page_token"):
             return ""
         return page_tokens.encode(PageToken(self.version, end, page_tokens.bind(user_id, template.shape)))
 
@@ -205,6 +225,11 @@ class Engine:
 
     def _unknown_users(self, user_ids: Sequence[str]) -> list[bool]:
         return [index < 0 for index in self._index.users.indices_of(user_ids).tolist()]
+
+    def _missing_of(self, ask: Ask) -> tuple[ExternalId, ...]:
+        """The items of an ask that the index does not know and did not rule out anyway."""
+        events = (event.item_id for event in ask.session)
+        return self._missing_items((*(ask.allow or ()), *ask.context_item_ids, *events, *_ruled(ask)))
 
     def _missing_items(self, ids: Sequence[ExternalId]) -> tuple[ExternalId, ...]:
         indices = self._index.items.indices_of(ids).tolist() if ids else []

@@ -10,7 +10,7 @@ from recocore.service.hosting.choice import ANY_MODEL, ModelChoice
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recocore.index import RankedList
+    from recocore.index import ExternalId, RankedColumns, RankedList
     from recocore.index.asking import Ask
     from recocore.service.page_tokens import PageToken
     from recocore.service.problems import InvalidRequestError, Problem
@@ -74,6 +74,12 @@ class Template:
     validate_only: bool = False
     shape: bytes = b""
     root: str = ""
+
+
+    @property
+    def is_columnar(self) -> bool:
+        """Whether the answer is what columns hold: ids, scores and sources, and every field beside them."""
+        return self.form == PLAIN and not self.ask.explain and not self.validate_only
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +149,15 @@ class Ranking:
     ranked: RankedList
     attributes: tuple[Mapping[str, Any], ...] = ()
     next_page_token: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnRanking:
+    """The answer to one query whose template is columnar; the fields are those of `Ranking`."""
+
+    columns: RankedColumns
+    missing_ids: tuple[ExternalId, ...]
+    next_page_token: str
 
 
 @dataclass(frozen=True, slots=True)

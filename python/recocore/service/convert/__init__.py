@@ -4,6 +4,7 @@ A request is decoded into a query of `queries.py`, with everything that is wrong
 against a model is not checked here but in `engine.py`.
 """
 
+from recocore.service.convert.columns import encode_own, encode_shared
 from recocore.service.convert.errors import encode_problem
 from recocore.service.convert.requests import (
     decode_batch,
@@ -28,9 +29,11 @@ __all__ = [
     "decode_similar_items",
     "decode_stream",
     "encode_batch",
+    "encode_own",
     "encode_problem",
     "encode_recommend",
     "encode_score",
+    "encode_shared",
     "encode_similar_items",
     "encode_stream",
     "read_recorded",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from recocore.index import RankedItem
     from recocore.service.queries import BatchRow, Form, Ranking, ScoreQuery, Scores, Served
 
-_FALLBACK = {"none": shared.FALLBACK_NONE, "popular": shared.FALLBACK_POPULAR, "similar": shared.FALLBACK_SIMILAR}
-_SOURCE = {
+FALLBACK = {"none": shared.FALLBACK_NONE, "popular": shared.FALLBACK_POPULAR, "similar": shared.FALLBACK_SIMILAR}
+SOURCE = {
     "model": shared.SOURCE_MODEL,
     "popular": shared.SOURCE_POPULAR,
     "session": shared.SOURCE_SESSION,
@@ -59,7 +59,7 @@ def encode_score(scores: Scores, served: Served, query: ScoreQuery) -> bytes:
             missing_ids=scores.missing_ids,
             served_model=served.model,
             request_id=served.request_id,
-            experiment=_experiment(served),
+            experiment=experiment_of(served),
         )
     )
 
@@ -87,7 +87,7 @@ def _rows(rows: Iterable[BatchRow], served: Served, form: Form) -> Iterator[v1.B
 def _recommend_response(ranking: Ranking, served: Served, form: Form) -> v1.RecommendResponse:
     response = v1.RecommendResponse(**_answer(ranking, served, form))
     if form.has("fallback_used"):
-        response.fallback_used = _FALLBACK[ranking.ranked.fallback_used]
+        response.fallback_used = FALLBACK[ranking.ranked.fallback_used]
     return response
 
 
@@ -100,7 +100,7 @@ def _answer(ranking: Ranking, served: Served, form: Form) -> dict[str, Any]:
         "missing_ids": [str(id_) for id_ in ranking.ranked.missing_ids],
         "request_id": served.request_id,
         "next_page_token": ranking.next_page_token,
-        "experiment": _experiment(served),
+        "experiment": experiment_of(served),
     }
     if form.fields is not None:
         fields = {name: value for name, value in fields.items() if name in form.fields}
@@ -115,14 +115,14 @@ def _answer(ranking: Ranking, served: Served, form: Form) -> dict[str, Any]:
     return fields
 
 
-def _experiment(served: Served) -> shared.Experiment | None:
+def experiment_of(served: Served) -> shared.Experiment | None:
     return shared.Experiment(id=served.experiment, variant=served.variant) if served.experiment else None
 
 
 def _items(items: Iterable[RankedItem]) -> list[shared.ScoredItem]:
     return [
         shared.ScoredItem(
-            item_id=str(item.item_id), score=item.score, reasons=_reasons(item), source=_SOURCE[item.source]
+            item_id=str(item.item_id), score=item.score, reasons=_reasons(item), source=SOURCE[item.source]
         )
         for item in items
     ]
@@ -141,7 +141,7 @@ def _masked(
         if "reasons" in wanted:
             message.reasons.extend(_reasons(item))
         if "source" in wanted:
-            message.source = _SOURCE[item.source]
+            message.source = SOURCE[item.source]
         if "attributes" in wanted:
             message.attributes.update(attributes[position])
         masked.append(message)
@@ -158,7 +158,7 @@ def _pack(items: Sequence[RankedItem]) -> shared.PackedItems:
         ids=b"".join(ids),
         offsets=_packed("I", [0, *accumulate(map(len, ids))]),
         scores=_packed("f", [item.score for item in items]),
-        sources=bytes(_SOURCE[item.source] for item in items),
+        sources=bytes(SOURCE[item.source] for item in items),
     )
 
 
