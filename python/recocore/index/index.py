@@ -17,9 +17,10 @@ from recocore.index.attribute_columns import read_attributes
 from recocore.index.attributes import Attributes
 from recocore.index.checks import check_indices, id_list, missing, whole
 from recocore.index.contents import IndexData
+from recocore.index.naming import named_list, named_reasons
 from recocore.index.popular import PopularItems
 from recocore.index.resolving import Resolver
-from recocore.index.results import SOURCES, ItemScores, RankedItem, RankedList, Reason
+from recocore.index.results import ItemScores, RankedItem, RankedList, Reason
 from recocore.memory import require_memory
 from recocore.scoring import CandidateFilter
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from recocore.data import IdMap, Interactions
     from recocore.index.attributes import AttributeValue, FieldType
     from recocore.index.results import ExternalId, Fallback, Filled
-    from recocore.recommendations import Contribution, Recommendations
+    from recocore.recommendations import Recommendations
     from recocore.scoring import Scorer
     from recocore.types import Int32Array
 
@@ -313,7 +314,7 @@ class Index:
         whole(num_threads, 0, "num_threads")
         missing_ids = self._resolver.missing(ask)
         lists = answer(self._data, self._resolver, self.users.indices_of(user_ids), ask, num_threads)
-        return [self._named(filled, missing_ids) for filled in lists]
+        return [named_list(self.items, filled, missing_ids) for filled in lists]
 
     def ask_arrays(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[Filled]:
         """`ask` on internal indices, without a name.
@@ -357,7 +358,7 @@ class Index:
         named = tuple(id_list(seeds, "seeds")), tuple(id_list(negatives, "negatives"))
         liked, disliked = self._resolver.indices(named[0], "seeds"), self._resolver.indices(named[1], "negatives")
         filled = answer_similar(self._data, self._resolver, liked, disliked, ask, num_threads)
-        return self._named(filled, self._resolver.missing(ask, (*named[0], *named[1])))
+        return named_list(self.items, filled, self._resolver.missing(ask, (*named[0], *named[1])))
 
     @property
     def fields(self) -> Mapping[str, FieldType]:
@@ -409,7 +410,7 @@ class Index:
         if item < 0:
             raise NotFoundError(f"item_id: {item_id!r} is not in this index")
         found = self.scorer.explain(self._user_index(user_id), np.array([item], np.int32), limit)
-        return self._named_reasons(found)[0]
+        return named_reasons(self.items, found)[0]
 
     def _at_most_all(self, k: int) -> int:
         """k, or the number of items where that is less: no list is longer, and memory is taken for k."""
@@ -420,17 +421,3 @@ class Index:
         if user < 0:
             raise NotFoundError(f"user_id: {user_id!r} is not in this index; it knows users of its training data only")
         return user
-
-    def _named(self, filled: Filled, missing_ids: tuple[ExternalId, ...]) -> RankedList:
-        """A list under the ids of the outside."""
-        reasons = self._named_reasons(filled.reasons) if filled.reasons else [()] * len(filled.items)
-        columns = (self.items.ids_of(filled.items), filled.scores.tolist(), filled.sources.tolist(), reasons)
-        items = [
-            RankedItem(item_id, score, SOURCES[source], why)
-            for item_id, score, source, why in zip(*columns, strict=True)
-        ]
-        return RankedList(tuple(items), filled.fallback_used, missing_ids)
-
-    def _named_reasons(self, found: Sequence[list[Contribution]]) -> list[tuple[Reason, ...]]:
-        ids = iter(self.items.ids_of([reason.item for reasons in found for reason in reasons]))
-        return [tuple(Reason(next(ids), reason.weight) for reason in reasons) for reasons in found]
