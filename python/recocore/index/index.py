@@ -17,10 +17,10 @@ from recocore.index.attribute_columns import read_attributes
 from recocore.index.attributes import Attributes
 from recocore.index.checks import check_indices, id_list, missing, whole
 from recocore.index.contents import IndexData
-from recocore.index.lists import NO_ITEMS
+from recocore.index.naming import named_columns, named_list, named_reasons
 from recocore.index.popular import PopularItems
 from recocore.index.resolving import Resolver
-from recocore.index.results import SOURCES, ItemScores, RankedItem, RankedList, Reason
+from recocore.index.results import ItemScores, RankedItem, RankedList, Reason
 from recocore.memory import require_memory
 from recocore.scoring import CandidateFilter
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from recocore.data import IdMap, Interactions
     from recocore.index.attributes import AttributeValue, FieldType
     from recocore.index.results import ExternalId, Fallback, Filled
-    from recocore.recommendations import Contribution, Recommendations
+    from recocore.recommendations import Recommendations
     from recocore.scoring import Scorer
     from recocore.types import Int32Array
 
@@ -314,7 +314,7 @@ class Index:
         whole(num_threads, 0, "num_threads")
         missing_ids = self._resolver.missing(ask)
         lists = answer(self._data, self._resolver, self.users.indices_of(user_ids), ask, num_threads)
-        return [self._named(filled, missing_ids) for filled in lists]
+        return [named_list(self.items, filled, missing_ids) for filled in lists]
 
     def ask_columns(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[RankedColumns]:
         """`ask` of rows of `users`, in columns and without reasons: half the time of `ask` for a plain one.
@@ -328,14 +328,7 @@ class Index:
             InvalidArgumentError: as `ask_arrays`.
         """
         lists = self.ask_arrays(user_indices, ask, num_threads=num_threads)
-        # One look-up for all.
-        names = self.items.ids_of(np.concatenate([NO_ITEMS, *(filled.items for filled in lists)]))
-        found, begin = [], 0
-        for filled in lists:
-            end = begin + len(filled.items)
-            found.append(RankedColumns(names[begin:end], filled.scores, filled.sources, filled.fallback_used))
-            begin = end
-        return found
+        return named_columns(self.items, lists)
 
     def ask_arrays(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[Filled]:
         """`ask` on internal indices, without a name.
@@ -379,7 +372,7 @@ class Index:
         named = tuple(id_list(seeds, "seeds")), tuple(id_list(negatives, "negatives"))
         liked, disliked = self._resolver.indices(named[0], "seeds"), self._resolver.indices(named[1], "negatives")
         filled = answer_similar(self._data, self._resolver, liked, disliked, ask, num_threads)
-        return self._named(filled, self._resolver.missing(ask, (*named[0], *named[1])))
+        return named_list(self.items, filled, self._resolver.missing(ask, (*named[0], *named[1])))
 
     @property
     def fields(self) -> Mapping[str, FieldType]:
@@ -431,7 +424,7 @@ class Index:
         if item < 0:
             raise NotFoundError(f"item_id: {item_id!r} is not in this index")
         found = self.scorer.explain(self._user_index(user_id), np.array([item], np.int32), limit)
-        return self._named_reasons(found)[0]
+        return named_reasons(self.items, found)[0]
 
     def _at_most_all(self, k: int) -> int:
         """k, or the number of items where that is less: no list is longer, and memory is taken for k."""
@@ -442,17 +435,3 @@ class Index:
         if user < 0:
             raise NotFoundError(f"user_id: {user_id!r} is not in this index; it knows users of its training data only")
         return user
-
-    def _named(self, filled: Filled, missing_ids: tuple[ExternalId, ...]) -> RankedList:
-        """A list under the ids of the outside."""
-        reasons = self._named_reasons(filled.reasons) if filled.reasons else [()] * len(filled.items)
-        columns = (self.items.ids_of(filled.items), filled.scores.tolist(), filled.sources.tolist(), reasons)
-        items = [
-            RankedItem(item_id, score, SOURCES[source], why)
-            for item_id, score, source, why in zip(*columns, strict=True)
-        ]
-        return RankedList(tuple(items), filled.fallback_used, missing_ids)
-
-    def _named_reasons(self, found: Sequence[list[Contribution]]) -> list[tuple[Reason, ...]]:
-        ids = iter(self.items.ids_of([reason.item for reasons in found for reason in reasons]))
-        return [tuple(Reason(next(ids), reason.weight) for reason in reasons) for reasons in found]

@@ -5,6 +5,9 @@ from typing import Final
 # Bytes of one request or one response, as encoded.
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 
+# Of those, what a response has for its call alone: the request id and the attribution token.
+MAX_OWN_BYTES: Final = 2_048
+
 # Bytes of one id, of an attribute's name and of an attribute's value in UTF-8.
 MAX_ID_BYTES: Final = 256
 

@@ -75,7 +75,6 @@ class Template:
     shape: bytes = b""
     root: str = ""
 
-
     @property
     def is_columnar(self) -> bool:
         """Whether the answer is what columns hold: ids, scores and sources, and every field beside them."""

@@ -62,7 +62,13 @@ def _items(columns: RankedColumns) -> bytes:
     at = 0
     for item_id, source in zip(columns.item_ids, columns.sources.tolist(), strict=True):
         text = str(item_id).encode()
-        parts += (_HEADS[len(text)] if len(text) < _SHORT else _head(len(text)), text, _FLOAT, scores[at : at + 4], _TAILS[source])
+        parts += (
+            _HEADS[len(text)] if len(text) < _SHORT else _head(len(text)),
+            text,
+            _FLOAT,
+            scores[at : at + 4],
+            _TAILS[source],
+        )
         at += 4
     return b"".join(parts)
 

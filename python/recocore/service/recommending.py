@@ -1,0 +1,115 @@
+"""Recommend for calls that arrive together: those that ask the same of the same model are ranked together.
+
+An answer has two parts: what every call with the same request to the same models would get, which may be kept, and what is
+the call's own. A message of protocol buffers may be written in parts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recocore.service import convert
+from recocore.service.served import served
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recocore.service.call import Call
+    from recocore.service.hosting.host import Hosted, Models
+    from recocore.service.queries import RecommendQuery, Template
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """The answer to a call.
+
+    Attributes:
+        shared: the bytes that others may get as well.
+        hosted: the model that answered.
+        user_id: whom it is about; None for nobody.
+        is_whole: whether `shared` is all of it, the call's own part included; then it is nobody else's.
+    """
+
+    shared: bytes
+    hosted: Hosted
+    user_id: str | None
+    is_whole: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes that keeping it takes, about."""
+        return len(self.shared)
+
+    def to(self, call: Call) -> bytes:
+        """The response to a call."""
+        call.user_id = self.user_id
+        call.hosted = self.hosted
+        return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.hosted, call))
+
+
+class Recommending:
+    """Answers batches of Recommend calls; safe from several threads."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    def answer_all(self, requests: Sequence[bytes], calls: Sequence[Call]) -> list[Answer | Exception]:
+        """An answer, or what went wrong, for each of some calls."""
+        answers: list[Answer | Exception | None] = [None] * len(requests)
+        groups: dict[tuple[Hosted, Template], list[tuple[int, RecommendQuery]]] = {}
+        for place, (request, call) in enumerate(zip(requests, calls, strict=True)):
+            try:
+                call.checkpoint()
+                query = convert.decode_recommend(request)
+                call.user_id = query.user_id or None
+                hosted = self._models.pick_for(query, query.user_id or None)
+            except Exception as error:
+                answers[place] = error
+            else:
+                groups.setdefault((hosted, query.template), []).append((place, query))
+        for (hosted, template), group in groups.items():
+            queries = [query for _, query in group]
+            found = self._rank(hosted, template, queries, [calls[place] for place, _ in group])
+            for (place, _), answer in zip(group, found, strict=True):
+                answers[place] = answer
+        return [answer for answer in answers if answer is not None]
+
+    def _rank(
+        self, hosted: Hosted, template: Template, queries: Sequence[RecommendQuery], calls: Sequence[Call]
+    ) -> list[Answer | Exception]:
+        try:
+            return list(self._answers(hosted, template, queries, calls))
+        except Exception as error:
+            if len(queries) == 1:
+                return [error]
+            # One that fails must not take the others along: find it by ranking each alone.
+            return [
+                answer
+                for query, call in zip(queries, calls, strict=True)
+                for answer in self._rank(hosted, template, [query], [call])
+            ]
+
+    def _answers(
+        self, hosted: Hosted, template: Template, queries: Sequence[RecommendQuery], calls: Sequence[Call]
+    ) -> list[Answer]:
+        engine = hosted.engine
+        engine.check(template)
+        user_ids = [query.user_id for query in queries]
+        if template.is_columnar:
+            about = served(hosted, None)
+            shared = [convert.encode_shared(ranking, about) for ranking in engine.rank_columns(user_ids, template)]
+            answers = [Answer(data, hosted, user_id or None) for data, user_id in zip(shared, user_ids, strict=True)]
+        else:
+            answers = [
+                Answer(
+                    convert.encode_recommend(ranking, served(hosted, call), template.form),
+                    hosted,
+                    user_id or None,
+                    True,
+                )
+                for ranking, user_id, call in zip(engine.rank(user_ids, template), user_ids, calls, strict=True)
+            ]
+        for query in queries:
+            self._models.shadow(hosted, query)
+        return answers
