@@ -19,7 +19,7 @@ import numpy as np
 from tests.service.brute_force import page
 
 from recocore.errors import CorruptError, NotFoundError, OutOfMemoryError, UnsupportedError
-from recocore.index import ItemScores, RankedList, Reason
+from recocore.index import SOURCES, ItemScores, RankedColumns, RankedList, Reason
 from recocore.service.announcing import announce_json
 from recocore.service.config import ServerConfig
 from recocore.service.server import run
@@ -47,6 +47,9 @@ class Ids:
     def indices_of(self, ids: Sequence[ExternalId]) -> Any:
         return np.array([self._index.get(str(id_), -1) for id_ in ids], np.int32)
 
+    def name(self, index: int) -> str:
+        return list(self._index)[index] if index >= 0 else "nobody"
+
     def __contains__(self, id_: str) -> bool:
         return id_ in self._index
 
@@ -68,6 +71,18 @@ class StubIndex:
 
     def ask(self, user_ids: Sequence[str], ask: Ask, *, num_threads: int = 1) -> list[RankedList]:
         return [self._ask(user_id, ask) for user_id in user_ids]
+
+    def ask_columns(self, user_indices: Any, ask: Ask, *, num_threads: int = 1) -> list[RankedColumns]:
+        return [self._columns(self.users.name(user), ask) for user in user_indices.tolist()]
+
+    def _columns(self, user_id: str, ask: Ask) -> RankedColumns:
+        ranked = self._ask(user_id, ask)
+        return RankedColumns(
+            [item.item_id for item in ranked.items],
+            np.array([item.score for item in ranked.items], np.float32),
+            np.array([SOURCES.index(item.source) for item in ranked.items], np.uint8),
+            ranked.fallback_used,
+        )
 
     def _ask(self, user_id: str, ask: Ask) -> RankedList:
         self._misbehave(user_id)
@@ -147,7 +162,9 @@ if __name__ == "__main__":
 
     settings: dict[str, Any] = json.loads(sys.argv[1])
     count, long_ids = settings.pop("items", len(ITEMS)), settings.pop("long_ids", False)
-    config = ServerConfig(**{"port": 0, "threads": 4, "log_level": "debug", "pseudonym_key": b"key", **settings})
+    config = ServerConfig(
+        **{"port": 0, "threads": 4, "max_batch": 1, "log_level": "debug", "pseudonym_key": b"key", **settings}
+    )
     configure(config.log_level, sys.stderr)
     names = (
         [f"{number:03}".rjust(200, "0") for number in range(600)] if long_ids else [f"i{n:02}" for n in range(count)]

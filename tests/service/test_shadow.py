@@ -67,8 +67,8 @@ def test_two_rankings_are_compared() -> None:
     shadow = Shadow(ShadowConfig("canary", 1.0), sink)
     served, _ = hosted("old", ranked(a=4.0, b=3.0, c=2.0, d=1.0))
     other, _ = hosted("new", ranked(b=5.0, x=4.0, a=3.0, y=2.0))
-    shadow.offer(served, other, QUERY, ranked(a=4.0, b=3.0, c=2.0, d=1.0))
-    shadow.offer(served, other, "something else", None)
+    shadow.offer(served, other, QUERY)
+    shadow.offer(served, other, "something else")
     until(lambda: sink.comparisons)
     shadow.close()
     (comparison,) = sink.comparisons
@@ -86,11 +86,11 @@ def test_a_full_queue_and_a_failing_model_cost_nobody_anything() -> None:
     other, engine = hosted("new", answer)
     slow.may.clear()
     for _ in range(10):
-        shadow.offer(served, other, QUERY, answer)
+        shadow.offer(served, other, QUERY)
     slow.may.set()
     until(lambda: len(sink.comparisons) + len(sink.drops) >= 2)
     engine.answer = RuntimeError("broken")
-    shadow.offer(served, other, QUERY, answer)
+    shadow.offer(served, other, QUERY)
     until(lambda: "failed" in sink.drops)
     shadow.close()
     assert 7 <= sink.drops.count("full") <= 8
@@ -103,7 +103,7 @@ def test_what_has_waited_too_long_is_dropped() -> None:
     served, slow = hosted("old", answer)
     slow.may.clear()
     for _ in range(2):
-        shadow.offer(served, hosted("new", answer)[0], QUERY, answer)
+        shadow.offer(served, hosted("new", answer)[0], QUERY)
     time.sleep(0.6)  # longer than anything may wait
     slow.may.set()
     until(lambda: sink.drops)
@@ -117,7 +117,7 @@ def test_a_share_of_the_calls_is_ranked_again() -> None:
     answer = ranked(a=1.0)
     served, other = hosted("old", answer)[0], hosted("new", answer)[0]
     for _ in range(5_000):
-        shadow.offer(served, other, QUERY, answer)
+        shadow.offer(served, other, QUERY)
     shadow.close()
     count = len(sink.comparisons) + len(sink.drops)
     assert count <= 5_000 * 0.2 + 5 * 29  # five standard deviations; what still waited at the end is dropped unseen

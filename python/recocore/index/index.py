@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from recocore.data import IdMap, Interactions
     from recocore.index.attributes import AttributeValue, FieldType
-    from recocore.index.results import ExternalId, Fallback, Filled
+    from recocore.index.results import ExternalId, Fallback, Filled, RankedColumns
     from recocore.recommendations import Recommendations
     from recocore.scoring import Scorer
     from recocore.types import Int32Array

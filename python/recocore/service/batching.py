@@ -12,28 +12,30 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from recocore.service.call import Call
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+_A = TypeVar("_A")
+
 # Gives an answer, or what went wrong, for each request. Runs on a thread.
-AnswerAll: TypeAlias = Callable[[Sequence[bytes], Sequence[Call]], "Sequence[bytes | Exception]"]
+AnswerAll: TypeAlias = Callable[[Sequence[bytes], Sequence[Call]], "Sequence[_A | Exception]"]
 
 # With less time than this left, a call waits for no company: a ranking takes about a millisecond.
 _NEAR_DEADLINE_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
+class _Waiting(Generic[_A]):
     request: bytes
     call: Call
-    answer: asyncio.Future[bytes]
+    answer: asyncio.Future[_A]
 
 
-class Batcher:
+class Batcher(Generic[_A]):
     """Collects calls into batches; used on one event loop.
 
     Args:
@@ -47,7 +49,7 @@ class Batcher:
 
     def __init__(
         self,
-        answer_all: AnswerAll,
+        answer_all: AnswerAll[_A],
         threads: Executor,
         *,
         lanes: int,
@@ -61,13 +63,13 @@ class Batcher:
         self._most = most
         self._delay = delay_seconds
         self._observe = observe
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Waiting[_A]] = deque()
         self._flush: asyncio.Handle | None = None
 
-    def submit(self, request: bytes, call: Call) -> asyncio.Future[bytes]:
+    def submit(self, request: bytes, call: Call) -> asyncio.Future[_A]:
         """The answer to come. Cancelling it takes a call that has not left out of its batch."""
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[bytes] = loop.create_future()
+        answer: asyncio.Future[_A] = loop.create_future()
         self._waiting.append(_Waiting(request, call, answer))
         if self._free_lanes:
             self._plan(loop, call)
@@ -86,7 +88,7 @@ class Batcher:
         self._flush = None
         loop = asyncio.get_running_loop()
         while self._waiting and self._free_lanes:
-            batch: list[_Waiting] = []
+            batch: list[_Waiting[_A]] = []
             while self._waiting and len(batch) < self._most:
                 waiting = self._waiting.popleft()
                 if not waiting.answer.done():
@@ -100,15 +102,15 @@ class Batcher:
             except RuntimeError as error:  # the threads have been let go
                 self._arrive(batch, [error] * len(batch))
 
-    def _work(self, loop: asyncio.AbstractEventLoop, batch: Sequence[_Waiting]) -> None:
-        answers: Sequence[bytes | Exception]
+    def _work(self, loop: asyncio.AbstractEventLoop, batch: Sequence[_Waiting[_A]]) -> None:
+        answers: Sequence[_A | Exception]
         try:
             answers = self._answer_all([each.request for each in batch], [each.call for each in batch])
         except Exception as error:
             answers = [error] * len(batch)
         loop.call_soon_threadsafe(self._arrive, batch, answers)
 
-    def _arrive(self, batch: Sequence[_Waiting], answers: Sequence[bytes | Exception]) -> None:
+    def _arrive(self, batch: Sequence[_Waiting[_A]], answers: Sequence[_A | Exception]) -> None:
         self._free_lanes += 1
         # Before the answers: the next batch is on its way while this one is written.
         if self._waiting and self._flush is None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import re
 import secrets
-import threading
 import time
+from typing import TYPE_CHECKING
 
 from recocore.errors import CancelledError
 from recocore.service.limits import MAX_REQUEST_ID_CHARS
 from recocore.service.problems import DeadlineError
+
+if TYPE_CHECKING:
+    from recocore.service.hosting.host import Hosted
 
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_REQUEST_ID_CHARS}}}")
 
@@ -21,19 +24,21 @@ class Call:
     Attributes:
         request_id: names the call in logs, errors and attribution tokens.
         user_id: whom the call is about, once that is decoded; for the log, which turns it into a pseudonym.
+        hosted: what answered, once that is known.
     """
 
-    __slots__ = ("_cancelled", "_deadline", "request_id", "user_id")
+    __slots__ = ("_cancelled", "_deadline", "hosted", "request_id", "user_id")
 
     def __init__(self, request_id: str, seconds_left: float | None = None) -> None:
+        self.hosted: Hosted | None = None
         self.request_id = request_id
         self.user_id: str | None = None
         self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
-        self._cancelled = threading.Event()
+        self._cancelled = False
 
     def cancel(self) -> None:
         """Say that nobody waits any more. Safe from any thread."""
-        self._cancelled.set()
+        self._cancelled = True
 
     @property
     def seconds_left(self) -> float:
@@ -52,7 +57,7 @@ class Call:
             CancelledError: the caller cancelled.
             DeadlineError: the deadline has passed.
         """
-        if self._cancelled.is_set():
+        if self._cancelled:
             raise CancelledError("the caller cancelled")
         if self.expired:
             raise DeadlineError("the deadline passed before the answer was ready; allow more time")

@@ -20,6 +20,11 @@ class ServerConfig:
         port: port to listen on; 0 lets the system choose one.
         threads: threads that rank; 0 means one a CPU that this process may use.
         max_calls: calls that may run or wait for a thread at once; more are turned away with RESOURCE_EXHAUSTED.
+        max_batch: Recommend calls that are ranked together at most, when they arrive together; 1 ranks each alone.
+        batch_delay_ms: how long the first of a batch may wait for others. 0 makes nobody wait: a batch is who arrived while
+            others were ranked. A near deadline ends the wait.
+        cache_mb: memory of each worker for encoded answers, given again to the same request until the models change; 0 keeps
+            none.
         grace_seconds: how long calls in flight may take to finish after SIGTERM or SIGINT; those that take longer end
             with UNAVAILABLE. The last to come in wait up to half a second of it until nobody follows them.
         drain_delay_seconds: how long to keep taking calls after health says NOT_SERVING, for load balancers to notice.
@@ -36,6 +41,9 @@ class ServerConfig:
     port: int = 50051
     threads: int = 0
     max_calls: int = 128
+    max_batch: int = 64
+    batch_delay_ms: float = 0.0
+    cache_mb: float = 16.0
     grace_seconds: float = 10.0
     drain_delay_seconds: float = 0.0
     reflection: bool = True
@@ -48,6 +56,9 @@ class ServerConfig:
         _in_range("port", self.port, 0, 65_535)
         _in_range("threads", self.threads, 0, 1_024)
         _in_range("max_calls", self.max_calls, 1, 1_000_000)
+        _in_range("max_batch", self.max_batch, 1, 1_000)
+        _in_range("batch_delay_ms", self.batch_delay_ms, 0, 1_000)
+        _in_range("cache_mb", self.cache_mb, 0, 65_536)
         _in_range("grace_seconds", self.grace_seconds, 0, 3_600)
         _in_range("drain_delay_seconds", self.drain_delay_seconds, 0, 3_600)
         if self.log_level not in {"debug", "info", "warning", "error"}:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from recocore.service import convert
-from recocore.service.served import served
+from recocore.service.queries import Served
+from recocore.service.served import pick, served
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,11 @@ class Recommending:
     def __init__(self, models: Models) -> None:
         self._models = models
 
+    @property
+    def generation(self) -> int:
+        """Changes whenever an answer may: what was kept before is of no use then."""
+        return self._models.generation
+
     def answer_all(self, requests: Sequence[bytes], calls: Sequence[Call]) -> list[Answer | Exception]:
         """An answer, or what went wrong, for each of some calls."""
         answers: list[Answer | Exception | None] = [None] * len(requests)
@@ -63,7 +69,7 @@ class Recommending:
                 call.checkpoint()
                 query = convert.decode_recommend(request)
                 call.user_id = query.user_id or None
-                hosted = self._models.pick_for(query, query.user_id or None)
+                hosted = pick(self._models, query, query.user_id or None)
             except Exception as error:
                 answers[place] = error
             else:
@@ -97,7 +103,7 @@ class Recommending:
         engine.check(template)
         user_ids = [query.user_id for query in queries]
         if template.is_columnar:
-            about = served(hosted, None)
+            about = Served(hosted.version, "", "", hosted.experiment, hosted.variant)
             shared = [convert.encode_shared(ranking, about) for ranking in engine.rank_columns(user_ids, template)]
             answers = [Answer(data, hosted, user_id or None) for data, user_id in zip(shared, user_ids, strict=True)]
         else:

@@ -64,7 +64,7 @@ class Server:
         # Without reuse a second server on the same port is refused, not given half of the connections.
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
         servicer = RecommendationServicer(models)
-        handler = self._dispatcher.handler(SERVICE_NAME, servicer.methods(), servicer.streams())
+        handler = self._dispatcher.handler(SERVICE_NAME, servicer.methods(), servicer.batches(), servicer.streams())
         self._server.add_generic_rpc_handlers((handler,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = [SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME]

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from recocore.errors import NotFoundError
 from recocore.service import convert
-from recocore.service.attribution import Attribution, encode
-from recocore.service.hosting.choice import ModelChoice
-from recocore.service.hosting.host import ModelNotLoadedError
-from recocore.service.problems import PageExpiredError
 from recocore.service.queries import Served
+from recocore.service.recommending import Recommending
+from recocore.service.served import pick, served
 
 if TYPE_CHECKING:
     from recocore.service.call import Call
     from recocore.service.dispatch import Method
     from recocore.service.hosting.host import Hosted, Models
-    from recocore.service.queries import RecommendQuery, SimilarItemsQuery, Template
+    from recocore.service.queries import Template
     from recocore.service.streams import OpenStream
 
 SERVICE_NAME = "recocore.v1.RecommendationService"
@@ -30,6 +25,7 @@ class RecommendationServicer:
 
     def __init__(self, models: Models) -> None:
         self._models = models
+        self._recommending = Recommending(models)
 
     def methods(self) -> dict[str, Method]:
         """The methods of one request and one response, by the names that the proto gives them."""
@@ -40,24 +36,25 @@ class RecommendationServicer:
             "BatchRecommend": self.batch_recommend,
         }
 
+    def batches(self) -> dict[str, Recommending]:
+        """Those of them that answer requests that arrive together, in one go."""
+        return {"Recommend": self._recommending}
+
     def streams(self) -> dict[str, OpenStream]:
         """The methods that answer a stream of requests one by one, each as what opens a stream."""
         return {"StreamRecommend": lambda: RecommendStream(self)}
 
     def recommend(self, request: bytes, call: Call) -> bytes:
         """The best items for a user."""
-        query = convert.decode_recommend(request)
-        call.user_id = query.user_id or None
-        hosted = self._pick(query, query.user_id or None)
-        answer = hosted.engine.recommend(query)
-        response = convert.encode_recommend(answer, served(hosted, call), query.template.form)
-        self._models.shadow(hosted, query, answer)
-        return response
+        (answer,) = self._recommending.answer_all([request], [call])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer.to(call)
 
     def similar_items(self, request: bytes, call: Call) -> bytes:
         """The items most like one or several others."""
         query = convert.decode_similar_items(request)
-        hosted = self._pick(query, None)
+        hosted = pick(self._models, query, None)
         return convert.encode_similar_items(
             hosted.engine.similar_items(query), served(hosted, call), query.template.form
         )
@@ -90,21 +87,6 @@ class RecommendationServicer:
         response = convert.encode_stream(rows, served(hosted, call), query.template.form)
         return response, opened or Opened(query.template, hosted)
 
-    def _pick(self, query: RecommendQuery | SimilarItemsQuery, user_id: str | None) -> Hosted:
-        """What answers a query: for a further page the version that ranked those before."""
-        page = query.page
-        if page is None:
-            return self._models.pick(query.model, user_id)
-        with suppress(NotFoundError, ModelNotLoadedError):
-            # Mostly nothing has moved meanwhile; then the page is of the same variant of an experiment, too.
-            picked = self._models.pick(query.model, user_id)
-            if picked.version == page.version:
-                return picked
-        try:
-            return self._models.pick(ModelChoice(version=page.version), user_id)
-        except ModelNotLoadedError:
-            raise PageExpiredError(page.version) from None
-
 
 @dataclass(frozen=True, slots=True)
 class Opened:
@@ -130,9 +112,3 @@ class RecommendStream:
         """Answer one message; those of a stream come one after the other."""
         response, self._opened = self._servicer.stream_recommend(request, call, self._opened)
         return response
-
-
-def served(hosted: Hosted, call: Call) -> Served:
-    """What an answer to a call says of itself."""
-    attribution = Attribution(hosted.version, call.request_id, datetime.now(UTC), hosted.experiment, hosted.variant)
-    return Served(hosted.version, call.request_id, encode(attribution), hosted.experiment, hosted.variant)

@@ -116,6 +116,7 @@ def _answer(ranking: Ranking, served: Served, form: Form) -> dict[str, Any]:
 
 
 def experiment_of(served: Served) -> shared.Experiment | None:
+    """The experiment that an answer is of."""
     return shared.Experiment(id=served.experiment, variant=served.variant) if served.experiment else None
 
 

@@ -42,6 +42,11 @@ class Hosted:
 class Models(Protocol):
     """Picks what a call is answered from. Safe from any thread."""
 
+    @property
+    def generation(self) -> int:
+        """Grows whenever `pick` may give something else than before."""
+        ...
+
     def pick(self, choice: ModelChoice, user_id: str | None) -> Hosted:
         """What answers this choice for this user; None where a call is about no user. O(1), without a lock.
 
@@ -51,7 +56,7 @@ class Models(Protocol):
         """
         ...
 
-    def shadow(self, hosted: Hosted, query: Any, answer: Any) -> None:
+    def shadow(self, hosted: Hosted, query: Any) -> None:
         """Let another model rank the same query later, to compare; never waits and never fails."""
         ...
 
@@ -66,6 +71,11 @@ class SingleModel:
 
     def __init__(self, index: RankingIndex, alias: str = "") -> None:
         self._hosted = Hosted(Engine(index), index.version, alias)
+
+    @property
+    def generation(self) -> int:
+        """Always the same."""
+        return 0
 
     def warm_up(self) -> None:
         """Look up an id, so that no caller waits for what the first look-up loads."""
@@ -82,7 +92,7 @@ class SingleModel:
             raise unknown_variant(choice.variant, ())
         return hosted
 
-    def shadow(self, hosted: Hosted, query: Any, answer: Any) -> None:
+    def shadow(self, hosted: Hosted, query: Any) -> None:
         """Nothing ranks along."""
 
 

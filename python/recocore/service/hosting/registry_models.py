@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 class _Routes:
     """Everything that `pick` looks at; replaced whole, so that a call sees all of a change or nothing of it."""
 
+    generation: int = 0
     aliases: Mapping[str, Hosted] = field(default_factory=dict)
     versions: Mapping[str, Hosted] = field(default_factory=dict)
     variants: Mapping[str, Hosted] = field(default_factory=dict)
@@ -48,6 +49,11 @@ class RegistryModels:
         """The versions that are held, routed or not."""
         return tuple(self._engines)
 
+    @property
+    def generation(self) -> int:
+        """How often routes were changed."""
+        return self._routes.generation
+
     def hold(self, version: str, engine: Engine) -> None:
         """Keep a version that is warm, for `route` to lead to."""
         self._engines[version] = engine
@@ -67,6 +73,7 @@ class RegistryModels:
         self._engines = {version: engine for version, engine in self._engines.items() if version in needed}
         by_alias = {name: Hosted(self._engines[version], version, name) for name, version in aliases.items()}
         self._routes = _Routes(
+            generation=self._routes.generation + 1,
             aliases=by_alias,
             versions={version: Hosted(engine, version) for version, engine in self._engines.items()},
             variants={
@@ -102,10 +109,10 @@ class RegistryModels:
             raise unknown_alias(alias, sorted(routes.aliases))
         return hosted
 
-    def shadow(self, hosted: Hosted, query: Any, answer: Any) -> None:
+    def shadow(self, hosted: Hosted, query: Any) -> None:
         """Hand a share of the calls to the shadow, if there is one and its alias has another model."""
         if self._shadow is None:
             return
         other = self._routes.aliases.get(self._shadow.alias)
         if other is not None and other.version != hosted.version:
-            self._shadow.offer(hosted, other, query, answer)
+            self._shadow.offer(hosted, other, query)

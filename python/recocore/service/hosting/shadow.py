@@ -17,7 +17,6 @@ from recocore.service.queries import RecommendQuery
 if TYPE_CHECKING:
     from recocore.service.hosting.config import ShadowConfig
     from recocore.service.hosting.host import Hosted
-    from recocore.service.queries import Ranking
 
 # What has waited longer found the machine busy: the shadow gives way first.
 _STALE_SECONDS = 0.5
@@ -105,7 +104,6 @@ class _Job:
     served: Hosted
     shadow: Hosted
     query: RecommendQuery
-    answer: Ranking
     offered: float
 
 
@@ -127,12 +125,12 @@ class Shadow:
         self._thread = threading.Thread(target=self._work, name="recocore-shadow", daemon=True)
         self._thread.start()
 
-    def offer(self, served: Hosted, shadow: Hosted, query: Any, answer: Any) -> None:
+    def offer(self, served: Hosted, shadow: Hosted, query: Any) -> None:
         """Maybe have a call ranked again; returns at once, whatever happens."""
         if not isinstance(query, RecommendQuery) or self._random.random() >= self._share:
             return
         try:
-            self._jobs.put_nowait(_Job(served, shadow, query, answer, time.monotonic()))
+            self._jobs.put_nowait(_Job(served, shadow, query, time.monotonic()))
         except queue.Full:
             self._full += 1  # told by the thread; a lost count under a race is no matter
 
@@ -166,11 +164,11 @@ class Shadow:
 
 def _compare(job: _Job) -> Comparison:
     started = time.perf_counter()
-    job.served.engine.recommend(job.query)
+    answer = job.served.engine.recommend(job.query).ranked
     between = time.perf_counter()
     ranked = job.shadow.engine.recommend(job.query).ranked
     ended = time.perf_counter()
-    served = {item.item_id: item.score for item in job.answer.ranked.items}
+    served = {item.item_id: item.score for item in answer.items}
     both = [item.score - served[item.item_id] for item in ranked.items if item.item_id in served]
     overlap = len(both) / len(served) if served else float(not ranked.items)
     difference = sum(both) / len(both) if both else 0.0

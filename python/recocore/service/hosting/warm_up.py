@@ -53,10 +53,12 @@ class _One:
     def __init__(self, hosted: Hosted) -> None:
         self._hosted = hosted
 
+    generation = 0
+
     def pick(self, choice: ModelChoice, user_id: str | None) -> Hosted:
         return self._hosted
 
-    def shadow(self, hosted: Hosted, query: Any, answer: Any) -> None:
+    def shadow(self, hosted: Hosted, query: Any) -> None:
         pass
 
 

@@ -1,0 +1,47 @@
+"""What answers say of themselves, and which model gives them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from recocore.errors import NotFoundError
+from recocore.service.attribution import Attribution, encode
+from recocore.service.hosting.choice import ModelChoice
+from recocore.service.hosting.host import ModelNotLoadedError
+from recocore.service.problems import PageExpiredError
+from recocore.service.queries import Served
+
+if TYPE_CHECKING:
+    from recocore.service.call import Call
+    from recocore.service.hosting.host import Hosted, Models
+    from recocore.service.queries import RecommendQuery, SimilarItemsQuery
+
+
+def pick(models: Models, query: RecommendQuery | SimilarItemsQuery, user_id: str | None) -> Hosted:
+    """What answers a query: for a further page the version that ranked those before.
+
+    Raises:
+        NotFoundError: there is no such alias or variant.
+        ModelNotLoadedError: the version is not loaded.
+        PageExpiredError: that of the page is not.
+    """
+    page = query.page
+    if page is None:
+        return models.pick(query.model, user_id)
+    with suppress(NotFoundError, ModelNotLoadedError):
+        # Mostly nothing has moved meanwhile; then the page is of the same variant of an experiment, too.
+        picked = models.pick(query.model, user_id)
+        if picked.version == page.version:
+            return picked
+    try:
+        return models.pick(ModelChoice(version=page.version), user_id)
+    except ModelNotLoadedError:
+        raise PageExpiredError(page.version) from None
+
+
+def served(hosted: Hosted, call: Call) -> Served:
+    """What an answer to a call says of itself."""
+    attribution = Attribution(hosted.version, call.request_id, datetime.now(UTC), hosted.experiment, hosted.variant)
+    return Served(hosted.version, call.request_id, encode(attribution), hosted.experiment, hosted.variant)

@@ -1,0 +1,91 @@
+"""Calls that are ranked together or answered from the cache get what each would get alone."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import grpc
+import numpy as np
+import pytest
+from recocore.v1 import recommendation_service_pb2 as v1
+from recocore.v1 import recommendation_service_pb2_grpc as stubs
+from tests.service.server_process import ServerProcess
+
+from recocore.index import SOURCES, RankedColumns, RankedItem, RankedList
+from recocore.service import convert
+from recocore.service.attribution import decode
+from recocore.service.queries import PLAIN, ColumnRanking, Ranking, Served
+
+
+def test_a_failing_call_takes_nobody_along() -> None:
+    with ServerProcess.stub(threads=1, max_batch=64) as server, grpc.insecure_channel(server.address) as channel:
+        stub = stubs.RecommendationServiceStub(channel)
+        users = ["even", "boom", "odd", "corrupt", "nobody", "even", "unsupported", ""]
+        # The first takes the only thread; the others gather meanwhile and leave together.
+        first = stub.Recommend.future(v1.RecommendRequest(user_id="slow-1000"), timeout=20)
+        time.sleep(0.3)
+        calls = [stub.Recommend.future(v1.RecommendRequest(user_id=user, page_size=3), timeout=20) for user in users]
+        assert len(first.result().items) == 10
+        codes = [call.code().name for call in calls]
+        assert codes == ["OK", "INTERNAL", "OK", "DATA_LOSS", "OK", "OK", "UNIMPLEMENTED", "INVALID_ARGUMENT"]
+        items = [[item.item_id for item in call.result().items] for call in calls if call.code().name == "OK"]
+        assert items == [["i04", "i06", "i08"], ["i03", "i05", "i07"], ["i00", "i01", "i02"], ["i04", "i06", "i08"]]
+        assert list(calls[4].result().missing_ids) == ["nobody"]
+
+
+def test_an_answer_from_the_cache_is_the_same_and_the_calls_own() -> None:
+    with ServerProcess.stub(cache_mb=1) as server, grpc.insecure_channel(server.address) as channel:
+        stub = stubs.RecommendationServiceStub(channel)
+        started = time.monotonic()
+        # Only the first of these is slow.
+        answers = [
+            stub.Recommend(
+                v1.RecommendRequest(user_id="slow-1000"), timeout=20, metadata=(("x-request-id", f"call-{number}"),)
+            )
+            for number in range(20)
+        ]
+        assert time.monotonic() - started < 10
+        tokens = []
+        for number, answer in enumerate(answers):
+            assert answer.request_id == f"call-{number}"
+            tokens.append(decode(answer.attribution_token))
+            assert (tokens[-1].request_id, tokens[-1].served_model) == (f"call-{number}", "stub-1")
+            answer.request_id = answer.attribution_token = ""
+            assert answer == answers[0]
+        assert sorted(token.issued_at for token in tokens) == [token.issued_at for token in tokens]
+        other = stub.Recommend(v1.RecommendRequest(user_id="slow-50", page_size=2), timeout=20)
+        assert [item.item_id for item in other.items] == ["i00", "i02"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_columns_are_encoded_as_messages_are(seed: int) -> None:
+    rng = random.Random(seed)
+    # At and around the lengths where a length takes one byte more.
+    lengths = [1, 5, 117, 118, 119, 120, 127, 128, 130, 200, 256]
+    count = rng.randrange(30)
+    ids = [rng.choice(["x", "é", "\U0001f375"]) * (rng.choice(lengths) // 4 + 1) + str(n) for n in range(count)]
+    ids += ["y" * length for length in lengths]
+    scores = np.array([rng.choice([0.0, -1.5, 1e30, rng.random()]) for _ in ids], np.float32)
+    sources = np.array([rng.randrange(len(SOURCES)) for _ in ids], np.uint8)
+    columns = RankedColumns(list(ids), scores, sources, rng.choice(["none", "popular", "similar"]))
+    served = Served("als-1", "r1", "token", *rng.choice([("", ""), ("test", "b")]))
+    missing, page = tuple(rng.sample(ids, 3)), rng.choice(["", "next"])
+    parts = convert.encode_shared(ColumnRanking(columns, missing, page), served) + convert.encode_own(served)
+    items = [
+        RankedItem(id_, score, SOURCES[source])
+        for id_, score, source in zip(ids, scores.tolist(), sources.tolist(), strict=True)
+    ]
+    ranked = RankedList(tuple(items), columns.fallback_used, missing)
+    whole = convert.encode_recommend(Ranking(ranked, (), page), served, PLAIN)
+    found, wanted = v1.RecommendResponse.FromString(parts), v1.RecommendResponse.FromString(whole)
+    assert found == wanted
+    assert found.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True)
+
+
+def test_integers_are_written_as_text() -> None:
+    columns = RankedColumns([-7, 12_345], np.array([1, 2], np.float32), np.zeros(2, np.uint8))
+    data = convert.encode_shared(ColumnRanking(columns, (3,), ""), Served("m", ""))
+    found = v1.RecommendResponse.FromString(data)
+    assert [item.item_id for item in found.items] == ["-7", "12345"]
+    assert list(found.missing_ids) == ["3"]
