@@ -2,62 +2,134 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from recocore.cli.terminal import console, print_json, table
 from recocore.service import ServerConfig
 from recocore.service import serve as run_service
+from recocore.service.checking import check_service
+from recocore.service.config import MOST_WORKERS
+from recocore.service.observe.observing import Observing
 from recocore.service.server import announce_json
+from recocore.service.settings import Settings
 
-# More processes than any machine's cores help nobody, and starting them all can take a machine down.
-_MOST_WORKERS = 256
+if TYPE_CHECKING:
+    from recocore.service.checking import Check
+
+_DEFAULTS = ServerConfig()
 
 
 @click.command("serve")
 @click.argument("index", metavar="INDEX")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=int, default=50051, show_default=True, help="Port to listen on; 0 for any that is free.")
+@click.option("--config", "config_path", metavar="FILE", envvar="RECOCORE_CONFIG", help="Settings, a TOML file.")
+@click.option("--check", is_flag=True, help="Say whether it would start, and with which settings; serve nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --check: print the result as JSON.")
+@click.option("--host", help=f"Address to listen on.  [default: {_DEFAULTS.host}]")
+@click.option("--port", type=int, help=f"Port to listen on; 0 for any that is free.  [default: {_DEFAULTS.port}]")
 @click.option(
     "--workers",
-    type=click.IntRange(1, _MOST_WORKERS),
-    default=1,
-    show_default=True,
-    help="Processes that share the port and the index.",
+    type=click.IntRange(1, MOST_WORKERS),
+    help=f"Processes that share the port and the index.  [default: {_DEFAULTS.workers}]",
 )
-@click.option("--threads", type=int, default=0, show_default=True, help="Threads that rank; 0 for one a core.")
-@click.option("--max-calls", type=int, default=128, show_default=True, help="Calls at once; more are turned away.")
+@click.option("--threads", type=int, help="Threads that rank in each worker.  [default: one a core, shared]")
+@click.option("--max-calls", type=int, help=f"Calls at once; more are turned away.  [default: {_DEFAULTS.max_calls}]")
 @click.option("--no-reflection", is_flag=True, help="Do not tell tools such as grpcurl which methods there are.")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"]),
-    default="info",
-    show_default=True,
-    help="Least severe lines of the log, which goes to standard error.",
+    help=f"Least severe lines of the log, which goes to standard error.  [default: {_DEFAULTS.log_level}]",
+)
+@click.option(
+    "--metrics-port", type=int, help="Port for metrics and the page; 0 for any that is free.  [default: none]"
 )
 def command(
-    index: str, host: str, port: int, workers: int, threads: int, max_calls: int, no_reflection: bool, log_level: str
+    index: str,
+    config_path: str | None,
+    check: bool,
+    as_json: bool,
+    no_reflection: bool,
+    metrics_port: int | None,
+    **server: Any,
 ) -> None:
     """Serve INDEX, a folder that `recocore fit` made, until Ctrl-C or SIGTERM; calls in flight are finished.
+
+    Settings come from FILE, then from the environment (RECOCORE_<SECTION>_<KEY>, such as RECOCORE_SERVER_PORT), then from the
+    options here; the later wins. deploy/recocore.toml names them all.
 
     Standard output gets the address that is listened on: a line of JSON, or of text on a terminal.
 
     \b
     Examples:
       recocore serve index/
-      recocore serve index/ --port 50051 --workers 4
+      recocore serve index/ --port 50051 --workers 4 --metrics-port 9464
+      recocore serve index/ --config recocore.toml --check
 
     \b
     Ask it:
       grpcurl -plaintext -d '{"user_id": "ann"}' localhost:50051 recocore.v1.RecommendationService/Recommend
       python -c 'from recocore.client import Client; print(Client("localhost:50051").recommend("ann"))'
     """
-    config = ServerConfig(
-        host=host, port=port, threads=threads, max_calls=max_calls, reflection=not no_reflection, log_level=log_level
+    if as_json and not check:
+        raise click.UsageError("--json goes with --check")
+    options = {
+        "server": {**server, "reflection": False if no_reflection else None},
+        "metrics": {"port": metrics_port, "enabled": None if metrics_port is None else True},
+    }
+    settings = Settings.load(config_path, os.environ, options)
+    if check:
+        _report(settings, check_service(settings, index), as_json=as_json)
+        return
+    run_service(
+        index,
+        settings.server.host,
+        settings.server.port,
+        settings.server.workers,
+        config=settings.server,
+        observing=Observing(settings.metrics, settings.logs, settings.tracing),
+        announce=_announce_text if sys.stdout.isatty() else announce_json,
     )
-    announce = _announce_text if sys.stdout.isatty() else announce_json
-    run_service(index, host, port, workers, config=config, announce=announce)
 
 
 def _announce_text(address: str) -> None:
     click.echo(f"serving on {address}; Ctrl-C stops")
+
+
+def _report(settings: Settings, checks: list[Check], *, as_json: bool) -> None:
+    ok = all(check.ok for check in checks)
+    if as_json:
+        print_json(
+            {
+                "ok": ok,
+                "checks": [asdict(check) for check in checks],
+                "settings": settings.shown(),
+                "sources": settings.sources,
+            }
+        )
+    else:
+        effective = table("setting", "value", "from", text=3)
+        for section, values in settings.shown().items():
+            for key, value in values.items():
+                name = f"{section}.{key}"
+                effective.add_row(name, _toml(value), settings.sources.get(name, "default"))
+        found = table("check", "", "found", text=3)
+        for check in checks:
+            found.add_row(check.name, "ok" if check.ok else "wrong", check.said)
+        console().print(effective, found)
+    if not ok:
+        raise click.ClickException("the service would not start; see the checks that say wrong")
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case list():
+            return ", ".join(map(str, value))
+    return str(value)

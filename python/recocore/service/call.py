@@ -6,10 +6,14 @@ import re
 import secrets
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from recocore.errors import CancelledError
 from recocore.service.limits import MAX_REQUEST_ID_CHARS
 from recocore.service.problems import DeadlineError
+
+if TYPE_CHECKING:
+    from recocore.service.observe.observer import ServedBy
 
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_REQUEST_ID_CHARS}}}")
 
@@ -20,11 +24,15 @@ class Call:
     Attributes:
         request_id: names the call in logs, errors and attribution tokens.
         user_id: whom the call is about, once that is decoded; for the log, which turns it into a pseudonym.
+        traceparent: the caller's span as W3C Trace Context writes it, unchecked; None where there is none.
+        hosted: what answered, once that is known.
     """
 
-    __slots__ = ("_cancelled", "_deadline", "request_id", "user_id")
+    __slots__ = ("_cancelled", "_deadline", "hosted", "request_id", "traceparent", "user_id")
 
-    def __init__(self, request_id: str, seconds_left: float | None = None) -> None:
+    def __init__(self, request_id: str, seconds_left: float | None = None, traceparent: str | None = None) -> None:
+        self.traceparent = traceparent
+        self.hosted: ServedBy | None = None
         self.request_id = request_id
         self.user_id: str | None = None
         self._deadline = None if seconds_left is None else time.monotonic() + seconds_left

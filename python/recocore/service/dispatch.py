@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -26,18 +26,21 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
     from recocore.service.config import ServerConfig
+    from recocore.service.observe.observer import CallObserver
     from recocore.service.problems import Problem
 
 Method = Callable[[bytes, Call], bytes]
 
 _REQUEST_ID_KEY = "x-request-id"
+_TRACE_KEY = "traceparent"
 _DETAILS_KEY = "grpc-status-details-bin"
 
 
 class Dispatcher:
     """Runs the methods of a server's calls, at most `max_calls` at once, on `threads` threads."""
 
-    def __init__(self, config: ServerConfig) -> None:
+    def __init__(self, config: ServerConfig, observer: CallObserver) -> None:
+        self._observer = observer
         self._max_calls = config.max_calls
         self._slots = threading.BoundedSemaphore(config.max_calls)
         self._threads = ThreadPoolExecutor(config.thread_count, thread_name_prefix="recocore-rank")
@@ -73,8 +76,11 @@ class Dispatcher:
 
     def _behaviour(self, name: str, method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def behave(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            call = Call(request_id(_given_request_id(context)), context.time_remaining())
+            given = _given(context)
+            call = Call(request_id(given.get(_REQUEST_ID_KEY)), context.time_remaining(), given.get(_TRACE_KEY))
             started = time.perf_counter()
+            status = "OK"
+            self._observer.started()
             try:
                 response = await self._run(method, request, call)
             except asyncio.CancelledError:
@@ -84,12 +90,17 @@ class Dispatcher:
                 raise
             except Exception as error:
                 problem = problem_of(error)
+                status = problem.status
+                if problem.retry_after is not None:
+                    self._observer.shed(problem.reason)
                 about = {"status": problem.status, "reason": problem.reason}
                 if problem.is_server_fault:
                     self._log(logging.ERROR, name, call, started, **about, error=places(error))
                 else:
                     self._log(logging.INFO, name, call, started, **about)
                 await _abort(context, problem, call)
+            finally:
+                self._observer.finished(name, status, time.perf_counter() - started, call.hosted, call)
             self._log(logging.DEBUG, name, call, started, status="OK")
             return response
 
@@ -97,6 +108,7 @@ class Dispatcher:
 
     async def _run(self, method: Method, request: bytes, call: Call) -> bytes:
         def work() -> bytes:
+            self._observer.queued(-1)
             call.checkpoint()
             return method(request, call)
 
@@ -105,13 +117,15 @@ class Dispatcher:
             raise StoppingError
         if not self._slots.acquire(blocking=False):
             raise TooManyCallsError(f"the server admits {self._max_calls} calls at once; retry later")
+        self._observer.queued(+1)
         try:
             future = self._threads.submit(work)
         except BaseException:
             self._slots.release()
+            self._observer.queued(-1)
             raise
         # A cancelled call gives its slot back only when its thread is done: the thread is what the slot stands for.
-        future.add_done_callback(lambda _: self._slots.release())
+        future.add_done_callback(self._leave)
         answer = asyncio.wrap_future(future)
         self._answers.add(answer)
         try:
@@ -123,6 +137,12 @@ class Dispatcher:
             raise StoppingError from None
         finally:
             self._answers.discard(answer)
+
+    def _leave(self, future: Future[bytes]) -> None:
+        self._slots.release()
+        if future.cancelled():
+            # It never got a thread.
+            self._observer.queued(-1)
 
     def _log(self, level: int, method: str, call: Call, started: float, **fields: Any) -> None:
         if LOGGER.isEnabledFor(level):
@@ -137,11 +157,13 @@ class Dispatcher:
             )
 
 
-def _given_request_id(context: grpc.aio.ServicerContext[bytes, bytes]) -> str | None:
+def _given(context: grpc.aio.ServicerContext[bytes, bytes]) -> dict[str, str]:
+    """What a caller says beside its request, by key; the first of each."""
+    given: dict[str, str] = {}
     for key, value in context.invocation_metadata() or ():
-        if key == _REQUEST_ID_KEY and isinstance(value, str):
-            return value
-    return None
+        if isinstance(value, str):
+            given.setdefault(key, value)
+    return given
 
 
 async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], problem: Problem, call: Call) -> None:

@@ -20,6 +20,7 @@ from recocore.service.dispatch import Dispatcher
 from recocore.service.engine import Engine
 from recocore.service.limits import MAX_MESSAGE_BYTES
 from recocore.service.logs import log
+from recocore.service.observe.observer import CallObserver
 from recocore.service.ports import reserve
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
 from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401  (reflection serves what is imported)
@@ -44,11 +45,13 @@ _OPTIONS = (
 class Server:
     """A gRPC server over one index; made, started and drained on one event loop."""
 
-    def __init__(self, index: RankingIndex, config: ServerConfig, *, reuse_port: bool = False) -> None:
+    def __init__(
+        self, index: RankingIndex, config: ServerConfig, observer: CallObserver, *, reuse_port: bool = False
+    ) -> None:
         self._config = config
         self._reuse_port = reuse_port
         self._engine = Engine(index)
-        self._dispatcher = Dispatcher(config)
+        self._dispatcher = Dispatcher(config, observer)
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
@@ -66,7 +69,7 @@ class Server:
             InvalidArgumentError: the address cannot be bound.
         """
         if not self._reuse_port:
-            reserve(self._config).close()
+            reserve(self._config.host, self._config.port).close()
         try:
             port = self._server.add_insecure_port(self._config.target)
         except RuntimeError as error:
@@ -133,6 +136,7 @@ async def run(
     config: ServerConfig,
     announce: Callable[[str], object],
     *,
+    observer: CallObserver | None = None,
     reuse_port: bool = False,
     stop_when_readable: int | None = None,
 ) -> None:
@@ -142,6 +146,7 @@ async def run(
         index: what answers.
         config: settings of this process.
         announce: called once with the bound address.
+        observer: is told of calls; by default nobody is.
         reuse_port: let other processes listen on the same port.
         stop_when_readable: a file descriptor that ends the service too.
 
@@ -149,7 +154,8 @@ async def run(
         InvalidArgumentError: the address cannot be bound.
     """
     async with _stop_event(stop_when_readable) as stop:
-        server = Server(index, config, reuse_port=reuse_port)
+        observer = observer or CallObserver()
+        server = Server(index, config, observer, reuse_port=reuse_port)
         bound = await server.start()
         if not config.host.startswith(_LOOPBACK):
             log(logging.WARNING, "listening beyond this machine without encryption", address=bound)
@@ -158,6 +164,7 @@ async def run(
         await stop.wait()
         log(logging.INFO, "draining", address=bound)
         await server.drain()
+        observer.close()
         log(logging.INFO, "stopped", address=bound)
 
 

@@ -1,0 +1,121 @@
+"""The supervisor's side of the metrics port: a folder for what is counted, and the process that shows it."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import shutil
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+from urllib.parse import urlsplit
+
+from recocore.errors import InternalError, InvalidArgumentError
+from recocore.service.logs import log
+from recocore.service.observe.page_process import run_page
+from recocore.service.observe.readings import board_path, status_path
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+    from recocore.service.observe.config import MetricsConfig
+    from recocore.service.observe.status import ServiceStatus
+
+_START_SECONDS = 30.0
+# A page process that dies at once is not started in a loop.
+_RESTART_SECONDS = 5.0
+
+
+class MetricsPort:
+    """Starts, feeds and ends the process of the metrics port; used by one thread of the supervisor.
+
+    The status is handed over as a file, not through a pipe: a page that hangs cannot hold up the supervisor.
+    """
+
+    def __init__(self, config: MetricsConfig, log_level: str = "info") -> None:
+        self._config = config
+        self._log_level = log_level
+        self._folder = Path(tempfile.mkdtemp(prefix="recocore-metrics-"))
+        self._status: ServiceStatus | None = None
+        self._process: SpawnProcess | None = None
+        self._pipe: Connection | None = None
+        self._started = 0.0
+
+    def board(self, worker: int) -> str:
+        """Where the worker of a number counts; its successor goes on in the same place."""
+        return str(board_path(self._folder, worker))
+
+    def start(self, status: ServiceStatus) -> None:
+        """Start the process; `url` waits for it."""
+        self.show(status)
+        self._spawn()
+
+    def url(self) -> str:
+        """Where the started process listens, as soon as it does.
+
+        Raises:
+            InvalidArgumentError: the address cannot be bound.
+            InternalError: the process did not start.
+        """
+        assert self._process is not None
+        assert self._pipe is not None
+        try:
+            bound, said = self._pipe.recv() if self._pipe.poll(_START_SECONDS) else (None, "")
+        except EOFError:
+            bound, said = None, ""
+        if bound is None:
+            raise InternalError("the process of the metrics port did not start; its error stands above")
+        if not bound:
+            raise InvalidArgumentError(said, field="metrics.port")
+        # Started again it listens where it did before.
+        self._config = replace(self._config, port=urlsplit(said).port or 0)
+        log(logging.INFO, "metrics", url=said)
+        return str(said)
+
+    def show(self, status: ServiceStatus) -> None:
+        """Tell the page what changed, and start it again if it died. Cheap enough to call several times a second."""
+        if status != self._status:
+            path = status_path(self._folder)
+            new = path.with_suffix(".new")
+            new.write_text(status.to_json(), encoding="utf-8")
+            new.replace(path)
+            self._status = status
+        dead = self._process is not None and not self._process.is_alive()
+        if dead and time.monotonic() - self._started > _RESTART_SECONDS:
+            log(logging.WARNING, "the process of the metrics port died; it is started again")
+            self._close()
+            self._spawn()
+
+    def stop(self) -> None:
+        """End the process and remove the folder."""
+        self._close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _spawn(self) -> None:
+        # Never fork: a process that has used threads cannot.
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=run_page, args=(str(self._folder), self._config, self._log_level, theirs), name="recocore-metrics"
+        )
+        self._process.start()
+        theirs.close()
+        self._started = time.monotonic()
+
+    def _close(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join()
+            self._process = None
+        if self._pipe is not None:
+            self._pipe.close()
+            self._pipe = None
