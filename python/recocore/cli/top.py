@@ -13,6 +13,7 @@ from urllib.request import ProxyHandler, build_opener
 import click
 from rich.console import Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.text import Text
 
 from recocore.cli.terminal import console, print_json, table
@@ -26,6 +27,7 @@ _TIMEOUT_SECONDS = 5.0
 _NONE = "–"  # noqa: RUF001  (a dash, not a minus sign)
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_POINTS = 40
+_STATE_STYLES = {"serving": "green", "dead": "red"}
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
 
 
@@ -118,11 +120,11 @@ def _head(report: dict[str, Any]) -> list[RenderableType]:
         f"   cache hits {cache}   {totals['restarts']:,} restarts   {totals['swaps']:,.0f} swaps",
     )
     curves = report["curves"]
-    lines: list[RenderableType] = [Text(), title, Text(), rate, load]
+    lines = [Text(), title, Text(), rate, load, Text()]
     for name, label in (("calls_per_second", "calls/s"), ("p99_seconds", "p99")):
         points = [point[name] or 0.0 for point in curves]
-        lines.append(Text.assemble((f"{label:>8} ", "dim"), (_curve(points), "cyan")))
-    return [*lines, Text()]
+        lines.append(Text.assemble((f"{label:<8} ", "dim"), (_curve(points), "cyan")))
+    return [*(Padding(line, (0, 0, 0, 1)) for line in lines), Text()]
 
 
 def _methods(report: dict[str, Any]) -> RenderableType:
@@ -155,7 +157,7 @@ def _workers(report: dict[str, Any]) -> RenderableType:
         usage = each["usage"]
         shown.add_row(
             str(each["number"]),
-            each["state"],
+            Text(each["state"], style=_STATE_STYLES.get(each["state"], "yellow")),
             str(each["pid"]),
             _ago(report["time"] - each["started"]),
             _NONE if usage is None else _bytes(usage["resident_bytes"]),
