@@ -114,14 +114,19 @@ def _value(given: Given, hint: Any, where: str) -> Any:
     value = given.value
     if given.is_text and not _takes_text(hint):
         try:
-            value = tomllib.loads(f"value = {value}")["value"]
+            tables = tomllib.loads(f"value = {value}")
         except tomllib.TOMLDecodeError:
-            raise _refuse(given, where, hint, value) from None
+            tables = {}
+        # More lines than one would be more keys.
+        if len(tables) != 1:
+            raise _refuse(given, where, hint, value)
+        value = tables["value"]
     return _convert(value, hint, where, given)
 
 
 def _takes_text(hint: Any) -> bool:
-    return hint is str or get_origin(hint) is Literal or str in get_args(hint)
+    origin = get_origin(hint)
+    return hint is str or origin is Literal or (origin in {Union, types.UnionType} and str in get_args(hint))
 
 
 def _convert(value: Any, hint: Any, where: str, given: Given) -> Any:
@@ -131,7 +136,10 @@ def _convert(value: Any, hint: Any, where: str, given: Given) -> Any:
         return _convert(value, inner, where, given)
     if origin is Literal and isinstance(value, str) and value not in arguments:
         raise refuse_name(where, given.source, f"choice as {value!r}", value, map(str, arguments))
-    if hint is float and _is_number(value) and math.isfinite(value):
+    if hint is float and _is_number(value):
+        # Every bound of a setting would let nan pass.
+        if not math.isfinite(value):
+            raise _refuse(given, where, hint, value)
         return float(value)
     if origin is tuple and isinstance(value, list):
         return tuple(_convert(inner, arguments[0], f"{where}[{place}]", given) for place, inner in enumerate(value))

@@ -10,7 +10,9 @@ import signal
 import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import pytest
@@ -19,13 +21,12 @@ from tests.service.watched import WatchedProcess, until
 
 from recocore.client import Client, ServiceError
 
-if TYPE_CHECKING:
-    from pathlib import Path
 
-
-def folders() -> set[str]:
-    """The folders that metrics ports keep their files in."""
-    return {entry.name for entry in os.scandir(os.environ.get("TMPDIR", "/tmp")) if "recocore-metrics-" in entry.name}
+def folder_of(server: WatchedProcess) -> Path:
+    """Where a server's workers count."""
+    maps = Path(f"/proc/{server.report()['workers'][0]['pid']}/maps").read_text(encoding="utf-8")
+    [board] = {line.split()[-1] for line in maps.splitlines() if line.endswith(".board")}
+    return Path(board).parent
 
 
 def values(text: str, name: str) -> dict[tuple[str, ...], float]:
@@ -55,12 +56,32 @@ def test_calls_of_all_workers_are_counted(watched: WatchedProcess) -> None:
     assert values(text, "recocore_calls_in_flight") == {(): 0.0}
 
 
-def test_cancelled_calls_leave_nothing_behind(watched: WatchedProcess) -> None:
-    with Client(watched.address, timeout=20, retries=0) as client:
-        for _ in range(20):
-            with pytest.raises(ServiceError, match=r"DEADLINE_EXCEEDED|UNAVAILABLE"):
-                client.recommend("user-00", timeout=1e-5)
-    watched.until(lambda report: report["live"]["in_flight"] == report["live"]["queued"] == 0)
+def test_calls_turned_away_and_given_up_are_counted_and_leave_nothing(saved: Path) -> None:
+    users = [f"user-{number % 30:02}" for number in range(1000)]
+    outcomes: Counter[str] = Counter()
+
+    def call(number: int) -> str:
+        try:
+            # Half of the callers give up before they have had a thread.
+            client.batch_recommend(users, 20, timeout=20 if number % 2 else 0.02)
+        except ServiceError as error:
+            return error.status
+        return "OK"
+
+    with WatchedProcess.watch(saved, server="threads=1, max_calls=6") as server:
+        with Client(server.address, timeout=20, retries=0) as client, ThreadPoolExecutor(16) as pool:
+            client.wait_until_ready()
+            outcomes.update(pool.map(call, range(64)))
+        report = server.until(lambda report: report["live"]["in_flight"] == report["live"]["queued"] == 0)
+        metrics = server.ask("/metrics").body
+    counted = {key[1]: value for key, value in values(metrics, "recocore_calls_total").items()}
+    assert set(outcomes) == {"OK", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED"}, outcomes
+    # An answer that comes as its caller gives up is one thing to the server and another to the caller.
+    assert counted["OK"] >= outcomes["OK"]
+    assert counted["RESOURCE_EXHAUSTED"] >= outcomes["RESOURCE_EXHAUSTED"]
+    assert sum(counted.values()) <= 64
+    assert values(metrics, "recocore_calls_shed_total") == {("TOO_MANY_CALLS",): counted["RESOURCE_EXHAUSTED"]}
+    assert report["totals"]["shed"] == counted["RESOURCE_EXHAUSTED"]
 
 
 def test_readiness_and_health(watched: WatchedProcess) -> None:
@@ -204,23 +225,21 @@ def test_more_connections_than_places_are_closed(watched: WatchedProcess) -> Non
 
 
 def test_nothing_is_left_behind(saved: Path) -> None:
-    before = folders()
     with WatchedProcess.watch(saved, workers=2) as server:
-        mine = folders() - before
-        assert mine
-        children = server.report()["processes"]
-        assert set(children) == {"worker-0", "worker-1", "supervisor", "page"}
+        folder = folder_of(server)
+        assert {path.name for path in folder.iterdir()} == {"worker-0.board", "worker-1.board", "status.json"}
+        assert set(server.report()["processes"]) == {"worker-0", "worker-1", "supervisor", "page"}
         server.terminate()
         assert server.wait() == 0, server.log()
-    assert not mine & folders()
+    assert not folder.exists()
 
 
 def test_the_page_process_does_not_outlive_its_parent(saved: Path) -> None:
     with WatchedProcess.watch(saved) as server:
-        where = urlsplit(server.url)
+        where, folder = urlsplit(server.url), folder_of(server)
         server.terminate(signal.SIGKILL)
         server.wait()
-        until(lambda: not _answers(where.hostname, where.port))
+        until(lambda: not folder.exists() and not _answers(where.hostname, where.port))
 
 
 def test_a_page_process_that_dies_comes_back(saved: Path) -> None:
@@ -232,6 +251,7 @@ def test_a_page_process_that_dies_comes_back(saved: Path) -> None:
         [page] = [pid for pid in children if _listens(pid, where.port or 0)]
         os.kill(page, signal.SIGKILL)
         client.recommend("user-00")
+        until(lambda: page not in _children(server.process.pid))
         until(lambda: _answers(where.hostname, where.port))
         assert server.report()["totals"]["calls"] == 2
         server.terminate()

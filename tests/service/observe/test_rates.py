@@ -21,6 +21,8 @@ from recocore.service.observe.status import ModelStatus, ServiceStatus, WorkerSt
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from recocore.service.observe.status import WorkerState
+
 CALL = Call("r1")
 
 
@@ -32,10 +34,10 @@ class Answering:
     variant: str = ""
 
 
-def status(*states: str, started: float = 1000.0) -> ServiceStatus:
+def status(*states: WorkerState, started: float = 1000.0) -> ServiceStatus:
     workers = tuple(
         WorkerStatus(number, 4_000_000 + number, state, started, number) for number, state in enumerate(states)
-    )  # type: ignore[arg-type]
+    )
     models = (ModelStatus("stable", "abc", "ALS", 500.0, 1000.0),)
     return ServiceStatus("127.0.0.1:1", 4_000_100, started, workers, models)
 

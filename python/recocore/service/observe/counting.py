@@ -34,7 +34,7 @@ class _Histogram:
 
 
 class CountingObserver(CallObserver):
-    """Counts on a board. A call costs 2 us."""
+    """Counts on a board. A call costs 2.8 us: its start, its way through the queue and its end."""
 
     def __init__(self, board: Board) -> None:
         self._board = board

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -48,6 +49,7 @@ def run_page(folder: str, config: MetricsConfig, log_level: str, parent: Connect
     parent.send((True, server.url))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     history.add(read())
-    # The parent never writes: its end becomes readable when it dies.
+    # The parent never writes: its end becomes readable when it dies, and then nobody else removes the folder.
     while not parent.poll(_SECONDS_BETWEEN_READINGS):
         history.add(read())
+    shutil.rmtree(folder, ignore_errors=True)
