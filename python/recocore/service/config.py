@@ -78,6 +78,15 @@ def address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    return host.startswith(("127.", "localhost", "::1"))
+
+
 def _in_range(name: str, value: float, low: int, high: int) -> None:
     if not low <= value <= high:
         raise InvalidArgumentError(f"{name} must be from {low} to {high}, got {value}", field=name)

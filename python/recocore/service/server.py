@@ -15,7 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from recocore.errors import InvalidArgumentError
-from recocore.service.config import address
+from recocore.service.config import address, is_loopback
 from recocore.service.dispatch import Dispatcher
 from recocore.service.engine import Engine
 from recocore.service.limits import MAX_MESSAGE_BYTES
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 # What is written last takes this long at most to leave, after the grace.
 _GOODBYE_SECONDS = 0.2
-_LOOPBACK = ("127.", "localhost", "::1")
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -157,7 +156,7 @@ async def run(
         observer = observer or CallObserver()
         server = Server(index, config, observer, reuse_port=reuse_port)
         bound = await server.start()
-        if not config.host.startswith(_LOOPBACK):
+        if not is_loopback(config.host):
             log(logging.WARNING, "listening beyond this machine without encryption", address=bound)
         log(logging.INFO, "serving", address=bound, model=index.version)
         announce(bound)

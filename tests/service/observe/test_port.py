@@ -224,6 +224,19 @@ def test_more_connections_than_places_are_closed(watched: WatchedProcess) -> Non
     watched.until(lambda report: report["ready"])
 
 
+def test_the_page_process_carries_no_numeric_libraries() -> None:
+    """Nor gRPC, until somebody tries the service: it is to be small beside the workers."""
+    code = "import sys, recocore.service.observe.page_process; print({'numpy', 'pyarrow', 'grpc'} & set(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "set()"
+
+
+def test_a_port_beyond_this_machine_is_warned_of(saved: Path) -> None:
+    with WatchedProcess.watch(saved, metrics="host='0.0.0.0'") as server:
+        [warning] = [record for record in server.records() if record["level"] == "warning"]
+        assert "whoever reaches the metrics port" in warning["event"]
+
+
 def test_nothing_is_left_behind(saved: Path) -> None:
     with WatchedProcess.watch(saved, workers=2) as server:
         folder = folder_of(server)

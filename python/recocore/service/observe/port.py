@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from recocore.errors import InternalError, InvalidArgumentError
+from recocore.service.config import is_loopback
 from recocore.service.logs import log
 from recocore.service.observe.page_process import run_page
 from recocore.service.observe.readings import board_path, status_path
@@ -72,6 +73,8 @@ class MetricsPort:
             raise InvalidArgumentError(said, field="metrics.port")
         # Started again it listens where it did before.
         self._config = replace(self._config, port=urlsplit(said).port or 0)
+        if self._config.try_it and not is_loopback(self._config.host):
+            log(logging.WARNING, "whoever reaches the metrics port can ask for any user's recommendations", url=said)
         log(logging.INFO, "metrics", url=said)
         return str(said)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from recocore.service.observe.config import TracingConfig
     from recocore.service.observe.observer import ServedBy
 
+# A collector that hangs holds up a server's end no longer than this.
+_SEND_SECONDS = 2
 _SERVICE = "recocore.v1.RecommendationService"
 
 
@@ -43,7 +45,7 @@ class Tracing(CallObserver):
             if exporter is None:
                 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
 
-                exporter = OTLPSpanExporter(endpoint=config.endpoint)
+                exporter = OTLPSpanExporter(endpoint=config.endpoint, timeout=_SEND_SECONDS)
         except ImportError as error:
             raise UnsupportedError(
                 f"tracing.endpoint: {config.endpoint!r} needs OpenTelemetry ({error}); install 'recocore[otel]'"
