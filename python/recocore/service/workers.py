@@ -20,7 +20,7 @@ from recocore.index.loading import read_manifest
 from recocore.service.config import ServerConfig, address
 from recocore.service.logs import configure
 from recocore.service.observe.port import MetricsPort
-from recocore.service.observe.status import ModelStatus, ServiceStatus, WorkerStatus
+from recocore.service.observe.snapshot import ModelSnapshot, ServiceSnapshot, WorkerSnapshot
 from recocore.service.ports import reserve
 from recocore.service.server import run
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from recocore.service.observe.observing import Observing
-    from recocore.service.observe.status import WorkerState
+    from recocore.service.observe.snapshot import WorkerState
 
 # A worker that has not ended this long after its grace is killed.
 _KILL_AFTER_SECONDS = 5.0
@@ -96,15 +96,15 @@ class _Known:
         self._address = where
         self._started = time.time()
         manifest = read_manifest(index_path)
-        self._model = ModelStatus("", manifest.version, manifest.model, manifest.created.timestamp(), self._started)
+        self._model = ModelSnapshot("", manifest.version, manifest.model, manifest.created.timestamp(), self._started)
 
-    def status(self, crew: Sequence[tuple[SpawnProcess, Connection]], state: WorkerState) -> ServiceStatus:
+    def status(self, crew: Sequence[tuple[SpawnProcess, Connection]], state: WorkerState) -> ServiceSnapshot:
         """The status while the workers that live are in one state."""
         workers = tuple(
-            WorkerStatus(number, process.pid or 0, state if process.is_alive() else "dead", self._started)
+            WorkerSnapshot(number, process.pid or 0, state if process.is_alive() else "dead", self._started)
             for number, (process, _) in enumerate(crew)
         )
-        return ServiceStatus(self._address, os.getpid(), self._started, workers, (self._model,))
+        return ServiceSnapshot(self._address, os.getpid(), self._started, workers, (self._model,))
 
 
 @contextmanager

@@ -16,12 +16,12 @@ from recocore.service.observe.counting import CountingObserver
 from recocore.service.observe.exposition import expose
 from recocore.service.observe.rates import quantile, rates_between
 from recocore.service.observe.readings import board_path, status_path, take_reading
-from recocore.service.observe.status import ModelStatus, ServiceStatus, WorkerStatus
+from recocore.service.observe.snapshot import ModelSnapshot, ServiceSnapshot, WorkerSnapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from recocore.service.observe.status import WorkerState
+    from recocore.service.observe.snapshot import WorkerState
 
 CALL = Call("r1")
 
@@ -34,15 +34,15 @@ class Answering:
     variant: str = ""
 
 
-def status(*states: WorkerState, started: float = 1000.0) -> ServiceStatus:
+def status(*states: WorkerState, started: float = 1000.0) -> ServiceSnapshot:
     workers = tuple(
-        WorkerStatus(number, 4_000_000 + number, state, started, number) for number, state in enumerate(states)
+        WorkerSnapshot(number, 4_000_000 + number, state, started, number) for number, state in enumerate(states)
     )
-    models = (ModelStatus("stable", "abc", "ALS", 500.0, 1000.0),)
-    return ServiceStatus("127.0.0.1:1", 4_000_100, started, workers, models)
+    models = (ModelSnapshot("stable", "abc", "ALS", 500.0, 1000.0),)
+    return ServiceSnapshot("127.0.0.1:1", 4_000_100, started, workers, models)
 
 
-def say(folder: Path, what: ServiceStatus) -> None:
+def say(folder: Path, what: ServiceSnapshot) -> None:
     status_path(folder).write_text(what.to_json(), encoding="utf-8")
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess
 
     from recocore.service.observe.config import MetricsConfig
-    from recocore.service.observe.status import ServiceStatus
+    from recocore.service.observe.snapshot import ServiceSnapshot
 
 _START_SECONDS = 30.0
 # A page process that dies at once is not started in a loop.
@@ -40,7 +40,7 @@ class MetricsPort:
         self._config = config
         self._log_level = log_level
         self._folder = Path(tempfile.mkdtemp(prefix="recocore-metrics-"))
-        self._status: ServiceStatus | None = None
+        self._status: ServiceSnapshot | None = None
         self._process: SpawnProcess | None = None
         self._pipe: Connection | None = None
         self._started = 0.0
@@ -49,7 +49,7 @@ class MetricsPort:
         """Where the worker of a number counts; its successor goes on in the same place."""
         return str(board_path(self._folder, worker))
 
-    def start(self, status: ServiceStatus) -> None:
+    def start(self, status: ServiceSnapshot) -> None:
         """Start the process; `url` waits for it."""
         self.show(status)
         self._spawn()
@@ -78,7 +78,7 @@ class MetricsPort:
         log(logging.INFO, "metrics", url=said)
         return str(said)
 
-    def show(self, status: ServiceStatus) -> None:
+    def show(self, status: ServiceSnapshot) -> None:
         """Tell the page what changed, and start it again if it died. Cheap enough to call several times a second."""
         if status != self._status:
             path = status_path(self._folder)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from recocore.service.observe import families
 from recocore.service.observe.board import read_board
-from recocore.service.observe.status import ServiceStatus
+from recocore.service.observe.snapshot import ServiceSnapshot
 from recocore.service.observe.usage import Usage, usage_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Reading:
 
     moment: float
     time: float
-    status: ServiceStatus
+    status: ServiceSnapshot
     totals: Mapping[Key, float]
     usage: Mapping[str, Usage]
 
@@ -68,7 +68,7 @@ def status_path(folder: Path) -> Path:
 
 def take_reading(folder: Path, page_pid: int) -> Reading:
     """Read everything now. Takes well under a millisecond for each worker."""
-    status = ServiceStatus.from_json(status_path(folder).read_bytes())
+    status = ServiceSnapshot.from_json(status_path(folder).read_bytes())
     totals: dict[Key, float] = defaultdict(float)
     for worker in status.workers:
         path = board_path(folder, worker.number)

@@ -1,4 +1,4 @@
-"""What the supervisor knows of the service and tells those who show it."""
+"""What the supervisor knows of the service at one moment, for those who show it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ WorkerState = Literal["starting", "serving", "draining", "dead"]
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerStatus:
+class WorkerSnapshot:
     """One worker.
 
     Attributes:
@@ -29,7 +29,7 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class ModelStatus:
+class ModelSnapshot:
     """One alias, or the one index that is served.
 
     Attributes:
@@ -48,7 +48,7 @@ class ModelStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceStatus:
+class ServiceSnapshot:
     """The whole service.
 
     Attributes:
@@ -62,8 +62,8 @@ class ServiceStatus:
     address: str
     pid: int
     started: float
-    workers: tuple[WorkerStatus, ...]
-    models: tuple[ModelStatus, ...]
+    workers: tuple[WorkerSnapshot, ...]
+    models: tuple[ModelSnapshot, ...]
 
     @property
     def ready(self) -> bool:
@@ -78,6 +78,6 @@ class ServiceStatus:
     def from_json(cls, text: str | bytes) -> Self:
         """The status that `to_json` wrote."""
         values = json.loads(text)
-        values["workers"] = tuple(WorkerStatus(**worker) for worker in values["workers"])
-        values["models"] = tuple(ModelStatus(**model) for model in values["models"])
+        values["workers"] = tuple(WorkerSnapshot(**worker) for worker in values["workers"])
+        values["models"] = tuple(ModelSnapshot(**model) for model in values["models"])
         return cls(**values)
