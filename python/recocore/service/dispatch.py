@@ -11,9 +11,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import grpc
 
@@ -22,25 +22,38 @@ from recocore.service.call import Call, request_id
 from recocore.service.gate import Gate
 from recocore.service.logs import LOGGER, Pseudonyms, log, places
 from recocore.service.problems import StoppingError, TooManyCallsError, problem_of
-from recocore.service.streams import OpenStream, answer_each
+from recocore.service.rate_limits import RateLimiter
+from recocore.service.streams import OpenStream, answer_each, when_there_is_room
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
     from recocore.service.config import ServerConfig
+    from recocore.service.observe.observer import CallObserver
     from recocore.service.problems import Problem
+    from recocore.service.rate_limits import LimitsConfig
 
 Method = Callable[[bytes, Call], bytes]
+_T = TypeVar("_T")
 
 _REQUEST_ID_KEY = "x-request-id"
+_TRACE_KEY = "traceparent"
 _DETAILS_KEY = "grpc-status-details-bin"
 _NO_STREAMS: Mapping[str, OpenStream] = MappingProxyType({})
 
 
 class Dispatcher:
-    """Runs the methods of a server's calls, at most `max_calls` at once, on `threads` threads."""
+    """Runs the methods of a server's calls, at most `max_calls` at once, on `threads` threads.
 
-    def __init__(self, config: ServerConfig) -> None:
+    Args:
+        config: how many at once, on how many threads.
+        limits: how often one caller may call.
+        observer: is told of calls.
+    """
+
+    def __init__(self, config: ServerConfig, limits: LimitsConfig, observer: CallObserver) -> None:
+        self._limiter = RateLimiter(limits)
+        self._observer = observer
         self._max_calls = config.max_calls
         self._slots = threading.BoundedSemaphore(config.max_calls)
         self._threads = ThreadPoolExecutor(config.thread_count, thread_name_prefix="recocore-rank")
@@ -82,70 +95,99 @@ class Dispatcher:
 
     def _behaviour(self, name: str, method: Method) -> Callable[[bytes, Any], Awaitable[bytes]]:
         async def behave(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-            call = Call(request_id(_given_request_id(context)), context.time_remaining())
-            started = time.perf_counter()
-            try:
-                response = await self._run(method, request, call)
-            except BaseException as error:
-                await self._fail(name, call, started, error, context)
-            self._log(logging.DEBUG, name, call, started, status="OK")
-            return response
+            call = self._call(context)
+            return await self._tell(name, call, context, self._observe(name, call, self._run(method, request, call)))
 
         return behave
 
     def _stream_behaviour(self, name: str, open_stream: OpenStream) -> Callable[[Any, Any], Awaitable[None]]:
         async def behave(_: object, context: grpc.aio.ServicerContext[bytes, bytes]) -> None:
-            call = Call(request_id(_given_request_id(context)), context.time_remaining())
-            started = time.perf_counter()
+            call = self._call(context)
             method = open_stream()
-            try:
-                await answer_each(context, lambda request: self._run(method, request, call), self._stopping)
-            except BaseException as error:
-                await self._fail(name, call, started, error, context)
-            self._log(logging.DEBUG, name, call, started, status="OK")
+
+            async def answer(request: bytes) -> bytes:
+                # Each message counts as a call: how long a stream stays open says nothing about the service.
+                turn = when_there_is_room(lambda: self._run(method, request, call))
+                return await self._observe(name, call, turn)
+
+            await self._tell(name, call, context, answer_each(context, answer, self._stopping))
 
         return behave
 
-    async def _fail(
-        self,
-        name: str,
-        call: Call,
-        started: float,
-        error: BaseException,
-        context: grpc.aio.ServicerContext[bytes, bytes],
-    ) -> NoReturn:
-        """End a call that failed: log why, and tell the caller."""
-        if isinstance(error, asyncio.CancelledError):
-            call.cancel()
-            status = "DEADLINE_EXCEEDED" if call.expired else "CANCELLED"
-            self._log(logging.DEBUG, name, call, started, status=status)
-        if not isinstance(error, Exception):
-            raise error
-        problem = problem_of(error)
-        about = {"status": problem.status, "reason": problem.reason}
-        if problem.is_server_fault:
-            self._log(logging.ERROR, name, call, started, **about, error=places(error))
-        else:
-            self._log(logging.INFO, name, call, started, **about)
-        await _abort(context, problem, call)
+    def _call(self, context: grpc.aio.ServicerContext[bytes, bytes]) -> Call:
+        metadata = context.invocation_metadata() or ()
+        given: dict[str, str] = {}
+        for key, value in metadata:
+            if isinstance(value, str):
+                given.setdefault(key, value)
+        return Call(
+            request_id(given.get(_REQUEST_ID_KEY)),
+            context.time_remaining(),
+            given.get(_TRACE_KEY),
+            self._limiter.caller(context.peer(), metadata),
+        )
+
+    async def _observe(self, name: str, call: Call, answer: Awaitable[_T]) -> _T:
+        """Await the answer to one request, and let the observer know how it went."""
+        started = time.perf_counter()
+        status = "OK"
+        self._observer.started()
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            status = call.give_up()
+            raise
+        except Exception as error:
+            problem = problem_of(error)
+            status = problem.status
+            if problem.retry_after is not None:
+                self._observer.shed(problem.reason)
+            raise
+        finally:
+            self._observer.finished(name, status, time.perf_counter() - started, call.hosted, call)
+
+    async def _tell(
+        self, name: str, call: Call, context: grpc.aio.ServicerContext[bytes, bytes], work: Awaitable[_T]
+    ) -> _T:
+        """Await all the work of a call; log how it ended and, where it failed, tell the caller why."""
+        started = time.perf_counter()
+        try:
+            done = await work
+        except asyncio.CancelledError:
+            self._log(logging.DEBUG, name, call, started, status=call.give_up())
+            raise
+        except Exception as error:
+            problem = problem_of(error)
+            about = {"status": problem.status, "reason": problem.reason}
+            if problem.is_server_fault:
+                self._log(logging.ERROR, name, call, started, **about, error=places(error))
+            else:
+                self._log(logging.INFO, name, call, started, **about)
+            await _abort(context, problem, call)
+        self._log(logging.DEBUG, name, call, started, status="OK")
+        return done
 
     async def _run(self, method: Method, request: bytes, call: Call) -> bytes:
         def work() -> bytes:
+            self._observer.queued(-1)
             call.checkpoint()
             return method(request, call)
 
         await self._gate.enter()
+        self._limiter.admit(call.caller)
         if self._given_up.is_set():
             raise StoppingError
         if not self._slots.acquire(blocking=False):
             raise TooManyCallsError(f"the server admits {self._max_calls} calls at once; retry later")
+        self._observer.queued(+1)
         try:
             future = self._threads.submit(work)
         except BaseException:
             self._slots.release()
+            self._observer.queued(-1)
             raise
         # A cancelled call gives its slot back only when its thread is done: the thread is what the slot stands for.
-        future.add_done_callback(lambda _: self._slots.release())
+        future.add_done_callback(self._leave)
         answer = asyncio.wrap_future(future)
         self._answers.add(answer)
         try:
@@ -158,6 +200,12 @@ class Dispatcher:
         finally:
             self._answers.discard(answer)
 
+    def _leave(self, future: Future[bytes]) -> None:
+        self._slots.release()
+        if future.cancelled():
+            # It never got a thread.
+            self._observer.queued(-1)
+
     def _log(self, level: int, method: str, call: Call, started: float, **fields: Any) -> None:
         if LOGGER.isEnabledFor(level):
             log(
@@ -166,16 +214,10 @@ class Dispatcher:
                 method=method,
                 request_id=call.request_id,
                 user=self._pseudonyms.of(call.user_id) if call.user_id else None,
+                placement=call.placement or None,
                 milliseconds=round((time.perf_counter() - started) * 1e3, 3),
                 **fields,
             )
-
-
-def _given_request_id(context: grpc.aio.ServicerContext[bytes, bytes]) -> str | None:
-    for key, value in context.invocation_metadata() or ():
-        if key == _REQUEST_ID_KEY and isinstance(value, str):
-            return value
-    return None
 
 
 async def _abort(context: grpc.aio.ServicerContext[bytes, bytes], problem: Problem, call: Call) -> NoReturn:
