@@ -13,7 +13,7 @@ from recocore.service.limits import MAX_REQUEST_ID_CHARS
 from recocore.service.problems import DeadlineError
 
 if TYPE_CHECKING:
-    from recocore.service.hosting.host import Hosted
+    from recocore.service.observe.observer import ServedBy
 
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_REQUEST_ID_CHARS}}}")
 
@@ -24,21 +24,34 @@ class Call:
     Attributes:
         request_id: names the call in logs, errors and attribution tokens.
         user_id: whom the call is about, once that is decoded; for the log, which turns it into a pseudonym.
-        hosted: what answered, once that is known.
+        placement: where the items will be shown, once that is decoded; may be empty.
+        traceparent: the caller's span as W3C Trace Context writes it, unchecked; None where there is none.
+        caller: whose calls it counts among, where these are limited.
+        hosted: what answers, once that is known.
     """
 
-    __slots__ = ("_cancelled", "_deadline", "hosted", "request_id", "user_id")
+    __slots__ = ("_cancelled", "_deadline", "caller", "hosted", "placement", "request_id", "traceparent", "user_id")
 
-    def __init__(self, request_id: str, seconds_left: float | None = None) -> None:
-        self.hosted: Hosted | None = None
+    def __init__(
+        self, request_id: str, seconds_left: float | None = None, traceparent: str | None = None, caller: str = ""
+    ) -> None:
         self.request_id = request_id
         self.user_id: str | None = None
+        self.placement = ""
+        self.traceparent = traceparent
+        self.caller = caller
+        self.hosted: ServedBy | None = None
         self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
         self._cancelled = False
 
     def cancel(self) -> None:
         """Say that nobody waits any more. Safe from any thread."""
         self._cancelled = True
+
+    def give_up(self) -> str:
+        """Cancel what the caller no longer waits for: the gRPC status that the caller sees."""
+        self.cancel()
+        return "DEADLINE_EXCEEDED" if self.expired else "CANCELLED"
 
     @property
     def seconds_left(self) -> float:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from recocore.errors import InvalidArgumentError
 
-# What the hosts of this machine alone begin with.
-LOOPBACK = ("127.", "localhost", "::1")
+# More processes than any machine's cores help nobody, and starting them all can take a machine down.
+MOST_WORKERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,8 @@ class ServerConfig:
     Attributes:
         host: address to listen on; anything but loopback is open to the network without encryption.
         port: port to listen on; 0 lets the system choose one.
-        threads: threads that rank; 0 means one a CPU that this process may use.
+        workers: processes that share the port and the index's memory; the kernel spreads connections over them.
+        threads: threads that rank in each worker; 0 means one a CPU that this process may use, shared by the workers.
         max_calls: calls that may run or wait for a thread at once; more are turned away with RESOURCE_EXHAUSTED.
         max_batch: Recommend calls that are ranked together at most, when they arrive together; 1 ranks each alone.
         batch_delay_ms: how long the first of a batch may wait for others. 0 makes nobody wait: a batch is who arrived while
@@ -39,6 +40,7 @@ class ServerConfig:
 
     host: str = "127.0.0.1"
     port: int = 50051
+    workers: int = 1
     threads: int = 0
     max_calls: int = 128
     max_batch: int = 64
@@ -54,6 +56,7 @@ class ServerConfig:
         if not self.host:
             raise InvalidArgumentError("host must name an address such as 127.0.0.1, got an empty string", field="host")
         _in_range("port", self.port, 0, 65_535)
+        _in_range("workers", self.workers, 1, MOST_WORKERS)
         _in_range("threads", self.threads, 0, 1_024)
         _in_range("max_calls", self.max_calls, 1, 1_000_000)
         _in_range("max_batch", self.max_batch, 1, 1_000)
@@ -84,6 +87,15 @@ def address(host: str, port: int) -> str:
     '[::1]:50051'
     """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there.
+
+    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
+    (True, False)
+    """
+    return host.startswith(("127.", "localhost", "::1"))
 
 
 def _in_range(name: str, value: float, low: int, high: int) -> None:

@@ -29,12 +29,14 @@ class Answer:
         shared: the bytes that others may get as well.
         hosted: the model that answered.
         user_id: whom it is about; None for nobody.
+        placement: where the items will be shown.
         is_whole: whether `shared` is all of it, the call's own part included; then it is nobody else's.
     """
 
     shared: bytes
     hosted: Hosted
     user_id: str | None
+    placement: str = ""
     is_whole: bool = False
 
     @property
@@ -45,6 +47,7 @@ class Answer:
     def to(self, call: Call) -> bytes:
         """The response to a call."""
         call.user_id = self.user_id
+        call.placement = self.placement
         call.hosted = self.hosted
         return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.hosted, call))
 
@@ -69,6 +72,7 @@ class Recommending:
                 call.checkpoint()
                 query = convert.decode_recommend(request)
                 call.user_id = query.user_id or None
+                call.placement = query.template.placement
                 hosted = pick(self._models, query, query.user_id or None)
             except Exception as error:
                 answers[place] = error
@@ -105,7 +109,10 @@ class Recommending:
         if template.is_columnar:
             about = Served(hosted.version, "", "", hosted.experiment, hosted.variant)
             shared = [convert.encode_shared(ranking, about) for ranking in engine.rank_columns(user_ids, template)]
-            answers = [Answer(data, hosted, user_id or None) for data, user_id in zip(shared, user_ids, strict=True)]
+            answers = [
+                Answer(data, hosted, user_id or None, template.placement)
+                for data, user_id in zip(shared, user_ids, strict=True)
+            ]
         else:
             answers = [
                 Answer(

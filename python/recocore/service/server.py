@@ -14,14 +14,16 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from recocore.errors import InvalidArgumentError
-from recocore.service.config import LOOPBACK, address
+from recocore.service.config import address, is_loopback
 from recocore.service.dispatch import Dispatcher
 from recocore.service.hosting.host import SingleModel
 from recocore.service.hosting.model_service import SERVICE_NAME as MODEL_SERVICE_NAME
 from recocore.service.hosting.model_service import ModelServicer
 from recocore.service.limits import MAX_MESSAGE_BYTES
 from recocore.service.logs import log
+from recocore.service.observe.observer import CallObserver
 from recocore.service.processes.ports import reserve
+from recocore.service.rate_limits import LimitsConfig
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
 from recocore.v1 import model_service_pb2 as _models  # noqa: F401  (reflection serves what is imported)
 from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401
@@ -50,16 +52,26 @@ class Server:
     Args:
         models: what calls are answered from.
         config: settings of this process.
+        limits: how often one caller may call; by default there is no limit.
+        observer: is told of calls, and that the server has ended; by default nobody is.
         reuse_port: let other processes listen on the same port.
         control: what ModelService acts on; None to do without that service.
     """
 
     def __init__(
-        self, models: Models, config: ServerConfig, *, reuse_port: bool = False, control: ModelControl | None = None
+        self,
+        models: Models,
+        config: ServerConfig,
+        *,
+        limits: LimitsConfig | None = None,
+        observer: CallObserver | None = None,
+        reuse_port: bool = False,
+        control: ModelControl | None = None,
     ) -> None:
         self._config = config
         self._reuse_port = reuse_port
-        self._dispatcher = Dispatcher(config)
+        self._observer = observer or CallObserver()
+        self._dispatcher = Dispatcher(config, limits or LimitsConfig(), self._observer)
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
@@ -81,7 +93,7 @@ class Server:
             InvalidArgumentError: the address cannot be bound.
         """
         if not self._reuse_port:
-            reserve(self._config).close()
+            reserve(self._config.host, self._config.port, "port").close()
         try:
             port = self._server.add_insecure_port(self._config.target)
         except RuntimeError as error:
@@ -98,16 +110,17 @@ class Server:
         await self._health.drain()
         await asyncio.sleep(self._config.drain_delay_seconds)
         grace_ends = time.monotonic() + self._config.grace_seconds
-        await self._dispatcher.hold(at_most=self._config.grace_seconds)
+        await self._dispatcher.running.hold(at_most=self._config.grace_seconds)
         left = max(grace_ends - time.monotonic(), 0.0)
         stopping = asyncio.ensure_future(self._server.stop(left + _GOODBYE_SECONDS))
         # Who is answered after the goodbye sends the next call elsewhere.
         await asyncio.wait((stopping,), timeout=min(left, _GOODBYE_SECONDS / 10))
-        self._dispatcher.resume()
+        self._dispatcher.running.resume()
         await asyncio.wait((stopping,), timeout=max(grace_ends - time.monotonic(), 0.0))
-        self._dispatcher.give_up()
+        self._dispatcher.running.give_up()
         await stopping
-        await asyncio.to_thread(self._dispatcher.close)
+        await asyncio.to_thread(self._dispatcher.running.close)
+        await asyncio.to_thread(self._observer.close)
 
 
 class DrainableHealth(health.aio.HealthServicer):  # type: ignore[misc]  # it has no types
@@ -142,13 +155,22 @@ class DrainableHealth(health.aio.HealthServicer):  # type: ignore[misc]  # it ha
                     await task
 
 
-async def run(index: RankingIndex, config: ServerConfig, announce: Callable[[str], object]) -> None:
+async def run(
+    index: RankingIndex,
+    config: ServerConfig,
+    announce: Callable[[str], object],
+    *,
+    limits: LimitsConfig | None = None,
+    observer: CallObserver | None = None,
+) -> None:
     """Serve one index in this process until SIGTERM or SIGINT, then drain.
 
     Args:
         index: what answers.
         config: settings of this process.
         announce: called once with the bound address.
+        limits: how often one caller may call; by default there is no limit.
+        observer: is told of calls; by default nobody is.
 
     Raises:
         InvalidArgumentError: the address cannot be bound.
@@ -156,9 +178,9 @@ async def run(index: RankingIndex, config: ServerConfig, announce: Callable[[str
     async with _stop_event() as stop:
         models = SingleModel(index)
         models.warm_up()
-        server = Server(models, config)
+        server = Server(models, config, limits=limits, observer=observer)
         bound = await server.start()
-        if not config.host.startswith(LOOPBACK):
+        if not is_loopback(config.host):
             log(logging.WARNING, "listening beyond this machine without encryption", address=bound)
         log(logging.INFO, "serving", address=bound, model=index.version)
         announce(bound)

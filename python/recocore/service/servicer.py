@@ -12,9 +12,9 @@ from recocore.service.served import pick, served
 
 if TYPE_CHECKING:
     from recocore.service.call import Call
-    from recocore.service.dispatch import Method
     from recocore.service.hosting.host import Hosted, Models
     from recocore.service.queries import Template
+    from recocore.service.running import Method
     from recocore.service.streams import OpenStream
 
 SERVICE_NAME = "recocore.v1.RecommendationService"
@@ -54,7 +54,8 @@ class RecommendationServicer:
     def similar_items(self, request: bytes, call: Call) -> bytes:
         """The items most like one or several others."""
         query = convert.decode_similar_items(request)
-        hosted = pick(self._models, query, None)
+        call.placement = query.template.placement
+        call.hosted = hosted = pick(self._models, query, None)
         return convert.encode_similar_items(
             hosted.engine.similar_items(query), served(hosted, call), query.template.form
         )
@@ -63,14 +64,15 @@ class RecommendationServicer:
         """The scores of a user with given items."""
         query = convert.decode_score(request)
         call.user_id = query.user_id
-        hosted = self._models.pick(query.model, query.user_id)
+        call.hosted = hosted = self._models.pick(query.model, query.user_id)
         about = Served(hosted.version, call.request_id, "", hosted.experiment, hosted.variant)
         return convert.encode_score(hosted.engine.score(query), about, query)
 
     def batch_recommend(self, request: bytes, call: Call) -> bytes:
         """The best items for each of many users."""
         query = convert.decode_batch(request)
-        hosted = self._models.pick(query.model, None)
+        call.placement = query.template.placement
+        call.hosted = hosted = self._models.pick(query.model, None)
         return convert.encode_batch(hosted.engine.batch(query, call), served(hosted, call), query.template.form)
 
     def stream_recommend(self, request: bytes, call: Call, opened: Opened | None) -> tuple[bytes, Opened]:
@@ -82,7 +84,8 @@ class RecommendationServicer:
             opened: what the first message asked, and the model that answers; None for the first.
         """
         query = convert.decode_stream(request, opened.template if opened else None)
-        hosted = opened.hosted if opened else self._models.pick(query.model, None)
+        call.placement = query.template.placement
+        call.hosted = hosted = opened.hosted if opened else self._models.pick(query.model, None)
         rows = hosted.engine.batch(query, call)
         response = convert.encode_stream(rows, served(hosted, call), query.template.form)
         return response, opened or Opened(query.template, hosted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import sys
 from dataclasses import replace
@@ -11,20 +12,22 @@ from typing import TYPE_CHECKING
 
 from recocore.errors import InvalidArgumentError
 from recocore.service.announcing import announce_json
-from recocore.service.config import LOOPBACK, ServerConfig
+from recocore.service.config import ServerConfig, is_loopback
 from recocore.service.door.keeper import DoorKeeper
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.logs import configure
+from recocore.service.observe.observing import Observing
+from recocore.service.observe.port import MetricsPort
 from recocore.service.processes.settings import WorkerSettings
 from recocore.service.processes.supervisor import Supervisor
+from recocore.service.rate_limits import LimitsConfig
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from recocore.service.door import HttpConfig
     from recocore.service.hosting.sources import Source
-    from recocore.service.processes.status import Attachment
 
 
 def serve(
@@ -34,11 +37,12 @@ def serve(
     workers: int = 1,
     *,
     config: ServerConfig | None = None,
+    limits: LimitsConfig | None = None,
     models: ModelsConfig | None = None,
     experiment: ExperimentConfig | None = None,
     shadow: ShadowConfig | None = None,
     http: HttpConfig | None = None,
-    attachments: Sequence[Attachment] = (),
+    observing: Observing | None = None,
     announce: Callable[[str], object] = announce_json,
 ) -> None:
     """Serve an index or a registry until SIGTERM or SIGINT, finish the calls in flight, and return.
@@ -52,42 +56,49 @@ def serve(
         port: port to listen on; 0 lets the system choose one.
         workers: processes that share the port and the memory of the models, each with one event loop. The kernel spreads
             connections, not calls, over them.
-        config: everything else about a server; its own host and port are not read.
+        config: everything else about a server; its own host, port and workers are not read.
+        limits: how often one caller may call; by default there is no limit.
         models: the registry to follow, and how.
         experiment: users split between aliases.
         shadow: a model that ranks along.
         http: settings of the HTTP/JSON door, one more process; None or port 0 for no door.
-        attachments: what else belongs to the service and lives in this process.
+        observing: metrics, slow calls in the log, traces.
         announce: called once with the bound address when every worker serves; the default prints a line of JSON.
 
     Raises:
         NotFoundError: there is no index at the path, or no registry, or no such alias in it.
         CorruptError: the index, or the version that the alias points to, is damaged; the message names the file.
-        InvalidArgumentError: a setting is out of range, or the address cannot be bound.
-        UnsupportedError: there shall be a door, and its libraries are not installed.
+        InvalidArgumentError: a setting is out of range, or an address cannot be bound.
+        UnsupportedError: a setting needs a package that is not installed.
         InternalError: workers ended again and again before they served; the others were stopped.
     """
     if workers < 1:
         raise InvalidArgumentError(f"workers must be at least 1, got {workers}", field="workers")
-    models = models or ModelsConfig()
+    models, observing = models or ModelsConfig(), observing or Observing()
     if (index_path is None) == (not models.registry):
         raise InvalidArgumentError(
             "index_path: expected either the folder of an index or a registry to follow, "
             f"got {'neither' if index_path is None else 'both'}",
             field="index_path",
         )
-    if models.control and not host.startswith(LOOPBACK):
+    if models.control and not is_loopback(host):
         raise InvalidArgumentError(
             f"models.control: expected a loopback host, since whoever connects may move aliases, got {host}; "
             "leave it off, and move aliases with `recocore registry`",
             field="models.control",
         )
-    server = replace(config or ServerConfig(), host=host, port=port)
-    settings = WorkerSettings(server, models, experiment or ExperimentConfig(), shadow or ShadowConfig())
+    server = replace(config or ServerConfig(), host=host, port=port, workers=workers)
+    settings = WorkerSettings(
+        server=server,
+        limits=limits or LimitsConfig(),
+        models=models,
+        experiment=experiment or ExperimentConfig(),
+        shadow=shadow or ShadowConfig(),
+        observing=observing,
+    )
     # A program with its own logging keeps it.
     if not logging.getLogger().handlers:
         configure(settings.server.log_level, sys.stderr)
-
     doors = [DoorKeeper(http, server)] if http and http.port else []
 
     def open_source() -> Source:
@@ -96,6 +107,8 @@ def serve(
         return RegistrySource(models.registry) if index_path is None else FixedSource(Path(index_path), models.alias)
 
     async def run() -> None:
-        await Supervisor(open_source, settings, workers, announce, [*attachments, *doors]).run()
+        port = MetricsPort(observing.metrics, server.log_level) if observing.metrics.enabled else None
+        with port or contextlib.nullcontext():
+            await Supervisor(open_source, settings, announce, doors, port).run()
 
     asyncio.run(run())

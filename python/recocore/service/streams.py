@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from recocore.service.problems import RETRY_AFTER_SECONDS, StoppingError, TooManyCallsError
+from recocore.service.problems import RateLimitedError, StoppingError, TooManyCallsError
 
 if TYPE_CHECKING:
     import grpc
 
-    from recocore.service.dispatch import Method
+    from recocore.service.running import Method
 
 # Called once for each stream; what it gives is called once for each request of that stream.
 OpenStream: TypeAlias = Callable[[], "Method"]
@@ -31,7 +31,7 @@ async def answer_each(
 
     Args:
         context: the stream, of which nothing has been read.
-        answer: answers one request; where the server is full it is asked again later: a stream waits its turn.
+        answer: answers one request.
         stopping: set when the server takes no new work.
 
     Raises:
@@ -40,7 +40,7 @@ async def answer_each(
     stop: asyncio.Future[Any] = asyncio.ensure_future(stopping.wait())
     try:
         while (request := await _read(context, stop)) is not None:
-            await context.write(await _when_there_is_room(answer, request))
+            await context.write(await answer(request))
     finally:
         stop.cancel()
 
@@ -61,9 +61,10 @@ async def _read(context: grpc.aio.ServicerContext[bytes, bytes], stop: asyncio.F
         reading.cancel()
 
 
-async def _when_there_is_room(answer: Callable[[bytes], Awaitable[bytes]], request: bytes) -> bytes:
+async def when_there_is_room(answer: Callable[[], Awaitable[bytes]]) -> bytes:
+    """An answer; where the server is full, or the caller too fast, it is asked for again later: a stream waits its turn."""
     while True:
         try:
-            return await answer(request)
-        except TooManyCallsError:
-            await asyncio.sleep(RETRY_AFTER_SECONDS)
+            return await answer()
+        except (TooManyCallsError, RateLimitedError) as error:
+            await asyncio.sleep(error.retry_after)

@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING
 from recocore.service.door.config import HttpConfig
 from recocore.service.door.process import open_port, reachable, run_door
 from recocore.service.logs import configure, log
+from recocore.service.processes.spawning import start_python
 
 if TYPE_CHECKING:
-    import socket
-
     from recocore.service.config import ServerConfig
     from recocore.service.processes.status import ServiceStatus
 
-# The path is passed on, as a program may have added to it; -P keeps the working directory's files from being imported.
-_CODE = "import sys; sys.path[:] = sys.argv.pop().splitlines(); from recocore.service.door.keeper import main; main()"
 # A door that has not ended this long after its grace is killed.
 _KILL_AFTER_SECONDS = 5.0
 _FIRST_BACKOFF_SECONDS = 0.1
@@ -72,7 +69,9 @@ class DoorKeeper:
             # Whoever holds the other end lives: when this process dies, the door sees its end close.
             ours, theirs = os.pipe()
             with os.fdopen(theirs, "wb"):
-                self._process = _spawn(self._settings(target), self._listener, ours)
+                numbers = (self._listener.fileno(), ours)
+                arguments = [self._settings(target), *map(str, numbers)]
+                self._process = start_python("recocore.service.door.keeper", arguments, numbers)
                 os.close(ours)
                 if self._stopping.is_set():
                     self._process.terminate()
@@ -101,14 +100,6 @@ class DoorKeeper:
             process.wait(self._server.drain_delay_seconds + self._server.grace_seconds + _KILL_AFTER_SECONDS)
         process.kill()
         process.wait()
-
-
-def _spawn(settings: str, listener: socket.socket, alive: int) -> subprocess.Popen[bytes]:
-    options = [f"-W{option}" for option in sys.warnoptions]
-    numbers = (listener.fileno(), alive)
-    command = [sys.executable, "-P", *options, "-c", _CODE, settings, *map(str, numbers), "\n".join(sys.path)]
-    # In a group of its own, as Ctrl-C on a terminal is for the supervisor to pass on.
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=numbers, process_group=0)
 
 
 def main() -> None:

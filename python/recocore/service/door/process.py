@@ -11,7 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import InvalidArgumentError, UnsupportedError
-from recocore.service.config import address
+from recocore.service.config import address, is_loopback
 from recocore.service.door.descriptors import Descriptors
 from recocore.service.logs import log
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _BACKLOG = 1_024
 # What is written last takes this long at most to leave, after the grace.
 _GOODBYE_SECONDS = 0.5
-_LOOPBACK = ("127.", "localhost", "::1")
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -109,7 +108,7 @@ async def _run(
         door = Door(Descriptors.installed(), connections, config)
         server = HttpServer(door.app, listener, stop_seconds=grace_seconds + _GOODBYE_SECONDS)
         await server.start()
-        if not config.host.startswith(_LOOPBACK):
+        if not is_loopback(config.host):
             log(logging.WARNING, "the door listens beyond this machine without encryption", address=bound)
         log(logging.INFO, "door serving", address=bound)
         announce(bound)

@@ -17,6 +17,7 @@ from recocore.service.queries import RecommendQuery
 if TYPE_CHECKING:
     from recocore.service.hosting.config import ShadowConfig
     from recocore.service.hosting.host import Hosted
+    from recocore.service.observe.observer import CallObserver
 
 # What has waited longer found the machine busy: the shadow gives way first.
 _STALE_SECONDS = 0.5
@@ -97,6 +98,30 @@ class ShadowLog:
             }
         log(logging.INFO, "shadow", **fields)
         self._reset()
+
+
+class ShadowCount:
+    """Tells an observer what another sink hears too.
+
+    Args:
+        observer: counts.
+        sink: the other.
+    """
+
+    def __init__(self, observer: CallObserver, sink: ShadowSink) -> None:
+        self._observer = observer
+        self._sink = sink
+
+    def compared(self, comparison: Comparison) -> None:
+        """Count a comparison."""
+        self._observer.shadowed(comparison.overlap)
+        self._sink.compared(comparison)
+
+    def dropped(self, reason: str) -> None:
+        """Count a failure; what was merely not ranked again is none."""
+        if reason == "failed":
+            self._observer.shadowed(None)
+        self._sink.dropped(reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
+from itertools import count
 from typing import TYPE_CHECKING
 
 from recocore.errors import InternalError
@@ -33,24 +35,25 @@ class Crew:
     """The workers of a service.
 
     Args:
-        count: how many serve.
-        spawn: starts a process.
+        size: how many serve.
+        spawn: starts a process; told its place, the lowest number that no living one has.
         prepare: gives a worker what it needs before it may serve; told whether calls wait for it.
         handle: follows what a worker says.
     """
 
     def __init__(
         self,
-        count: int,
-        spawn: Callable[[], Spawned],
+        size: int,
+        spawn: Callable[[int], Spawned],
         prepare: Callable[[Member, bool], Awaitable[None]],
         handle: Callable[[Member, Message], Awaitable[Done]],
     ) -> None:
-        self._count = count
+        self._size = size
         self._spawn = spawn
         self._prepare = prepare
         self._handle = handle
         self._members: list[Member] = []
+        self._starts: Counter[int] = Counter()
         self._lives: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._serving = asyncio.Event()
@@ -107,7 +110,7 @@ class Crew:
 
     def _promote(self) -> None:
         """Let workers that stand by take the places that are free."""
-        free = self._count - sum(member.state is WorkerState.SERVING for member in self._members)
+        free = self._size - sum(member.state is WorkerState.SERVING for member in self._members)
         for member in [one for one in self._members if one.state is WorkerState.STANDBY][:free]:
             member.state = WorkerState.SERVING
             self._start_life(self._listen(member))
@@ -115,16 +118,23 @@ class Crew:
     def _fill(self) -> float | None:
         """Start the processes that are missing; the seconds to wait where it is too early for that."""
         # The spare one waits until the service serves, so that it does not slow that down.
-        wanted = self._count + int(self._serving.is_set())
+        wanted = self._size + int(self._serving.is_set())
         missing = wanted - sum(member.state is not WorkerState.DRAINING for member in self._members)
         early = self._delay_until - asyncio.get_running_loop().time()
         if missing > 0 and early > 0:
             return early
         for _ in range(missing):
-            member = Member(self._spawn())
+            member = self._new_member()
             self._members.append(member)
             self._start_life(self._live(member))
         return None
+
+    def _new_member(self) -> Member:
+        taken = {member.number for member in self._members}
+        number = next(place for place in count() if place not in taken)
+        member = Member(number, self._starts[number], self._spawn(number))
+        self._starts[number] += 1
+        return member
 
     async def _live(self, member: Member) -> None:
         async def handle(message: Message) -> Done:
@@ -151,7 +161,7 @@ class Crew:
 
     async def _get_ready(self, member: Member) -> None:
         # While the service starts, and whenever a place is free, calls wait for this one.
-        urgent = sum(one.state is WorkerState.SERVING for one in self._members) < self._count
+        urgent = sum(one.state is WorkerState.SERVING for one in self._members) < self._size
         try:
             await self._prepare(member, urgent)
         except LinkClosedError:
@@ -183,7 +193,7 @@ class Crew:
             return
         member.listening = True
         log(logging.INFO, "worker serves", pid=member.pid)
-        if sum(one.listening for one in self._members) >= self._count:
+        if sum(one.listening for one in self._members) >= self._size:
             self._serving.set()
             self._changed.set()
 

@@ -21,12 +21,14 @@ from recocore.service.hosting.states import AliasInfo, Failure, ModelInfo, Model
 from recocore.service.logs import log, places
 from recocore.service.processes.link import LinkClosedError
 from recocore.service.processes.messages import Load, ModelFailedError, Route
+from recocore.service.processes.status import AliasStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable
 
     from recocore.service.hosting.config import ModelsConfig
     from recocore.service.hosting.sources import Snapshot, Source
+    from recocore.service.observe.observer import CallObserver
     from recocore.service.processes.member import Member
 
 _T = TypeVar("_T")
@@ -38,6 +40,7 @@ class _Held:
 
     path: str
     state: ModelState
+    info: ModelInfo
     seconds: float | None = None
 
 
@@ -48,9 +51,17 @@ class Director:
         source: versions and aliases on disk.
         config: alias, keeping and polling.
         members: the workers that hold versions now.
+        observer: is told of loads and swaps.
     """
 
-    def __init__(self, source: Source, config: ModelsConfig, members: Callable[[], Iterable[Member]]) -> None:
+    def __init__(
+        self,
+        source: Source,
+        config: ModelsConfig,
+        members: Callable[[], Iterable[Member]],
+        observer: CallObserver,
+    ) -> None:
+        self._observer = observer
         self._source = source
         self._config = config
         self._members = members
@@ -66,6 +77,7 @@ class Director:
         self._held: dict[str, _Held] = {}
         self._failures: dict[str, Failure] = {}
         self._served: dict[str, str] = {}
+        self._since: dict[str, float] = {}
         self._pinned: set[str] = set()
         self._left: dict[str, float] = {}
 
@@ -86,9 +98,11 @@ class Director:
             )
         first = snapshot.aliases[default].version
         # The workers map and warm up what everybody is served from while it is read through here, and wait for that to serve.
-        self._held[first] = _Held(str(await self._in_thread(self._source.locate, first)), ModelState.LOADING)
+        path = await self._in_thread(self._source.locate, first)
+        self._held[first] = _Held(str(path), ModelState.LOADING, ModelInfo(first, ModelState.LOADING))
         self._located.set()
         await self._in_thread(self._source.verify, first)
+        self._held[first].info = await self._describe(first)
         for alias in snapshot.aliases.values():
             try:
                 await self._verify(alias.version)
@@ -96,6 +110,7 @@ class Director:
                 self._note_failure(alias.version, error)
             else:
                 self._served[alias.name] = alias.version
+                self._since[alias.name] = time.time()
         await self._in_thread(lower_priority)
         self._started.set()
 
@@ -144,9 +159,14 @@ class Director:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def known(self) -> tuple[ModelInfo, ...]:
-        """The versions that are held or have failed, without what only their manifests say."""
-        versions = dict.fromkeys((*self._held, *self._failures))
-        return tuple(self._inform(ModelInfo(version, ModelState.UNLOADED)) for version in versions)
+        """The versions that are held or have failed; of these without what their manifests say."""
+        failed = (ModelInfo(version, ModelState.FAILED) for version in self._failures if version not in self._held)
+        return tuple(self._inform(info) for info in (*(held.info for held in self._held.values()), *failed))
+
+    def aliases(self) -> tuple[AliasStatus, ...]:
+        """What the workers answer from under each alias, the default one first."""
+        names = sorted(self._served, key=lambda name: (name != self._config.alias, name))
+        return tuple(AliasStatus(name, self._served[name], self._since[name]) for name in names)
 
     async def list(self) -> tuple[tuple[ModelInfo, ...], tuple[AliasInfo, ...]]:
         """Every version and every alias: see `ModelControl`."""
@@ -246,6 +266,9 @@ class Director:
             before, after = self._served.get(name), served.get(name)
             if before != after:
                 log(logging.INFO, "alias moves", alias=name, model=after, before=before)
+                self._since[name] = time.time()
+                if before is not None:
+                    self._observer.swapped()
         left = {*self._served.values(), *self._held} - {*served.values(), *self._pinned}
         self._left = {version: self._left.get(version, time.monotonic()) for version in left if version in self._held}
         self._served = served
@@ -279,7 +302,11 @@ class Director:
     async def _verify(self, version: str) -> None:
         if version not in self._held:
             path = await self._in_thread(self._source.verify, version)
-            self._held[version] = _Held(str(path), ModelState.LOADING)
+            self._held[version] = _Held(str(path), ModelState.LOADING, await self._describe(version))
+
+    async def _describe(self, version: str) -> ModelInfo:
+        # Aliases come and go while it is held.
+        return replace(await self._in_thread(self._source.get, version), aliases=())
 
     async def _load_everywhere(self, version: str) -> None:
         """Have every worker hold a version, warm.
@@ -315,8 +342,9 @@ class Director:
     async def _load_in(self, member: Member, version: str, urgent: bool) -> None:
         held = self._held.get(version)
         if held is not None and version not in member.loaded:
-            await member.ask(Load(version, held.path, urgent))
+            done = await member.ask(Load(version, held.path, urgent))
             member.loaded.add(version)
+            self._observer.loaded(done.body["seconds"])
 
     async def _route_everywhere(self) -> None:
         needed = {*self._served.values(), *self._pinned, *self._left}
@@ -342,6 +370,7 @@ class Director:
     def _note_failure(self, version: str, error: Exception) -> None:
         status = error.grpc_status if isinstance(error, RecocoreError) else "INTERNAL"
         self._failures[version] = Failure(status, str(error))
+        self._observer.load_failed()
         log(logging.ERROR, "model is refused", model=version, status=status, reason=str(error), error=places(error))
 
     def _inform(self, info: ModelInfo) -> ModelInfo:

@@ -27,14 +27,23 @@ class WorkerState(StrEnum):
 class Member:
     """A worker process and what is known of it.
 
+    Args:
+        number: its place among those that live.
+        restarts: processes that ended in that place before it.
+        spawned: the process.
+
     Attributes:
+        number: see above.
+        restarts: see above.
         state: what it is at.
         started: when it was started, UTC.
         listening: whether it takes calls.
         loaded: the versions that it holds, warm.
     """
 
-    def __init__(self, spawned: Spawned) -> None:
+    def __init__(self, number: int, restarts: int, spawned: Spawned) -> None:
+        self.number = number
+        self.restarts = restarts
         self._process = spawned.process
         self._end = spawned.end
         self._link: Link | None = None

@@ -73,13 +73,6 @@ class Draining:
 
 
 @dataclass(frozen=True, slots=True)
-class Collect:
-    """To a worker: what it knows of a subject, such as its metrics. Answered with Done."""
-
-    subject: str
-
-
-@dataclass(frozen=True, slots=True)
 class Control:
     """From a worker: a call of ModelControl by the name of its method. Answered with Done."""
 
@@ -103,10 +96,10 @@ class Failed:
     argument: str = ""
 
 
-Message: TypeAlias = Load | Warming | Route | Listen | Stop | Draining | Collect | Control | Done | Failed
+Message: TypeAlias = Load | Warming | Route | Listen | Stop | Draining | Control | Done | Failed
 
 _KINDS: dict[str, type[Message]] = {
-    kind.__name__: kind for kind in (Load, Warming, Route, Listen, Stop, Draining, Collect, Control, Done, Failed)
+    kind.__name__: kind for kind in (Load, Warming, Route, Listen, Stop, Draining, Control, Done, Failed)
 }
 _ERRORS: dict[str, type[RecocoreError]] = {
     **EXCEPTION_BY_CODE,

@@ -11,11 +11,10 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from recocore.errors import InvalidArgumentError
+from recocore.service.config import address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from recocore.service.config import ServerConfig
 
 # Connections of a worker whose descriptors come before its listener's; a soft limit of 1,024 descriptors is common.
 _LOW_DESCRIPTORS = 512
@@ -41,14 +40,19 @@ def low_descriptors_taken() -> Iterator[None]:
             os.close(descriptor)
 
 
-def reserve(config: ServerConfig) -> socket.socket:
+def reserve(host: str, port: int, field: str) -> socket.socket:
     """A socket that is bound but does not listen: it keeps the port for listeners that share it, and gets no connections.
+
+    Args:
+        host: address.
+        port: port; 0 for any that is free.
+        field: the setting to blame.
 
     Raises:
         InvalidArgumentError: another listens there, or the host is not this machine's.
     """
     try:
-        family, kind, _, _, where = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)[0]
+        family, kind, _, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         # Without the option first: another server's port, shared or not, is not ours to join.
         with socket.socket(family, kind) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -58,6 +62,6 @@ def reserve(config: ServerConfig) -> socket.socket:
         holder.bind(where)
     except OSError as error:
         raise InvalidArgumentError(
-            f"cannot listen on {config.target}: {error.strerror}; try another port, or 0 for any", field="port"
+            f"cannot listen on {address(host, port)}: {error.strerror}; try another port, or 0 for any", field=field
         ) from error
     return holder

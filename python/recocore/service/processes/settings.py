@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from recocore.service.config import ServerConfig
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
+from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
+from recocore.service.observe.observing import Observing
+from recocore.service.rate_limits import LimitsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +19,21 @@ class WorkerSettings:
 
     Attributes:
         server: of its gRPC server; the port is known and shared.
+        limits: how often one caller may call it.
         models: where models come from; its registry is empty where a fixed index is served.
         experiment: who is served from which alias.
         shadow: what ranks along.
+        observing: what is seen of it from outside.
+        board: where it counts; None where nobody reads it.
     """
 
     server: ServerConfig
+    limits: LimitsConfig
     models: ModelsConfig
     experiment: ExperimentConfig
     shadow: ShadowConfig
+    observing: Observing
+    board: str | None = None
 
     def to_json(self) -> str:
         """One line of text."""
@@ -39,8 +49,16 @@ class WorkerSettings:
         key = body["server"]["pseudonym_key"]
         body["server"]["pseudonym_key"] = None if key is None else bytes.fromhex(key)
         return cls(
-            ServerConfig(**body["server"]),
-            ModelsConfig(**body["models"]),
-            ExperimentConfig(**body["experiment"]),
-            ShadowConfig(**body["shadow"]),
+            server=ServerConfig(**body["server"]),
+            limits=LimitsConfig(**body["limits"]),
+            models=ModelsConfig(**body["models"]),
+            experiment=ExperimentConfig(**body["experiment"]),
+            shadow=ShadowConfig(**body["shadow"]),
+            observing=_observing(**body["observing"]),
+            board=body["board"],
         )
+
+
+def _observing(metrics: dict[str, Any], logs: dict[str, Any], tracing: dict[str, Any]) -> Observing:
+    metrics["allowed_hosts"] = tuple(metrics["allowed_hosts"])
+    return Observing(MetricsConfig(**metrics), LogsConfig(**logs), TracingConfig(**tracing))

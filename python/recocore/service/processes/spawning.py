@@ -1,4 +1,4 @@
-"""Starting a worker process: a new interpreter, never a fork of this one, with a socket to talk over."""
+"""Starting a process of the service: a new interpreter, never a fork of this one, which runs the `main` of a module."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from recocore.service.processes.settings import WorkerSettings
 
 # The path is passed on, as a program may have added to it; -P keeps the working directory's files from being imported.
-_CODE = (
-    "import sys; sys.path[:] = sys.argv.pop().splitlines(); from recocore.service.processes.worker import main; main()"
-)
+_CODE = "import sys; sys.path[:] = sys.argv.pop().splitlines(); from {module} import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,29 @@ def spawn(settings: WorkerSettings) -> Spawned:
     """Start a worker process. O(1); it is of use when it has imported what it needs, some hundred milliseconds later."""
     ours, theirs = socket.socketpair()
     with theirs:
-        options = [f"-W{option}" for option in sys.warnoptions]
-        command = [sys.executable, "-P", *options, "-c", _CODE, str(theirs.fileno()), "\n".join(sys.path)]
-        # In a group of its own, as Ctrl-C on a terminal is for the supervisor to pass on.
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=(theirs.fileno(),), process_group=0)
+        number = theirs.fileno()
+        process = start_python("recocore.service.processes.worker", [str(number)], [number], stdin=subprocess.PIPE)
     assert process.stdin is not None
     # Not an argument: everybody on the machine may read those, and keys are secret. One that has died already is seen by its
     # socket.
     with contextlib.suppress(BrokenPipeError), process.stdin as settings_end:
         settings_end.write(settings.to_json().encode())
     return Spawned(process, ours)
+
+
+def start_python(
+    module: str, arguments: Sequence[str], descriptors: Sequence[int], *, stdin: int = subprocess.DEVNULL
+) -> subprocess.Popen[bytes]:
+    """Start a process that runs `main()` of a module.
+
+    Args:
+        module: its full name.
+        arguments: of the process.
+        descriptors: that it inherits.
+        stdin: as `subprocess.Popen` takes it.
+    """
+    options = [f"-W{option}" for option in sys.warnoptions]
+    code = _CODE.format(module=module)
+    command = [sys.executable, "-P", *options, "-c", code, *arguments, "\n".join(sys.path)]
+    # In a group of its own, as Ctrl-C on a terminal is for the supervisor to pass on.
+    return subprocess.Popen(command, stdin=stdin, pass_fds=descriptors, process_group=0)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import datetime
 
     from recocore.service.hosting.states import ModelInfo
@@ -18,14 +17,33 @@ class WorkerStatus:
     """A worker.
 
     Attributes:
+        number: its place among those that live, from 0; whoever is started after it has ended takes that.
         pid: of its process.
-        state: what it is at.
+        state: what it is at; one that was told to take calls and does not yet is starting.
         started: when it was started, UTC.
+        restarts: processes that ended in its place before.
     """
 
+    number: int
     pid: int
     state: WorkerState
     started: datetime
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
+class AliasStatus:
+    """What an alias leads to.
+
+    Attributes:
+        name: the alias.
+        version: that answers under it.
+        since: when it began to, seconds since 1970.
+    """
+
+    name: str
+    version: str
+    since: float
 
 
 class ServiceStatus(Protocol):
@@ -34,6 +52,16 @@ class ServiceStatus(Protocol):
     @property
     def address(self) -> str:
         """Where its workers listen."""
+        ...
+
+    @property
+    def started(self) -> float:
+        """When the service was started, seconds since 1970."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """How many workers are to serve."""
         ...
 
     @property
@@ -48,16 +76,17 @@ class ServiceStatus(Protocol):
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:
-        """The versions that are held or could not be, without what only their manifests say."""
+        """The versions that are held or could not be."""
         ...
 
-    def collect(self, subject: str, timeout: float = 1.0) -> Mapping[int, Mapping[str, Any]]:
-        """What each worker that serves knows of a subject, by pid; a worker that does not answer in time is left out."""
+    @property
+    def aliases(self) -> tuple[AliasStatus, ...]:
+        """What answers under which alias, the default one first."""
         ...
 
 
 class Attachment(Protocol):
-    """Something that belongs to the whole service and lives in the supervisor, such as its page."""
+    """Something that belongs to the whole service and lives in the supervisor, such as its door."""
 
     def start(self, status: ServiceStatus) -> None:
         """Begin, when the service serves; called on the supervisor's event loop, so it must not block."""

@@ -10,32 +10,42 @@ import contextlib
 import logging
 import secrets
 import signal
+import time
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import InternalError, RecocoreError, UnsupportedError
-from recocore.service.config import LOOPBACK, address
+from recocore.service.config import address, is_loopback
 from recocore.service.logs import log
+from recocore.service.observe.board import Board
+from recocore.service.observe.counting import CountingObserver
+from recocore.service.observe.observer import CallObserver
+from recocore.service.observe.snapshot import ServiceSnapshot
 from recocore.service.processes.crew import Crew
 from recocore.service.processes.member import WorkerState
-from recocore.service.processes.messages import Collect, Control, Done, Warming
+from recocore.service.processes.messages import Control, Done, Warming
 from recocore.service.processes.ports import reserve
 from recocore.service.processes.spawning import spawn
-from recocore.service.processes.status import WorkerStatus
+from recocore.service.processes.status import AliasStatus, WorkerStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from recocore.service.hosting.sources import Source
     from recocore.service.hosting.states import AliasInfo, ModelInfo
+    from recocore.service.observe.port import MetricsPort
     from recocore.service.processes.director import Director
     from recocore.service.processes.member import Member
     from recocore.service.processes.messages import Message
     from recocore.service.processes.settings import WorkerSettings
+    from recocore.service.processes.spawning import Spawned
     from recocore.service.processes.status import Attachment
 
 # A worker that has not ended this long after its grace is killed.
 _KILL_AFTER_SECONDS = 5.0
+# How long what the metrics port shows of workers and models may be behind.
+_SHOW_SECONDS = 0.5
 _CONTROLS = ("get", "load", "unload", "set_alias", "rollback", "remove_alias")
 
 
@@ -45,45 +55,51 @@ class Supervisor:
     Args:
         open_source: opens what is served; called in a thread once the workers are on their way, so that they import what
             they need while this process does.
-        settings: of every worker.
-        count: how many workers serve.
+        settings: of every worker; its server's `workers` is how many serve.
         announce: called once with the bound address when every worker serves.
         attachments: what else belongs to the service.
+        port: shows the service while it runs; None for no metrics port.
     """
 
     def __init__(
         self,
         open_source: Callable[[], Source],
         settings: WorkerSettings,
-        count: int,
         announce: Callable[[str], object],
         attachments: Sequence[Attachment] = (),
+        port: MetricsPort | None = None,
     ) -> None:
+        self.started = time.time()
+        self.size = settings.server.workers
         self._open_source = open_source
-        self._count = count
         self._announce = announce
         self._attachments = attachments
+        self._port = port
         # One key for all, so that a user has one pseudonym whichever worker answers.
         key = settings.server.pseudonym_key or secrets.token_bytes(32)
-        threads = settings.server.threads or max(1, settings.server.thread_count // count)
+        threads = settings.server.threads or max(1, settings.server.thread_count // self.size)
         self._settings = replace(settings, server=replace(settings.server, pseudonym_key=key, threads=threads))
         self._crew: Crew | None = None
         self._director: Director | None = None
         self._directed = asyncio.Event()
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._shown = asyncio.Event()
         self._address = ""
         self._announced = False
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, drain, and return; raises as `serve`."""
-        self._loop = asyncio.get_running_loop()
         server = self._settings.server
-        with reserve(server) as holder, self._signals() as stop:
+        with reserve(server.host, server.port, "port") as holder, self._signals() as stop:
             port: int = holder.getsockname()[1]
             self._address = address(server.host, port)
             settings = replace(self._settings, server=replace(server, port=port))
-            self._crew = crew = Crew(self._count, lambda: spawn(settings), self._prepare, self._handle)
-            tasks = [asyncio.ensure_future(work) for work in (crew.keep(), self._direct(), self._serve(), stop.wait())]
+
+            def start(number: int) -> Spawned:
+                return spawn(replace(settings, board=self._port and self._port.board(f"worker-{number}")))
+
+            self._crew = crew = Crew(self.size, start, self._prepare, self._handle)
+            works = (crew.keep(), self._direct(), self._show(), self._serve(), stop.wait())
+            tasks = [asyncio.ensure_future(work) for work in works]
             try:
                 await _first_end(tasks)
             finally:
@@ -105,7 +121,7 @@ class Supervisor:
     def workers(self) -> tuple[WorkerStatus, ...]:
         """The workers that live."""
         members = self._crew.members if self._crew else ()
-        return tuple(WorkerStatus(member.pid, member.state, member.started) for member in members)
+        return tuple(sorted(map(_status_of, members), key=lambda worker: worker.number))
 
     @property
     def restarts(self) -> int:
@@ -117,19 +133,10 @@ class Supervisor:
         """The versions that are held or could not be."""
         return self._director.known() if self._director else ()
 
-    def collect(self, subject: str, timeout: float = 1.0) -> Mapping[int, Mapping[str, Any]]:
-        """What each worker that serves knows of a subject; not from the supervisor's own thread."""
-        assert self._loop is not None
-        return asyncio.run_coroutine_threadsafe(self._collect(subject, timeout), self._loop).result(timeout + 1)
-
-    async def _collect(self, subject: str, timeout: float) -> dict[int, Mapping[str, Any]]:
-        assert self._crew is not None
-        members = [member for member in self._crew.members if member.state is WorkerState.SERVING]
-        asked = (asyncio.wait_for(member.ask(Collect(subject)), timeout) for member in members)
-        answers = await asyncio.gather(*asked, return_exceptions=True)
-        return {
-            member.pid: answer.body for member, answer in zip(members, answers, strict=True) if isinstance(answer, Done)
-        }
+    @property
+    def aliases(self) -> tuple[AliasStatus, ...]:
+        """What answers under which alias, the default one first."""
+        return self._director.aliases() if self._director else ()
 
     async def _direct(self) -> None:
         """Have the workers follow the source."""
@@ -138,7 +145,7 @@ class Supervisor:
         assert self._crew is not None
         crew = self._crew
         source = await asyncio.to_thread(self._open_source)
-        self._director = director = Director(source, self._settings.models, lambda: crew.ready)
+        self._director = director = Director(source, self._settings.models, lambda: crew.ready, self._observer())
         self._directed.set()
         await director.start()
         await director.follow()
@@ -147,14 +154,32 @@ class Supervisor:
         """Tell when the service serves, and then stay."""
         assert self._crew is not None
         await self._crew.serving()
-        if not self._settings.server.host.startswith(LOOPBACK):
+        await self._shown.wait()
+        if not is_loopback(self._settings.server.host):
             log(logging.WARNING, "listening beyond this machine without encryption", address=self._address)
-        log(logging.INFO, "serving", address=self._address, workers=self._count)
+        log(logging.INFO, "serving", address=self._address, workers=self.size)
+        if self._port is not None:
+            self._port.show(ServiceSnapshot.of(self))
         self._announce(self._address)
         self._announced = True
         for attachment in self._attachments:
             attachment.start(self)
         await asyncio.Event().wait()
+
+    async def _show(self) -> None:
+        """Show the service on its metrics port, from before the workers are ready until they have ended."""
+        if self._port is not None:
+            self._port.start(ServiceSnapshot.of(self))
+            await asyncio.to_thread(self._port.url)
+        self._shown.set()
+        while True:
+            await asyncio.sleep(_SHOW_SECONDS)
+            if self._port is not None:
+                self._port.show(ServiceSnapshot.of(self))
+
+    def _observer(self) -> CallObserver:
+        """Who is told of what happens to the whole service."""
+        return CallObserver() if self._port is None else CountingObserver(Board(Path(self._port.board("service"))))
 
     async def _prepare(self, member: Member, urgent: bool) -> None:
         await self._directed.wait()
@@ -194,6 +219,12 @@ class Supervisor:
         log(logging.INFO, "looking at the registry again")
         if self._director is not None:
             self._director.poke()
+
+
+def _status_of(member: Member) -> WorkerStatus:
+    serves = member.state is not WorkerState.SERVING or member.listening
+    state = member.state if serves else WorkerState.STARTING
+    return WorkerStatus(member.number, member.pid, state, member.started, member.restarts)
 
 
 async def _control(director: Director, method: str, arguments: tuple[Any, ...]) -> Done:

@@ -17,12 +17,11 @@ from recocore.service.convert import read_recorded
 from recocore.service.engine import Engine
 from recocore.service.hosting.background import lower_priority
 from recocore.service.hosting.registry_models import RegistryModels
-from recocore.service.hosting.shadow import Shadow, ShadowLog
+from recocore.service.hosting.shadow import Shadow, ShadowCount, ShadowLog
 from recocore.service.hosting.warm_up import replay, sample_requests
 from recocore.service.logs import configure, log
 from recocore.service.processes.link import Link
 from recocore.service.processes.messages import (
-    Collect,
     Control,
     Done,
     Draining,
@@ -51,8 +50,11 @@ class Worker:
 
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
+        self._observer = settings.observing.observer(settings.board)
         shadow = settings.shadow
-        self._shadow = Shadow(shadow, ShadowLog()) if shadow.alias and shadow.share else None
+        self._shadow = (
+            Shadow(shadow, ShadowCount(self._observer, ShadowLog())) if shadow.alias and shadow.share else None
+        )
         self._models = RegistryModels(settings.models.alias, settings.experiment, self._shadow)
         self._recorded: list[Request] = read_recorded(settings.models.recorded) if settings.models.recorded else []
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="recocore-load")
@@ -96,8 +98,6 @@ class Worker:
                 await self._listen()
             case Stop():
                 self._stop.set()
-            case Collect():
-                return Done()
             case _:
                 raise InternalError(f"a worker does not take {type(message).__name__}")
         return Done()
@@ -129,7 +129,14 @@ class Worker:
 
     async def _listen(self) -> None:
         control = _Control(self._link) if self._settings.models.control and self._link is not None else None
-        server = Server(self._models, self._settings.server, reuse_port=True, control=control)
+        server = Server(
+            self._models,
+            self._settings.server,
+            limits=self._settings.limits,
+            observer=self._observer,
+            reuse_port=True,
+            control=control,
+        )
         with low_descriptors_taken():
             bound = await server.start()
         self._server = server

@@ -1,0 +1,102 @@
+"""Whether a service could start: what `recocore serve --check` asks before anybody depends on the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from recocore.errors import NotFoundError, RecocoreError
+from recocore.index import Index
+from recocore.service.config import address
+from recocore.service.hosting.sources import RegistrySource
+from recocore.service.processes.ports import reserve
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    from recocore.service.door.config import HttpConfig
+    from recocore.service.hosting.config import ModelsConfig
+    from recocore.service.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what.
+        ok: whether it is as it has to be.
+        said: what was found, or what is wrong and what to do.
+    """
+
+    name: str
+    ok: bool
+    said: str
+
+
+def check_service(settings: Settings, index_path: str | os.PathLike[str] | None) -> list[Check]:
+    """Look at everything that a start needs, and go on after what is wrong. Nothing is kept or changed.
+
+    Args:
+        settings: of the service.
+        index_path: the folder of an index; None where `settings.models` names a registry.
+    """
+    checks = [_check("address", lambda: _free(settings.server.host, settings.server.port, "server.port"))]
+    if index_path is None:
+        checks.append(_check("registry", lambda: _led_to(settings.models)))
+    else:
+        checks.append(_check("index", lambda: _sound(index_path)))
+    if settings.http.port:
+        checks.append(_check("http address", lambda: _door(settings.http)))
+    if settings.metrics.enabled:
+        checks.append(
+            _check("metrics address", lambda: _free(settings.metrics.host, settings.metrics.port, "metrics.port"))
+        )
+    if settings.tracing.endpoint:
+        checks.append(_check("tracing", lambda: _traceable(settings)))
+    return checks
+
+
+def _check(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except RecocoreError as error:
+        return Check(name, False, str(error))
+
+
+def _free(host: str, port: int, field: str) -> str:
+    reserve(host, port, field).close()
+    return f"{address(host, port)} is free" if port else f"any free port of {host}"
+
+
+def _sound(index_path: str | os.PathLike[str]) -> str:
+    index = Index.load(index_path)
+    return f"{index_path} holds version {index.version}, read through"
+
+
+def _led_to(models: ModelsConfig) -> str:
+    source = RegistrySource(models.registry)
+    aliases = source.snapshot().aliases
+    if models.alias not in aliases:
+        known = ", ".join(sorted(aliases)) or "none yet"
+        raise NotFoundError(
+            f"models.alias: expected an alias of the registry ({known}), got {models.alias}; set it first"
+        )
+    version = aliases[models.alias].version
+    source.verify(version)
+    return f"{models.alias} of {models.registry} leads to version {version}, read through"
+
+
+def _door(http: HttpConfig) -> str:
+    from recocore.service.door.process import open_port  # noqa: PLC0415  (its libraries are for those who open it)
+
+    open_port(http).close()
+    return f"{address(http.host, http.port)} is free, and the libraries are installed"
+
+
+def _traceable(settings: Settings) -> str:
+    from recocore.service.observe.tracing import Tracing  # noqa: PLC0415  (OpenTelemetry is for those who trace)
+
+    Tracing(settings.tracing).close()
+    return f"OpenTelemetry is installed; spans go to {settings.tracing.endpoint}"

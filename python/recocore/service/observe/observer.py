@@ -1,0 +1,146 @@
+"""What the code that answers calls tells of them: whom it tells, by default nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from recocore.service.call import Call
+
+
+class ServedBy(Protocol):
+    """Which model answered: what observers read of `recocore.service.hosting.Hosted`."""
+
+    @property
+    def version(self) -> str:
+        """The version of the index."""
+        ...
+
+    @property
+    def alias(self) -> str:
+        """The alias that the version was picked by; empty for none."""
+        ...
+
+    @property
+    def experiment(self) -> str:
+        """The experiment that the call belongs to; empty for none."""
+        ...
+
+    @property
+    def variant(self) -> str:
+        """The variant of the experiment; empty for none."""
+        ...
+
+
+class CallObserver:
+    """Hears of calls and of what happens around them, and does nothing; subclasses do what they are for.
+
+    Every method is quick, safe from any thread, and never raises.
+    """
+
+    def started(self) -> None:
+        """A call came in."""
+
+    def finished(self, method: str, status: str, seconds: float, hosted: ServedBy | None, call: Call) -> None:
+        """A call that had started has ended, however it did.
+
+        Args:
+            method: its name in the proto.
+            status: name of its gRPC status.
+            seconds: from when it came in to when its answer was handed to the transport.
+            hosted: what answered; None where nothing did.
+            call: its ids.
+        """
+
+    def queued(self, change: int) -> None:
+        """So many more calls wait for a thread (or fewer, below zero)."""
+
+    def shed(self, reason: str) -> None:
+        """A call was turned away to be sent again later; `reason` is the problem's."""
+
+    def looked_up(self, *, hit: bool) -> None:
+        """The cache of responses had an answer, or had none."""
+
+    def batched(self, calls: int) -> None:
+        """So many calls were ranked together."""
+
+    def loaded(self, seconds: float) -> None:
+        """A version of the model was loaded and warmed up in a worker."""
+
+    def load_failed(self) -> None:
+        """A version of the model was refused; what served before serves on."""
+
+    def swapped(self) -> None:
+        """An alias answers from another version from now on."""
+
+    def shadowed(self, overlap: float | None) -> None:
+        """A shadow model ranked a call too: the share of items that both lists have, or None where it failed."""
+
+    def close(self) -> None:
+        """The process ends: nothing more will be told."""
+
+
+class Observers(CallObserver):
+    """Tells several observers."""
+
+    __slots__ = ("_all",)
+
+    def __init__(self, observers: Sequence[CallObserver] = ()) -> None:
+        self._all = tuple(observers)
+
+    def started(self) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.started()
+
+    def finished(self, method: str, status: str, seconds: float, hosted: ServedBy | None, call: Call) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.finished(method, status, seconds, hosted, call)
+
+    def queued(self, change: int) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.queued(change)
+
+    def shed(self, reason: str) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.shed(reason)
+
+    def looked_up(self, *, hit: bool) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.looked_up(hit=hit)
+
+    def batched(self, calls: int) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.batched(calls)
+
+    def loaded(self, seconds: float) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.loaded(seconds)
+
+    def load_failed(self) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.load_failed()
+
+    def swapped(self) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.swapped()
+
+    def shadowed(self, overlap: float | None) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.shadowed(overlap)
+
+    def close(self) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.close()

@@ -1,0 +1,164 @@
+"""What answers calls: who is let in, on which threads they run, and how they end when the server does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from recocore.service.batching import Batcher
+from recocore.service.call import Call
+from recocore.service.gate import Gate
+from recocore.service.problems import StoppingError, TooManyCallsError
+from recocore.service.response_cache import ResponseCache
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from recocore.service.config import ServerConfig
+    from recocore.service.observe.observer import CallObserver
+    from recocore.service.rate_limits import RateLimiter
+    from recocore.service.recommending import Answer, Recommending
+
+# Answers one request of a call; runs on a thread.
+Method: TypeAlias = Callable[[bytes, Call], bytes]
+# The same, awaited on the event loop.
+Run: TypeAlias = Callable[[bytes, Call], Awaitable[bytes]]
+
+_T = TypeVar("_T")
+
+
+class Running:
+    """Runs at most `max_calls` at once, on `threads` threads; used on one event loop.
+
+    Args:
+        config: how many at once, on how many threads, and how they are batched.
+        limiter: how often one caller may call.
+        observer: is told who waits.
+    """
+
+    def __init__(self, config: ServerConfig, limiter: RateLimiter, observer: CallObserver) -> None:
+        self._config = config
+        self._limiter = limiter
+        self._observer = observer
+        self._slots = threading.BoundedSemaphore(config.max_calls)
+        self._threads = ThreadPoolExecutor(config.thread_count, thread_name_prefix="recocore-rank")
+        self._gate = Gate()
+        self._answers: set[asyncio.Future[Any]] = set()
+        self.stopping = asyncio.Event()
+        self._given_up = asyncio.Event()
+
+    def threaded(self, method: Method) -> Run:
+        """Answers each request on a thread of its own."""
+
+        async def run(request: bytes, call: Call) -> bytes:
+            def work() -> bytes:
+                self._observer.queued(-1)
+                call.checkpoint()
+                return method(request, call)
+
+            await self._enter(call)
+            self._take_slot()
+            self._observer.queued(+1)
+            try:
+                future = self._threads.submit(work)
+            except BaseException:
+                self._slots.release()
+                self._observer.queued(-1)
+                raise
+            # A cancelled call gives its slot back only when its thread is done: the thread is what the slot stands for.
+            future.add_done_callback(self._leave)
+            return await self._result(asyncio.wrap_future(future), call)
+
+        return run
+
+    def batched(self, method: Recommending) -> Run:
+        """Answers requests that arrive together on one thread, and those that were answered before at once."""
+        config, observer = self._config, self._observer
+        batcher = Batcher(
+            method.answer_all,
+            self._threads,
+            # Two lanes wait for each other at the interpreter: 64 callers got 1,500 answers a second from two, 2,140 from one.
+            lanes=max(1, config.thread_count // 2),
+            most=config.max_batch,
+            delay_seconds=config.batch_delay_ms / 1e3,
+            observe=observer.batched,
+        )
+        cache: ResponseCache[Answer] = ResponseCache(round(config.cache_mb * 1e6))
+
+        async def run(request: bytes, call: Call) -> bytes:
+            await self._enter(call)
+            generation = method.generation
+            answer = cache.get(generation, request) if config.cache_mb else None
+            if config.cache_mb:
+                observer.looked_up(hit=answer is not None)
+            if answer is None:
+                answer = await self._ranked(batcher.submit, request, call)
+                if not answer.is_whole:
+                    cache.put(generation, request, answer)
+            else:
+                call.checkpoint()
+            return answer.to(call)
+
+        return run
+
+    async def hold(self, at_most: float) -> None:
+        """Keep newcomers waiting and end streams; return when nobody comes any more, or after `at_most` seconds."""
+        self.stopping.set()
+        await self._gate.hold(at_most)
+
+    def resume(self) -> None:
+        """Let those go on who were held."""
+        self._gate.release()
+
+    def give_up(self) -> None:
+        """End the calls that still run with UNAVAILABLE."""
+        self._given_up.set()
+        for answer in tuple(self._answers):
+            answer.cancel()
+
+    def close(self) -> None:
+        """Wait for the running methods and let the threads go; what waits for a thread is dropped."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def _ranked(
+        self, submit: Callable[[bytes, Call], asyncio.Future[Answer]], request: bytes, call: Call
+    ) -> Answer:
+        self._take_slot()
+        self._observer.queued(+1)
+        try:
+            return await self._result(submit(request, call), call)
+        finally:
+            self._observer.queued(-1)
+            self._slots.release()
+
+    async def _enter(self, call: Call) -> None:
+        await self._gate.enter()
+        self._limiter.admit(call.caller)
+        if self._given_up.is_set():
+            raise StoppingError
+
+    def _take_slot(self) -> None:
+        if not self._slots.acquire(blocking=False):
+            raise TooManyCallsError(f"the server admits {self._config.max_calls} calls at once; retry later")
+
+    async def _result(self, answer: asyncio.Future[_T], call: Call) -> _T:
+        """The answer to come, unless the server gives up on it."""
+        self._answers.add(answer)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if not self._given_up.is_set():
+                raise
+            call.cancel()
+            raise StoppingError from None
+        finally:
+            self._answers.discard(answer)
+
+    def _leave(self, future: Future[bytes]) -> None:
+        self._slots.release()
+        if future.cancelled():
+            # It never got a thread.
+            self._observer.queued(-1)

@@ -1,0 +1,156 @@
+"""The page for people in a real browser without a window."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.service.watched import WatchedProcess
+
+from recocore import Index, Interactions
+from recocore.client import Client
+from recocore.models import ItemKNN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+NASTY = "<img src=x onerror=document.title='broken'>"
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Any]:
+    if BROWSER is None or DRIVER is None:
+        pytest.skip("no chromium and chromedriver here: the page is not looked at (Debian: chromium, chromium-driver)")
+    selenium = pytest.importorskip("selenium.webdriver")
+    options = selenium.ChromeOptions()
+    options.binary_location = BROWSER
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
+    driver.implicitly_wait(0)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedProcess]:
+    """A server whose items have names that are markup."""
+    path = tmp_path_factory.mktemp("nasty") / "index"
+    users = ["ann", "ann", "bob", "bob", "eve"]
+    log = Interactions.from_coo(users, ["tea", NASTY, "tea", "pot", NASTY])
+    Index.build(ItemKNN(k=10).fit(log), log).save(path)
+    with WatchedProcess.watch(path, workers=2) as server:
+        yield server
+
+
+def wait(driver: Any, condition: Any) -> Any:
+    from selenium.webdriver.support.wait import WebDriverWait  # noqa: PLC0415  (a test extra)
+
+    return WebDriverWait(driver, 20, poll_frequency=0.05).until(condition)
+
+
+def text(driver: Any, id_: str) -> str:
+    return str(driver.find_element("id", id_).text)
+
+
+def complaints(driver: Any) -> list[str]:
+    return [entry["message"] for entry in driver.get_log("browser")]
+
+
+@pytest.fixture
+def page(driver: Any, nasty: WatchedProcess) -> Any:
+    driver.get(nasty.url)
+    wait(driver, lambda seen: text(seen, "state") != "connecting")
+    return driver
+
+
+def test_it_shows_the_service(page: Any, nasty: WatchedProcess) -> None:
+    with Client(nasty.address, timeout=20) as client:
+        client.recommend("ann")
+    wait(page, lambda seen: "Recommend" in text(seen, "methods"))
+    report = nasty.report()
+    assert text(page, "state") == "serving"
+    assert nasty.address in text(page, "about")
+    assert report["models"][0]["version"] in text(page, "models")
+    assert all(str(worker["pid"]) in text(page, "workers") for worker in report["workers"])
+    wait(page, lambda seen: len(seen.find_elements("css selector", "#tiles svg polyline")) >= 1)
+    assert complaints(page) == []
+
+
+def test_try_it_gives_items_with_reasons(page: Any, nasty: WatchedProcess) -> None:
+    page.find_element("id", "user").send_keys("bob\n")
+    wait(page, lambda seen: NASTY in text(seen, "items"))
+    rows = page.find_elements("css selector", "#items td.id")
+    with Client(nasty.address, timeout=20) as client:
+        told = client.recommend("bob", explain=True)
+    assert [row.text for row in rows] == [item.item_id for item in told.items]
+    assert "tea (" in page.find_element("css selector", "#items td.reasons").text
+    assert "A known user" in text(page, "said")
+
+
+def test_ids_are_text_and_never_markup(page: Any) -> None:
+    page.find_element("id", "user").send_keys("<b>nobody</b>\n")
+    wait(page, lambda seen: NASTY in text(seen, "items"))
+    assert "does not know this user" in text(page, "said")
+    assert page.find_elements("css selector", "#items img, #said b") == []
+    assert page.title == "recocore"
+
+
+def test_refusals_are_said(page: Any) -> None:
+    page.execute_script("document.getElementById('user').maxLength = 2000")
+    page.execute_script("document.getElementById('user').value = arguments[0]", "x" * 600)
+    page.find_element("id", "go").click()
+    wait(page, lambda seen: "INVALID_ARGUMENT" in text(seen, "said"))
+    assert "256 bytes" in text(page, "said")
+
+
+def test_the_policy_holds_off_foreign_script(page: Any) -> None:
+    """Even where markup got in, it could neither run nor ask elsewhere."""
+    page.execute_script(
+        "const bad = document.createElement('script'); bad.textContent = \"document.title = 'broken'\";"
+        "document.body.append(bad);"
+        "document.body.insertAdjacentHTML('beforeend', arguments[0]);",
+        NASTY,
+    )
+    found = page.execute_async_script(
+        "const done = arguments[0]; fetch('http://192.0.2.1/').then(() => done('went'), () => done('held'));"
+    )
+    assert (found, page.title) == ("held", "recocore")
+    assert all("Content Security Policy" in line for line in complaints(page))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_it_fits_and_can_be_read(page: Any, width: int, scheme: str) -> None:
+    """No scrolling sideways, and contrast as WCAG 2 wants it for text (AA, 4.5)."""
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    )
+    assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    colours = page.execute_script(
+        "const style = getComputedStyle(document.documentElement);"
+        "return Object.fromEntries(['card', 'ground', 'ink', 'soft', 'good', 'warn', 'bad', 'accent']"
+        ".map((name) => [name, style.getPropertyValue('--' + name).trim()]));"
+    )
+    for name in ("ink", "soft", "good", "warn", "bad", "accent"):
+        assert contrast(colours[name], colours["card"]) >= 4.5, name
+    assert contrast(colours["soft"], colours["ground"]) >= 4.5
+    assert (luminance(colours["ground"]) < 0.2) == (scheme == "dark")
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2 defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
