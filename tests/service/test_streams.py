@@ -139,7 +139,9 @@ def test_a_stream_past_its_deadline_ends(client: Client) -> None:
 
 def test_a_stream_waits_where_a_call_is_turned_away() -> None:
     with ServerProcess.stub(threads=1, max_calls=1) as server, Client(server.address, timeout=30, retries=0) as client:
-        busy = threading.Thread(target=lambda: client.recommend("slow-1000"))
+        # Whoever comes second is turned away; this one comes again until it is first.
+        patient = Client(server.address, timeout=30, retries=100)
+        busy = threading.Thread(target=lambda: patient.recommend("slow-1000"))
         busy.start()
         while True:
             try:
@@ -149,6 +151,7 @@ def test_a_stream_waits_where_a_call_is_turned_away() -> None:
                     break
         rows = list(client.recommend_stream(["even"], 1))
         busy.join()
+        patient.close()
     assert [getattr(row.result, "status", "OK") for row in rows] == ["OK"]
 
 

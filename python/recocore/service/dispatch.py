@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -23,7 +22,7 @@ from recocore.service.running import Method, Run, Running
 from recocore.service.streams import OpenStream, answer_each, when_there_is_room
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from recocore.service.config import ServerConfig
     from recocore.service.observe.observer import CallObserver

@@ -119,7 +119,8 @@ class Recommending:
                     convert.encode_recommend(ranking, served(hosted, call), template.form),
                     hosted,
                     user_id or None,
-                    True,
+                    template.placement,
+                    is_whole=True,
                 )
                 for ranking, user_id, call in zip(engine.rank(user_ids, template), user_ids, calls, strict=True)
             ]
