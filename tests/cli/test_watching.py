@@ -176,7 +176,7 @@ def test_a_frame_tells_of_trouble(watched: WatchedProcess) -> None:
             "p99_seconds": 2.5,
         }
     ]
-    report["workers"][1]["state"] = "dead"
+    report["workers"][1]["state"] = "starting"
     report["workers"][1]["usage"] = None
     report["models"][0]["alias"] = "[red]canary"
     report["live"] |= {"shed_per_second": 12.0, "cache_hit_share": 0.5}
