@@ -15,6 +15,8 @@ from recocore.client import Client
 if TYPE_CHECKING:
     from pathlib import Path
 
+WHOLE = ["serving", "serving", "standby"]
+
 
 def calls_of(report: dict[str, Any]) -> float:
     return float(report["totals"]["calls"])
@@ -37,9 +39,8 @@ def ask(server: WatchedProcess, count: int) -> None:
 
 
 def test_counts_go_on_where_workers_die(saved: Path) -> None:
-    whole = ["serving", "serving", "standby"]
     with WatchedProcess.watch(saved, workers=2) as server:
-        before = server.until(lambda report: states(report) == whole)
+        before = server.until(lambda report: states(report) == WHOLE)
         for deaths in range(1, 4):
             ask(server, 10)
             victim = server.serving()[0]
@@ -47,7 +48,7 @@ def test_counts_go_on_where_workers_die(saved: Path) -> None:
             report = server.until(
                 lambda report, victim=victim, deaths=deaths: (  # type: ignore[misc]  # bound now
                     report["totals"]["restarts"] == deaths
-                    and states(report) == whole
+                    and states(report) == WHOLE
                     and victim not in [worker["pid"] for worker in report["workers"]]
                 )
             )
@@ -80,6 +81,7 @@ def test_a_worker_that_drains_has_its_counts_to_itself(saved: Path) -> None:
 def test_a_swap_and_a_refused_version_are_shown(tmp_path: Path) -> None:
     registry, versions = made_registry(tmp_path / "models")
     with WatchedProcess.watch(registry.path, workers=2) as server:
+        server.until(lambda report: states(report) == WHOLE)
         assert answer_of(server, "stable")["version"] == versions[0]
         ask(server, 4)
         registry.set_alias("stable", versions[1])
