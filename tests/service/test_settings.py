@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recocore.errors import InvalidArgumentError, NotFoundError
-from recocore.service.hosting.config import Variant
+from recocore.service.hosting import config as hosting
 from recocore.service.sections import Given, keys_of, read_section, shown
 from recocore.service.settings import Settings
 
@@ -97,7 +97,11 @@ def test_the_environment_speaks_text(variable: str, text: str, section: str, key
             "experiment.variants.a.share",
             "expected a share above 0 and up to 1",
         ),
-        ("[experiment]\nid = 'x'\nvariants = {a = {alias = 'b'}}\n", "experiment.variants", "variants"),
+        (
+            "[experiment]\nid = 'x'\nvariants = {a = {alias = 'b'}}\n",
+            "experiment.variants.a.share",
+            "share: expected a value",
+        ),
         ("server = 1\n", "server", "expected a section [server], got 1"),
         ("[server\n", "config", "expected TOML: "),
         ("[server]\nport = 1\nport = 2\n", "config", "expected TOML: "),
@@ -234,7 +238,13 @@ def test_every_section_shows_all_its_keys() -> None:
 
 
 def test_an_experiment_is_read(tmp_path: Path) -> None:
-    text = "[experiment]\nid = 'x'\n[experiment.variants]\na = {alias = 'stable', share = 0.9}\nb = {alias = 'new', share = 0.1}\n"
+    text = (
+        "[experiment]\nid = 'x'\n[experiment.variants]\n"
+        "a = {alias = 'stable', share = 0.9}\nb = {alias = 'new', share = 0.1}\n"
+    )
     settings = Settings.load(write(tmp_path, text))
-    assert settings.experiment.variants == {"a": Variant("stable", 0.9), "b": Variant("new", 0.1)}
+    assert settings.experiment.variants == {
+        "a": hosting.Variant("stable", 0.9),
+        "b": hosting.Variant("new", 0.1),
+    }
     assert settings.shown()["experiment"]["variants"]["b"] == {"alias": "new", "share": 0.1}
