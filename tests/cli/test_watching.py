@@ -17,6 +17,7 @@ from tests.service.watched import WatchedProcess
 from recocore.cli import main
 from recocore.cli.top import frame
 from recocore.client import Client
+from recocore.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,12 +112,25 @@ def test_check_reads_the_index_through(run: Run, index: Path, tmp_path: Path) ->
     assert array.name in done.stdout
 
 
+def test_check_reads_what_an_alias_leads_to(index: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    registry = Registry(tmp_path / "models", who="ann")
+    version = registry.publish(index).version
+    line = ["serve", "--registry", str(registry.path), "--port", "0", "--check", "--json"]
+    assert main(line) == 1
+    assert "expected an alias of the registry (none yet), got stable" in capsys.readouterr().out
+    registry.set_alias("stable", version)
+    assert main(line) == 0
+    checks = {check["name"]: check["said"] for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["registry"] == f"stable of {registry.path} leads to version {version}, read through"
+
+
 @pytest.mark.parametrize(
     ("text", "arguments", "code", "message"),
     [
         ("[server]\nprot = 1\n", [], 1, "recocore.toml: server.prot: no such key; did you mean port?"),
         ("", ["--port", "-1"], 1, "command line: section [server]: port must be from 0 to 65535, got -1"),
         ("", ["--json"], 2, "--json goes with --check"),
+        ("[models]\nregistry = 'models'\n", [], 2, "expected either INDEX or --registry DIR"),
     ],
 )
 def test_wrong_settings_are_one_line(
@@ -176,7 +190,7 @@ def test_a_frame_tells_of_trouble(watched: WatchedProcess) -> None:
             "p99_seconds": 2.5,
         }
     ]
-    report["workers"][1]["state"] = "dead"
+    report["workers"][1]["state"] = "starting"
     report["workers"][1]["usage"] = None
     report["models"][0]["alias"] = "[red]canary"
     report["live"] |= {"shed_per_second": 12.0, "cache_hit_share": 0.5}

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 from hypothesis import given
 from hypothesis import strategies as st
+from recocore.v1 import recommendation_service_pb2 as v1
+from recocore.v1 import recommendation_service_pb2_grpc as stubs
+from tests.service.server_process import ServerProcess
+from tests.service.small_index import small_index
 
 from recocore.errors import InvalidArgumentError
+from recocore.models import Popularity
 from recocore.service.convert import encode_problem
 from recocore.service.problems import RateLimitedError, problem_of
 from recocore.service.rate_limits import LimitsConfig, RateLimiter
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class Clock:
@@ -129,3 +138,49 @@ def test_settings_are_checked(settings: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         LimitsConfig(**settings)
     assert caught.value.field == field
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("saved") / "index"
+    small_index(Popularity()).save(path)
+    return path
+
+
+def limited(path: Path, limits: str) -> ServerProcess:
+    """A server whose callers have limits."""
+    return ServerProcess.code(
+        "from recocore.service import serve\n"
+        "from recocore.service.rate_limits import LimitsConfig\n"
+        f"serve({str(path)!r}, port=0, limits=LimitsConfig({limits}))"
+    )
+
+
+def test_a_server_turns_away_who_calls_too_often_and_nobody_else(saved: Path) -> None:
+    request = v1.RecommendRequest(user_id="user-00")
+    with (
+        limited(saved, "rate=0.001, burst=2, caller_metadata='x-api-key'") as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        stub = stubs.RecommendationServiceStub(channel)
+        for key in ("greedy", "other"):
+            for _ in range(2):
+                assert stub.Recommend(request, metadata=(("x-api-key", key),), timeout=20).items
+            with pytest.raises(grpc.RpcError) as refused:
+                stub.Recommend(request, metadata=(("x-api-key", key),), timeout=20)
+            assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert "this caller may make 0.001 calls a second" in refused.value.details()
+        # Without a name it is the peer's address that counts.
+        assert stub.Recommend(request, timeout=20).items
+        ended = [record["reason"] for record in server.events("call")]
+    assert ended == ["RATE_LIMITED", "RATE_LIMITED"]
+
+
+def test_a_stream_that_is_too_fast_waits(saved: Path) -> None:
+    requests = [
+        v1.StreamRecommendRequest(user_ids=["user-00"], template=v1.RecommendRequest(page_size=2)),
+        *(v1.StreamRecommendRequest(user_ids=[f"user-{number:02}"]) for number in range(1, 4)),
+    ]
+    with limited(saved, "rate=20, burst=1") as server, grpc.insecure_channel(server.address) as channel:
+        answers = list(stubs.RecommendationServiceStub(channel).StreamRecommend(iter(requests), timeout=20))
+    assert len(answers) == 4

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recocore.errors import InvalidArgumentError, NotFoundError
+from recocore.service.hosting import config as hosting
 from recocore.service.sections import Given, keys_of, read_section, shown
 from recocore.service.settings import Settings
 
@@ -55,6 +56,10 @@ def test_without_anything_there_are_the_defaults() -> None:
         ("RECOCORE_METRICS_HOST", "::1", "metrics", "host", "::1"),
         ("RECOCORE_METRICS_ALLOWED_HOSTS", '["a", "b"]', "metrics", "allowed_hosts", ("a", "b")),
         ("RECOCORE_TRACING_SERVICE_NAME", "true", "tracing", "service_name", "true"),
+        ("RECOCORE_MODELS_ALIAS", "canary", "models", "alias", "canary"),
+        ("RECOCORE_HTTP_PORT", "8080", "http", "port", 8080),
+        ("RECOCORE_LIMITS_RATE", "5", "limits", "rate", 5.0),
+        ("RECOCORE_EXPERIMENT_ID", "", "experiment", "id", ""),
     ],
 )
 def test_the_environment_speaks_text(variable: str, text: str, section: str, key: str, value: Any) -> None:
@@ -82,6 +87,21 @@ def test_the_environment_speaks_text(variable: str, text: str, section: str, key
         ("[tracing]\nsample = 2\n", "tracing.sample", "sample must be from 0 to 1, got 2.0"),
         ("[tracing]\nendpoint = 'localhost'\n", "tracing.endpoint", "expected a URL"),
         ("[logs]\nslow_per_second = 0\n", "logs.slow_per_second", "must be above 0"),
+        ("[models]\nalias = 'A'\n", "models.alias", "section [models]: models.alias: expected 1 to 64 of a-z"),
+        ("[limits]\nrate = -1\n", "limits.rate", "limits.rate must be from 0"),
+        ("[http]\nport = 70000\n", "http.port", "http.port must be from 0 to 65535, got 70000"),
+        ("[shadow]\nshare = 2\n", "shadow.share", "expected 0 to 1, got 2.0"),
+        ("[experiment]\nid = 'x'\n", "experiment.variants", "expected at least one variant"),
+        (
+            "[experiment]\nid = 'x'\nvariants = {a = {alias = 'stable', share = 2}}\n",
+            "experiment.variants.a.share",
+            "expected a share above 0 and up to 1",
+        ),
+        (
+            "[experiment]\nid = 'x'\nvariants = {a = {alias = 'b'}}\n",
+            "experiment.variants.a.share",
+            "share: expected a value",
+        ),
         ("server = 1\n", "server", "expected a section [server], got 1"),
         ("[server\n", "config", "expected TOML: "),
         ("[server]\nport = 1\nport = 2\n", "config", "expected TOML: "),
@@ -215,3 +235,16 @@ def test_any_value_is_taken_or_refused_by_name(key: str, value: Any, is_text: bo
 def test_every_section_shows_all_its_keys() -> None:
     for name, values in Settings().shown().items():
         assert list(values) == list(keys_of(type(getattr(Settings(), name))))
+
+
+def test_an_experiment_is_read(tmp_path: Path) -> None:
+    text = (
+        "[experiment]\nid = 'x'\n[experiment.variants]\n"
+        "a = {alias = 'stable', share = 0.9}\nb = {alias = 'new', share = 0.1}\n"
+    )
+    settings = Settings.load(write(tmp_path, text))
+    assert settings.experiment.variants == {
+        "a": hosting.Variant("stable", 0.9),
+        "b": hosting.Variant("new", 0.1),
+    }
+    assert settings.shown()["experiment"]["variants"]["b"] == {"alias": "new", "share": 0.1}

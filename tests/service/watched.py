@@ -37,21 +37,27 @@ class WatchedProcess(ServerProcess):
     """A server over a saved index whose metrics port can be asked."""
 
     @classmethod
-    def watch(cls, path: Path, *, workers: int = 1, metrics: str = "", observing: str = "", server: str = "") -> Self:
-        """Settings are the arguments of MetricsConfig, Observing and ServerConfig, as source text."""
+    def watch(
+        cls, path: Path, *, workers: int = 1, metrics: str = "", observing: str = "", server: str = "", more: str = ""
+    ) -> Self:
+        """Settings are the arguments of MetricsConfig, Observing, ServerConfig and `serve`, as source text.
+
+        The path is that of an index, or of a registry that is followed.
+        """
+        followed = f"models=ModelsConfig(registry={str(path)!r}, poll_seconds=0.05)"
+        what = followed if (path / "versions").is_dir() else repr(str(path))
         return cls(
             [
                 sys.executable,
                 "-W",
                 "error",
                 "-c",
-                "from recocore.service import ServerConfig, serve\n"
+                "from recocore.service import ModelsConfig, ServerConfig, ShadowConfig, serve\n"
                 "from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig\n"
                 "from recocore.service.observe.observing import Observing\n"
-                "if __name__ == '__main__':\n"
-                f"    watched = Observing(MetricsConfig(enabled=True, port=0, {metrics}), {observing})\n"
-                f"    config = ServerConfig({server})\n"
-                f"    serve({str(path)!r}, port=0, workers={workers}, config=config, observing=watched)",
+                f"watched = Observing(MetricsConfig(enabled=True, port=0, {metrics}), {observing})\n"
+                f"config = ServerConfig({server})\n"
+                f"serve({what}, port=0, workers={workers}, config=config, observing=watched, {more})",
             ]
         )
 

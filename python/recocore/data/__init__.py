@@ -68,6 +68,10 @@ _HOMES = {
         "IdMap",
     ),
     "interactions": ("Interactions",),
+    "item_columns": (
+        "ITEM_COLUMNS",
+        "latest_item_columns",
+    ),
     "mapped": ("MappedInteractions",),
     "scaling": (
         "Filled",

@@ -9,6 +9,7 @@ from recocore.errors import NotFoundError, RecocoreError
 from recocore.index import Index
 from recocore.service.config import address
 from recocore.service.hosting.sources import RegistrySource
+from recocore.service.observe.observing import Observing
 from recocore.service.processes.ports import reserve
 
 if TYPE_CHECKING:
@@ -96,7 +97,5 @@ def _door(http: HttpConfig) -> str:
 
 
 def _traceable(settings: Settings) -> str:
-    from recocore.service.observe.tracing import Tracing  # noqa: PLC0415  (OpenTelemetry is for those who trace)
-
-    Tracing(settings.tracing).close()
+    Observing(tracing=settings.tracing).check()
     return f"OpenTelemetry is installed; spans go to {settings.tracing.endpoint}"

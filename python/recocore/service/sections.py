@@ -7,7 +7,7 @@ import math
 import tomllib
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -146,6 +146,10 @@ def _convert(value: Any, hint: Any, where: str, given: Given) -> Any:
         return tuple(_convert(inner, arguments[0], f"{where}[{place}]", given) for place, inner in enumerate(value))
     if isinstance(value, dict):
         if is_dataclass(hint) and isinstance(hint, type):
+            for entry in fields(hint):
+                if entry.default is entry.default_factory is MISSING and entry.name not in value:
+                    key = f"{where}.{entry.name}"
+                    raise InvalidArgumentError(f"{given.source}: {key}: expected a value, got none", field=key)
             return read_section(hint, where, {key: Given(inner, given.source) for key, inner in value.items()})
         if isinstance(origin, type) and issubclass(origin, Mapping):
             return {key: _convert(inner, arguments[1], f"{where}.{key}", given) for key, inner in value.items()}

@@ -53,7 +53,7 @@ class Server:
         models: what calls are answered from.
         config: settings of this process.
         limits: how often one caller may call; by default there is no limit.
-        observer: is told of calls, and that the server has ended; by default nobody is.
+        observer: is told of calls; by default nobody is.
         reuse_port: let other processes listen on the same port.
         control: what ModelService acts on; None to do without that service.
     """
@@ -70,8 +70,7 @@ class Server:
     ) -> None:
         self._config = config
         self._reuse_port = reuse_port
-        self._observer = observer or CallObserver()
-        self._dispatcher = Dispatcher(config, limits or LimitsConfig(), self._observer)
+        self._dispatcher = Dispatcher(config, limits or LimitsConfig(), observer or CallObserver())
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
@@ -120,7 +119,6 @@ class Server:
         self._dispatcher.running.give_up()
         await stopping
         await asyncio.to_thread(self._dispatcher.running.close)
-        await asyncio.to_thread(self._observer.close)
 
 
 class DrainableHealth(health.aio.HealthServicer):  # type: ignore[misc]  # it has no types

@@ -87,6 +87,7 @@ def serve(
             "leave it off, and move aliases with `recocore registry`",
             field="models.control",
         )
+    observing.check()
     server = replace(config or ServerConfig(), host=host, port=port, workers=workers)
     settings = WorkerSettings(
         server=server,

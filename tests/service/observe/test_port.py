@@ -93,12 +93,12 @@ def test_the_status_has_workers_and_models(watched: WatchedProcess, saved: Path)
     report = watched.report()
     manifest = json.loads((saved / "manifest.json").read_text(encoding="utf-8"))
     assert (report["address"], report["ready"]) == (watched.address, True)
-    assert [worker["state"] for worker in report["workers"]] == ["serving", "serving"]
+    assert [worker["state"] for worker in report["workers"]][:2] == ["serving", "serving"]
     assert all(
         worker["usage"]["resident_bytes"] > worker["usage"]["private_bytes"] > 2**20 for worker in report["workers"]
     )
-    assert [(model["version"], model["model"]) for model in report["models"]] == [
-        (manifest["version"], manifest["model"]["name"])
+    assert [(model["alias"], model["version"], model["model"], model["state"]) for model in report["models"]] == [
+        ("stable", manifest["version"], manifest["model"]["name"], "ready")
     ]
     assert report["processes"]["supervisor"]["cpu_seconds"] > 0
 
@@ -240,8 +240,11 @@ def test_a_port_beyond_this_machine_is_warned_of(saved: Path) -> None:
 def test_nothing_is_left_behind(saved: Path) -> None:
     with WatchedProcess.watch(saved, workers=2) as server:
         folder = folder_of(server)
-        assert {path.name for path in folder.iterdir()} == {"worker-0.board", "worker-1.board", "status.json"}
-        assert set(server.report()["processes"]) == {"worker-0", "worker-1", "supervisor", "page"}
+        workers = {"worker-0", "worker-1", "worker-2"}  # the last one stands by
+        report = server.until(lambda report: [each["state"] for each in report["workers"]].count("standby") == 1)
+        boards = {f"{name}.board" for name in (*workers, "service")}
+        assert {path.name for path in folder.iterdir()} - {"status.new"} == {*boards, "status.json"}
+        assert set(report["processes"]) == {*workers, "supervisor", "page"}
         server.terminate()
         assert server.wait() == 0, server.log()
     assert not folder.exists()

@@ -21,8 +21,6 @@ from recocore.service.observe.snapshot import ModelSnapshot, ServiceSnapshot, Wo
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from recocore.service.observe.snapshot import WorkerState
-
 CALL = Call("r1")
 
 
@@ -34,12 +32,15 @@ class Answering:
     variant: str = ""
 
 
-def status(*states: WorkerState, started: float = 1000.0) -> ServiceSnapshot:
+def status(*states: str, started: float = 1000.0) -> ServiceSnapshot:
     workers = tuple(
         WorkerSnapshot(number, 4_000_000 + number, state, started, number) for number, state in enumerate(states)
     )
-    models = (ModelSnapshot("stable", "abc", "ALS", 500.0, 1000.0),)
-    return ServiceSnapshot("127.0.0.1:1", 4_000_100, started, workers, models)
+    models = (
+        ModelSnapshot("stable", "abc", "ready", "ALS", 500.0, 1000.0),
+        ModelSnapshot("", "bad", "failed", "", None, None, "it is damaged"),
+    )
+    return ServiceSnapshot("127.0.0.1:1", 4_000_100, started, 2, 5, workers, models)
 
 
 def say(folder: Path, what: ServiceSnapshot) -> None:
@@ -47,7 +48,7 @@ def say(folder: Path, what: ServiceSnapshot) -> None:
 
 
 def counting(folder: Path, worker: int = 0) -> CountingObserver:
-    return CountingObserver(Board(board_path(folder, worker)))
+    return CountingObserver(Board(board_path(folder, f"worker-{worker}")))
 
 
 def finish(observer: CountingObserver, method: str, state: str, seconds: float, hosted: Any = None) -> None:
@@ -127,7 +128,7 @@ def test_calls_in_flight_end_with_their_process(tmp_path: Path) -> None:
         observer.queued(1)
         finish(observer, "Recommend", "OK", 0.001)
     assert take_reading(tmp_path, 1).total(families.IN_FLIGHT) == 2
-    say(tmp_path, status("serving", "dead"))
+    say(tmp_path, status("serving"))
     reading = take_reading(tmp_path, 1)
     assert (reading.total(families.IN_FLIGHT), reading.total(families.QUEUED), reading.total(families.CALLS)) == (
         1,
@@ -146,7 +147,7 @@ def test_calls_in_flight_end_with_their_process(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0"])
 def test_what_is_exposed_is_what_was_counted(tmp_path: Path, accept: str) -> None:
-    say(tmp_path, status("serving", "dead", "draining", started=1000.0))
+    say(tmp_path, status("serving", "standby", "draining", started=1000.0))
     observer = counting(tmp_path)
     for seconds in (0.0004, 0.0004, 0.3, 30.0):
         finish(observer, "Recommend", "OK", seconds, Answering())
@@ -178,14 +179,15 @@ def test_what_is_exposed_is_what_was_counted(tmp_path: Path, accept: str) -> Non
     assert value("recocore_model_load_seconds_count") == value("recocore_model_load_failures_total") == 1
     assert value("recocore_model_swaps_total") == value("recocore_shadow_failures_total") == 1
     assert value("recocore_shadow_overlap_sum") == 0.75
-    assert [value("recocore_workers", state=state) for state in ("starting", "serving", "draining", "dead")] == [
+    assert [value("recocore_workers", state=state) for state in ("starting", "serving", "draining", "standby")] == [
         0,
         1,
         1,
         1,
     ]
-    assert value("recocore_worker_restarts_total", worker="2") == 2
+    assert value("recocore_worker_restarts_total") == 5
     assert value("recocore_model_info", alias="stable", version="abc", model="ALS") == 1
+    assert [name for name, _ in found].count("recocore_model_info") == 1
 
 
 def test_every_metric_has_a_family(tmp_path: Path) -> None:

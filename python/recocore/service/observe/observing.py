@@ -21,6 +21,15 @@ class Observing:
     logs: LogsConfig = field(default_factory=LogsConfig)
     tracing: TracingConfig = field(default_factory=TracingConfig)
 
+    def check(self) -> None:
+        """Say now what each worker's `observer` would raise.
+
+        Raises:
+            UnsupportedError: traces are asked for and OpenTelemetry is not installed.
+        """
+        if self.tracing.endpoint:
+            Tracing(self.tracing).close()
+
     def observer(self, board: str | None) -> CallObserver:
         """The observer of a worker; made in its own process.
 

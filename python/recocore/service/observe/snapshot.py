@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
+    from recocore.service.hosting.states import ModelInfo
     from recocore.service.processes.status import ServiceStatus
 
 WORKER_STATES = ("starting", "standby", "serving", "draining")
@@ -86,9 +87,11 @@ class ServiceSnapshot:
     def of(cls, status: ServiceStatus) -> Self:
         """The service as it is now; called in the supervisor's process."""
         models = {model.version: model for model in status.models}
-        places = [(alias.name, models[alias.version], alias.since) for alias in status.aliases]
         led = {alias.version for alias in status.aliases}
-        places += [("", model, None) for model in models.values() if model.version not in led]
+        shown: list[tuple[str, ModelInfo, float | None]] = [
+            *((alias.name, models[alias.version], alias.since) for alias in status.aliases),
+            *(("", model, None) for model in models.values() if model.version not in led),
+        ]
         return cls(
             status.address,
             os.getpid(),
@@ -109,7 +112,7 @@ class ServiceSnapshot:
                     since,
                     model.failure.message if model.failure else "",
                 )
-                for alias, model, since in places
+                for alias, model, since in shown
             ),
         )
 

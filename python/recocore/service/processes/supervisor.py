@@ -95,7 +95,8 @@ class Supervisor:
             settings = replace(self._settings, server=replace(server, port=port))
 
             def start(number: int) -> Spawned:
-                return spawn(replace(settings, board=self._port and self._port.board(f"worker-{number}")))
+                board = None if self._port is None else self._port.board(f"worker-{number}")
+                return spawn(replace(settings, board=board))
 
             self._crew = crew = Crew(self.size, start, self._prepare, self._handle)
             works = (crew.keep(), self._direct(), self._show(), self._serve(), stop.wait())

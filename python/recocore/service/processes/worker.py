@@ -82,6 +82,7 @@ class Worker:
         if self._shadow is not None:
             await asyncio.to_thread(self._shadow.close)
         await asyncio.to_thread(self._loader.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self._observer.close)
         await self._link.close()
         log(logging.INFO, "stopped")
 
