@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,52 @@ def test_versions(tmp_path: Path) -> None:
                 run(line, tmp_path)
     monday = json.loads((tmp_path / "monday" / "manifest.json").read_text(encoding="utf-8"))
     assert printed.split()[0] == monday["version"]
+
+
+@pytest.mark.timeout(300)
+def test_in_operation(tmp_path: Path) -> None:
+    """The chapter's settings, commands and snippet, on the log that an earlier chapter keeps and on free ports."""
+    run("recocore demo --keep events.parquet", tmp_path)
+    chapter = README.split("## In operation")[1].split("\n## ")[0]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        page = free.getsockname()[1]
+    ports = {"RECOCORE_SERVER_PORT": "0", "RECOCORE_METRICS_PORT": str(page)}
+    server: subprocess.Popen[str] | None = None
+    address, ran = "", 0
+    try:
+        for language, content in blocks(chapter):
+            if language == "toml":
+                (tmp_path / "recocore.toml").write_text(content, encoding="utf-8")
+            elif language == "python":
+                printed = run([sys.executable, "-c", content.replace("localhost:50051", address)], tmp_path)
+                assert "Experiment(id='autumn'" in printed
+            else:
+                for line in content.splitlines():
+                    ran += 1
+                    if line == "recocore serve --config recocore.toml":
+                        server = subprocess.Popen(
+                            shlex.split(line),
+                            cwd=tmp_path,
+                            env={**environment(), **ports},
+                            stdout=subprocess.PIPE,
+                            stderr=subprocess.DEVNULL,
+                            text=True,
+                        )
+                        assert server.stdout is not None
+                        address = json.loads(server.stdout.readline())["address"]
+                    else:
+                        run(line.replace("top --once", f"top --once --url http://127.0.0.1:{page}"), tmp_path)
+        assert ran == 9
+        assert server is not None
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        if server is not None:
+            server.kill()
+            assert server.stdout is not None
+            server.stdout.close()
+            server.wait()
 
 
 @pytest.mark.timeout(300)
