@@ -96,7 +96,8 @@ def test_from_implicit_gives_the_rows_that_implicit_solves(parameters: ImplicitP
     np.testing.assert_allclose(
         theirs.recalculate_item(np.arange(30), matrix.T.tocsr()),
         half_epoch(turned, theirs.user_factors, ours.parameters),
-        atol=1e-5,
+        # Both solve in float32, and their BLAS by its own instruction set: 1.4e-5 apart were seen with AVX-512.
+        atol=5e-5,
     )
 
 
