@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,10 +24,12 @@ from benchmarks.service.load import Load, Loaded, run_load
 from recocore.client import Client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+_NONE: Mapping[str, str] = MappingProxyType({})
 _RESULTS = Path(__file__).parent.parent / "results"
-_UNCACHED = ("--cache-mb", "0")
+# Every call of a load asks the same: with the cache of answers it would measure that alone.
+_UNCACHED = {"RECOCORE_SERVER_CACHE_MB": "0"}
 
 
 @click.group()
@@ -48,7 +52,7 @@ def throughput(items: int, model: str, calls: int, rounds: int, out: Path) -> No
         index = made_index(folder / "index", items, model)
         request = v1.RecommendRequest(user_id=USER, page_size=10).SerializeToString()
         servers = {
-            "ranked": stack.enter_context(_server(_serve(index, *_UNCACHED))),
+            "ranked": stack.enter_context(_server(_serve(index), _UNCACHED)),
             "cached": stack.enter_context(_server(_serve(index))),
         }
         with Client(servers["ranked"], timeout=10) as client:
@@ -87,7 +91,7 @@ def overload(items: int, times: float, seconds: int, out: Path) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         index = made_index(folder / "index", items, "als")
         request = v1.RecommendRequest(user_id=USER, page_size=10).SerializeToString()
-        address, pid = stack.enter_context(_server_process(_serve(index, *_UNCACHED)))
+        address, pid = stack.enter_context(_server_process(_serve(index), _UNCACHED))
         run_load(address, "Recommend", request, Load(calls=2_000), folder)
         peak = run_load(address, "Recommend", request, Load(calls=20_000), folder)
         before = _memory(pid)
@@ -108,14 +112,14 @@ def overload(items: int, times: float, seconds: int, out: Path) -> None:
     _report("service_overload", {"items": items, "times": times, "seconds": seconds}, summary, out)
 
 
-def _serve(index: Path, *options: str) -> list[str]:
+def _serve(index: Path) -> list[str]:
     recocore = str(Path(sys.executable).with_name("recocore"))
-    return [recocore, "serve", str(index), "--port", "0", "--workers", "1", "--log-level", "error", *options]
+    return [recocore, "serve", str(index), "--port", "0", "--workers", "1", "--log-level", "error"]
 
 
 @contextlib.contextmanager
-def _server_process(command: Sequence[str]) -> Iterator[tuple[str, int]]:
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+def _server_process(command: Sequence[str], settings: Mapping[str, str] = _NONE) -> Iterator[tuple[str, int]]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **settings}) as process:
         try:
             assert process.stdout is not None
             yield json.loads(process.stdout.readline())["address"], process.pid
@@ -124,8 +128,8 @@ def _server_process(command: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 
 @contextlib.contextmanager
-def _server(command: Sequence[str]) -> Iterator[str]:
-    with _server_process(command) as (address, _):
+def _server(command: Sequence[str], settings: Mapping[str, str] = _NONE) -> Iterator[str]:
+    with _server_process(command, settings) as (address, _):
         yield address
 
 
@@ -133,7 +137,10 @@ def _answer_size(address: str, request: bytes) -> int:
     import grpc  # noqa: PLC0415  (as above)
 
     with grpc.insecure_channel(address) as channel:
-        return len(channel.unary_unary("/recocore.v1.RecommendationService/Recommend")(request, timeout=10))
+        method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/recocore.v1.RecommendationService/Recommend"
+        )
+        return len(method(request, timeout=10))
 
 
 def _memory(pid: int) -> int:
@@ -154,8 +161,8 @@ def _pairs(taken: dict[str, list[Loaded]], name: str) -> Iterator[tuple[Loaded, 
     return zip(taken[name], taken["roof"], strict=True)
 
 
-def _median_ratio(pairs: Sequence[tuple[float, float]]) -> float:
-    return round(float(np.median([a / b for a, b in pairs])), 3)
+def _median_ratio(pairs: list[tuple[float, float]]) -> float:
+    return round(float(np.median([ours / roof for ours, roof in pairs])), 3)
 
 
 def _summary(loads: Sequence[Loaded]) -> dict[str, Any]:

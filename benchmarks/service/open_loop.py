@@ -64,7 +64,7 @@ def _offer(address: str, request: bytes, rate: float, seconds: float) -> list[tu
 async def _calls(address: str, request: bytes, rate: float, seconds: float) -> list[tuple[str, float]]:
     ended: list[tuple[str, float]] = []
     async with grpc.aio.insecure_channel(address) as channel:
-        method = channel.unary_unary(_METHOD)
+        method: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(_METHOD)
 
         async def call() -> None:
             started = time.perf_counter()

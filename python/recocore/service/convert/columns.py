@@ -44,7 +44,7 @@ def encode_shared(ranking: ColumnRanking, served: Served) -> bytes:
         next_page_token=ranking.next_page_token,
         experiment=experiment_of(served),
     )
-    data = _items(ranking.columns) + rest.SerializeToString()
+    data = _items(ranking.columns) + bytes(rest.SerializeToString())
     if len(data) > limits.MAX_MESSAGE_BYTES - limits.MAX_OWN_BYTES:
         raise ResponseTooLargeError(len(data))
     return data
@@ -58,7 +58,7 @@ def encode_own(served: Served) -> bytes:
 
 def _items(columns: RankedColumns) -> bytes:
     scores = np.asarray(columns.scores, "<f4").tobytes()
-    parts = []
+    parts: list[bytes] = []
     at = 0
     for item_id, source in zip(columns.item_ids, columns.sources.tolist(), strict=True):
         text = str(item_id).encode()
