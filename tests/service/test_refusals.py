@@ -225,6 +225,17 @@ def test_a_defect_is_logged_under_the_request_id_without_ids_of_people() -> None
     assert json.dumps("20dec68ec0cbe046") in text
 
 
+def test_a_placement_stands_in_the_log_line_of_a_call() -> None:
+    with ServerProcess.stub() as server, Client(server.address, timeout=10) as client:
+        client.recommend("even", placement="home")
+        client.similar_items(["i00"], placement="basket")
+        client.recommend("even")
+        server.terminate()
+        assert server.wait() == 0
+        calls = [(record["method"], record["placement"]) for record in server.events("call")]
+    assert calls == [("Recommend", "home"), ("SimilarItems", "basket"), ("Recommend", None)]
+
+
 def test_a_request_over_four_mebibytes_is_refused_unread(channel: grpc.Channel) -> None:
     code, message, details = call_raw(channel, "Recommend", b"\x0a" + b"\x00" * limits.MAX_MESSAGE_BYTES)
     assert (code, details) == ("RESOURCE_EXHAUSTED", None)

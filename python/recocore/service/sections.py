@@ -146,17 +146,24 @@ def _convert(value: Any, hint: Any, where: str, given: Given) -> Any:
         return tuple(_convert(inner, arguments[0], f"{where}[{place}]", given) for place, inner in enumerate(value))
     if isinstance(value, dict):
         if is_dataclass(hint) and isinstance(hint, type):
-            for entry in fields(hint):
-                if entry.default is entry.default_factory is MISSING and entry.name not in value:
-                    key = f"{where}.{entry.name}"
-                    raise InvalidArgumentError(f"{given.source}: {key}: expected a value, got none", field=key)
-            return read_section(hint, where, {key: Given(inner, given.source) for key, inner in value.items()})
+            return _table(value, hint, where, given)
         if isinstance(origin, type) and issubclass(origin, Mapping):
             return {key: _convert(inner, arguments[1], f"{where}.{key}", given) for key, inner in value.items()}
     # Not isinstance: true is no number here.
     if type(value) is hint or (origin is Literal and value in arguments):
         return value
     raise _refuse(given, where, hint, value)
+
+
+def _table(value: dict[str, Any], kind: type, where: str, given: Given) -> Any:
+    values = {key: Given(inner, given.source) for key, inner in value.items()}
+    # A name that nobody knows says more than what is missing: it may be that, misspelt.
+    if values.keys() <= keys_of(kind).keys():
+        for entry in fields(kind):
+            if entry.default is entry.default_factory is MISSING and entry.name not in values:
+                key = f"{where}.{entry.name}"
+                raise InvalidArgumentError(f"{given.source}: {key}: expected a value, got none", field=key)
+    return read_section(kind, where, values)
 
 
 def _is_number(value: Any) -> bool:

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,9 +18,13 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.service.observe.test_rates import status
 from tests.service.watched import WatchedProcess, until
 
 from recocore.client import Client, ServiceError
+from recocore.service.observe.config import MetricsConfig
+from recocore.service.observe.port import MetricsPort
+from recocore.service.observe.readings import take_reading
 
 
 def folder_of(server: WatchedProcess) -> Path:
@@ -235,6 +240,19 @@ def test_a_port_beyond_this_machine_is_warned_of(saved: Path) -> None:
     with WatchedProcess.watch(saved, metrics="host='0.0.0.0'") as server:
         [warning] = [record for record in server.records() if record["level"] == "warning"]
         assert "whoever reaches the metrics port" in warning["event"]
+
+
+def test_a_status_that_cannot_be_written_is_logged_once_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    with MetricsPort(MetricsConfig()) as port, caplog.at_level("ERROR", "recocore.service"):
+        folder = Path(port.board("worker-0")).parent
+        port.show(status("serving"))
+        shutil.rmtree(folder)
+        for _ in range(3):
+            port.show(status("serving", "serving"))
+        assert [record.getMessage() for record in caplog.records] == ["the metrics port is not kept up to date"]
+        folder.mkdir()
+        port.show(status("serving", "serving"))
+        assert len(take_reading(folder, 1).status.workers) == 2
 
 
 def test_nothing_is_left_behind(saved: Path) -> None:

@@ -44,6 +44,7 @@ class MetricsPort:
         self._process: subprocess.Popen[bytes] | None = None
         self._end: socket.socket | None = None
         self._started = 0.0
+        self._behind = False
 
     def board(self, name: str) -> str:
         """Where a process of a name counts, such as worker-0; its successor goes on in the same place."""
@@ -51,7 +52,7 @@ class MetricsPort:
 
     def start(self, status: ServiceSnapshot) -> None:
         """Start the process; `url` waits for it."""
-        self.show(status)
+        self._show(status)
         self._spawn()
 
     def url(self) -> str:
@@ -81,7 +82,20 @@ class MetricsPort:
         return str(said)
 
     def show(self, status: ServiceSnapshot) -> None:
-        """Tell the page what changed, and start it again if it died. Cheap enough to call several times a second."""
+        """Tell the page what changed, and start it again if it died. Cheap enough to call several times a second.
+
+        Where the machine does not let it, say on a full disk, that is logged and the service goes on.
+        """
+        try:
+            self._show(status)
+        except OSError as error:
+            if not self._behind:
+                log(logging.ERROR, "the metrics port is not kept up to date", error=f"{type(error).__name__}: {error}")
+            self._behind = True
+        else:
+            self._behind = False
+
+    def _show(self, status: ServiceSnapshot) -> None:
         if status != self._status:
             path = status_path(self._folder)
             new = path.with_suffix(".new")
