@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from recocore.data import EventBatch, Interactions, clean, hold_out
 from recocore.index import Index
 from recocore.models import ALS, Validation
+from recocore.scoring import FactorScorer
 
 if TYPE_CHECKING:
     import subprocess
@@ -45,7 +47,10 @@ def test_validation_finds_the_epochs_that_everything_is_fitted_for(
     assert summary["best_epoch"] == judged.best_epoch == summary["params"]["iterations"]
     assert [e["validation"] for e in summary["history"]] == [report.validation for report in judged.history]
     expected = ALS(factors=8, iterations=judged.best_epoch).fit(interactions)
-    assert summary["version"] == Index.build(expected, interactions).version
+    scorer = Index.load(tmp_path / "index").scorer
+    assert isinstance(scorer, FactorScorer)
+    np.testing.assert_array_equal(scorer.user_factors, expected.user_factors)
+    np.testing.assert_array_equal(scorer.item_factors, expected.item_factors)
     shown = run("fit", log, *options, "--out", tmp_path / "again").stdout
     assert f"{judged.best_epoch} epochs ranked held-out pairs best (recall@10)" in shown
 

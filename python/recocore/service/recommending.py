@@ -28,15 +28,13 @@ class Answer:
     Attributes:
         shared: the bytes that others may get as well.
         hosted: the model that answered.
-        user_id: whom it is about; None for nobody.
-        placement: where the items will be shown.
+        query: what was asked.
         is_whole: whether `shared` is all of it, the call's own part included; then it is nobody else's.
     """
 
     shared: bytes
     hosted: Hosted
-    user_id: str | None
-    placement: str = ""
+    query: RecommendQuery
     is_whole: bool = False
 
     @property
@@ -46,8 +44,8 @@ class Answer:
 
     def to(self, call: Call) -> bytes:
         """The response to a call."""
-        call.user_id = self.user_id
-        call.placement = self.placement
+        call.user_id = self.query.user_id or None
+        call.placement = self.query.template.placement
         call.hosted = self.hosted
         return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.hosted, call))
 
@@ -62,6 +60,10 @@ class Recommending:
     def generation(self) -> int:
         """Changes whenever an answer may: what was kept before is of no use then."""
         return self._models.generation
+
+    def given(self, answer: Answer) -> None:
+        """Say that an answer is on its way, whether or not it was given before: a shadow may rank the same."""
+        self._models.shadow(answer.hosted, answer.query)
 
     def answer_all(self, requests: Sequence[bytes], calls: Sequence[Call]) -> list[Answer | Exception]:
         """An answer, or what went wrong, for each of some calls."""
@@ -109,21 +111,11 @@ class Recommending:
         if template.is_columnar:
             about = Served(hosted.version, "", "", hosted.experiment, hosted.variant)
             shared = [convert.encode_shared(ranking, about) for ranking in engine.rank_columns(user_ids, template)]
-            answers = [
-                Answer(data, hosted, user_id or None, template.placement)
-                for data, user_id in zip(shared, user_ids, strict=True)
-            ]
+            answers = [Answer(data, hosted, query) for data, query in zip(shared, queries, strict=True)]
         else:
-            answers = [
-                Answer(
-                    convert.encode_recommend(ranking, served(hosted, call), template.form),
-                    hosted,
-                    user_id or None,
-                    template.placement,
-                    is_whole=True,
-                )
-                for ranking, user_id, call in zip(engine.rank(user_ids, template), user_ids, calls, strict=True)
+            whole = [
+                convert.encode_recommend(ranking, served(hosted, call), template.form)
+                for ranking, call in zip(engine.rank(user_ids, template), calls, strict=True)
             ]
-        for query in queries:
-            self._models.shadow(hosted, query)
+            answers = [Answer(data, hosted, query, is_whole=True) for data, query in zip(whole, queries, strict=True)]
         return answers

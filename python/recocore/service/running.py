@@ -100,6 +100,7 @@ class Running:
                     cache.put(generation, request, answer)
             else:
                 call.checkpoint()
+            method.given(answer)
             return answer.to(call)
 
         return run
