@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.service.callers import until
 from tests.service.registries import made_registry
 from tests.service.server_process import ServerProcess
+from tests.service.small_index import small_index
 
 from recocore.client import Client
 from recocore.errors import InvalidArgumentError
 from recocore.index import RankedItem, RankedList
 from recocore.index.asking import Ask
+from recocore.models import ItemKNN, Popularity
 from recocore.service import ShadowConfig
+from recocore.service.engine import Engine as IndexEngine
 from recocore.service.hosting.host import Hosted
 from recocore.service.hosting.shadow import Comparison, Shadow, ShadowLog
+from recocore.service.page_tokens import PageToken
 from recocore.service.queries import Ranking, RecommendQuery, Template
 
 if TYPE_CHECKING:
@@ -94,6 +99,21 @@ def test_a_full_queue_and_a_failing_model_cost_nobody_anything() -> None:
     until(lambda: "failed" in sink.drops)
     shadow.close()
     assert 7 <= sink.drops.count("full") <= 8
+
+
+def test_a_further_page_is_compared_and_nothing_is_kept_of_the_models() -> None:
+    sink = Sink()
+    shadow = Shadow(ShadowConfig("canary", 1.0), sink)
+    served, other = small_index(Popularity()), small_index(ItemKNN(k=5))
+    engines = [IndexEngine(served), IndexEngine(other)]
+    gone = [weakref.ref(engine) for engine in engines]
+    query = RecommendQuery("user-03", Template(Ask(k=3, offset=3)), PageToken(served.version, 3, b""))
+    shadow.offer(Hosted(engines[0], served.version), Hosted(engines[1], other.version), query)
+    engines.clear()
+    until(lambda: sink.comparisons or sink.drops)
+    assert sink.drops == []
+    until(lambda: [engine() for engine in gone] == [None, None])
+    shadow.close()
 
 
 def test_what_has_waited_too_long_is_dropped() -> None:

@@ -67,7 +67,7 @@ def test_a_bad_message_ends_the_stream(
     channel: grpc.Channel, messages: list[v1.StreamRecommendRequest], field: str
 ) -> None:
     stub = stubs.RecommendationServiceStub(channel)
-    answers = []
+    answers: list[v1.StreamRecommendResponse] = []
     with pytest.raises(grpc.RpcError) as caught:
         answers.extend(stub.StreamRecommend(iter(messages), timeout=10))
     call: Any = caught.value

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
+import weakref
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import numpy as np
@@ -11,11 +14,36 @@ import pytest
 from recocore.v1 import recommendation_service_pb2 as v1
 from recocore.v1 import recommendation_service_pb2_grpc as stubs
 from tests.service.server_process import ServerProcess
+from tests.service.small_index import small_index
 
 from recocore.index import SOURCES, RankedColumns, RankedItem, RankedList
+from recocore.models import Popularity
 from recocore.service import convert
 from recocore.service.attribution import decode
+from recocore.service.call import Call
+from recocore.service.engine import Engine
+from recocore.service.hosting.host import Hosted
 from recocore.service.queries import PLAIN, ColumnRanking, Ranking, Served
+from recocore.service.recommending import Answer, Recommending
+
+if TYPE_CHECKING:
+    from recocore.service.hosting.choice import ModelChoice
+
+
+class OneModel:
+    """Answers everything from one model."""
+
+    generation = 0
+    shadows = False
+
+    def __init__(self, hosted: Hosted) -> None:
+        self._hosted = hosted
+
+    def pick(self, choice: ModelChoice, user_id: str | None) -> Hosted:
+        return self._hosted
+
+    def shadow(self, hosted: Hosted, query: Any) -> None:
+        raise AssertionError("there is no shadow")
 
 
 def test_a_failing_call_takes_nobody_along() -> None:
@@ -81,6 +109,20 @@ def test_columns_are_encoded_as_messages_are(seed: int) -> None:
     found, wanted = v1.RecommendResponse.FromString(parts), v1.RecommendResponse.FromString(whole)
     assert found == wanted
     assert found.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True)
+
+
+def test_an_answer_that_is_kept_keeps_no_model() -> None:
+    index = small_index(Popularity())
+    engine = Engine(index)
+    gone = weakref.ref(engine)
+    recommending = Recommending(OneModel(Hosted(engine, index.version)))
+    request = v1.RecommendRequest(user_id="user-03").SerializeToString()
+    (answer,) = recommending.answer_all([request], [Call("r1")])
+    assert isinstance(answer, Answer)
+    del engine, recommending
+    gc.collect()
+    assert gone() is None
+    assert v1.RecommendResponse.FromString(answer.to(Call("r2"))).served_model == index.version
 
 
 def test_integers_are_written_as_text() -> None:

@@ -13,7 +13,7 @@ from recocore.client.arguments import Diversity, RankingOptions, Rule, SessionEv
 from recocore.client.client import Client
 from recocore.client.errors import ClientClosedError, ServiceError, Violation
 from recocore.client.filters import All, Any, Exists, Filter, In, Not, Range
-from recocore.client.results import BatchRow, Item, Reason, Recommendations, Scores, SimilarItems
+from recocore.client.results import BatchRow, Experiment, Item, Reason, Recommendations, Scores, SimilarItems
 
 __all__ = [
     "All",
@@ -23,6 +23,7 @@ __all__ = [
     "ClientClosedError",
     "Diversity",
     "Exists",
+    "Experiment",
     "Filter",
     "In",
     "Item",

@@ -55,6 +55,14 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Experiment:
+    """The experiment that an answer is part of, and the variant that gave it."""
+
+    id: str
+    variant: str
+
+
+@dataclass(frozen=True, slots=True)
 class Recommendations:
     """Ranked items for one user, best first. What a read mask leaves out is empty.
 
@@ -66,6 +74,7 @@ class Recommendations:
         missing_ids: ids of the request that the model does not know.
         request_id: names the call in the server's log.
         next_page_token: the `page_token` of the next page; empty when this is the last.
+        experiment: what the answer is part of; None for no experiment.
     """
 
     items: tuple[Item, ...]
@@ -75,6 +84,7 @@ class Recommendations:
     missing_ids: tuple[str, ...]
     request_id: str
     next_page_token: str = ""
+    experiment: Experiment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +128,12 @@ def recommendations(response: v1.RecommendResponse) -> Recommendations:
         missing_ids=tuple(response.missing_ids),
         request_id=response.request_id,
         next_page_token=response.next_page_token,
+        experiment=_experiment(response.experiment) if response.HasField("experiment") else None,
     )
+
+
+def _experiment(experiment: shared.Experiment) -> Experiment:
+    return Experiment(experiment.id, experiment.variant)
 
 
 def similar_items(response: v1.SimilarItemsResponse) -> SimilarItems:

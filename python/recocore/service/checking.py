@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from recocore.errors import NotFoundError, RecocoreError
+from recocore.errors import InvalidArgumentError, NotFoundError, RecocoreError
 from recocore.index import Index
 from recocore.service.config import address
 from recocore.service.hosting.sources import RegistrySource
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from recocore.service.door.config import HttpConfig
-    from recocore.service.hosting.config import ModelsConfig
     from recocore.service.settings import Settings
 
 
@@ -44,8 +43,9 @@ def check_service(settings: Settings, index_path: str | os.PathLike[str] | None)
         index_path: the folder of an index; None where `settings.models` names a registry.
     """
     checks = [_check("address", lambda: _free(settings.server.host, settings.server.port, "server.port"))]
+    checks.append(_check("ports", lambda: _different(settings)))
     if index_path is None:
-        checks.append(_check("registry", lambda: _led_to(settings.models)))
+        checks.append(_check("registry", lambda: _led_to(settings)))
     else:
         checks.append(_check("index", lambda: _sound(index_path)))
     if settings.http.port:
@@ -76,17 +76,34 @@ def _sound(index_path: str | os.PathLike[str]) -> str:
     return f"{index_path} holds version {index.version}, read through"
 
 
-def _led_to(models: ModelsConfig) -> str:
+def _led_to(settings: Settings) -> str:
+    models = settings.models
     source = RegistrySource(models.registry)
     aliases = source.snapshot().aliases
-    if models.alias not in aliases:
-        known = ", ".join(sorted(aliases)) or "none yet"
-        raise NotFoundError(
-            f"models.alias: expected an alias of the registry ({known}), got {models.alias}; set it first"
-        )
+    named = {"models.alias": models.alias, "shadow.alias": settings.shadow.alias}
+    named |= {f"experiment.variants.{name}.alias": arm.alias for name, arm in settings.experiment.variants.items()}
+    for setting, alias in named.items():
+        if alias and alias not in aliases:
+            known = ", ".join(sorted(aliases)) or "none yet"
+            raise NotFoundError(f"{setting}: expected an alias of the registry ({known}), got {alias}; set it first")
     version = aliases[models.alias].version
     source.verify(version)
     return f"{models.alias} of {models.registry} leads to version {version}, read through"
+
+
+def _different(settings: Settings) -> str:
+    """The ports of the service, which are each free, must not be one."""
+    ports = {"server.port": settings.server.port, "http.port": settings.http.port}
+    if settings.metrics.enabled:
+        ports["metrics.port"] = settings.metrics.port
+    taken: dict[int, str] = {}
+    for name, port in ports.items():
+        if port and port in taken:
+            raise InvalidArgumentError(
+                f"{name}: expected another port than {taken[port]}, got {port} for both; choose another", field=name
+            )
+        taken[port] = name
+    return "the ports differ"
 
 
 def _door(http: HttpConfig) -> str:

@@ -6,10 +6,13 @@ the call's own. A message of protocol buffers may be written in parts.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from recocore.errors import RecocoreError
 from recocore.service import convert
+from recocore.service.hosting.host import ServedAs
 from recocore.service.queries import Served
 from recocore.service.served import pick, served
 
@@ -27,13 +30,13 @@ class Answer:
 
     Attributes:
         shared: the bytes that others may get as well.
-        hosted: the model that answered.
+        about: the model that answered; the model itself is not kept.
         query: what was asked.
         is_whole: whether `shared` is all of it, the call's own part included; then it is nobody else's.
     """
 
     shared: bytes
-    hosted: Hosted
+    about: ServedAs
     query: RecommendQuery
     is_whole: bool = False
 
@@ -46,8 +49,8 @@ class Answer:
         """The response to a call."""
         call.user_id = self.query.user_id or None
         call.placement = self.query.template.placement
-        call.hosted = self.hosted
-        return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.hosted, call))
+        call.hosted = self.about
+        return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.about, call))
 
 
 class Recommending:
@@ -63,7 +66,10 @@ class Recommending:
 
     def given(self, answer: Answer) -> None:
         """Say that an answer is on its way, whether or not it was given before: a shadow may rank the same."""
-        self._models.shadow(answer.hosted, answer.query)
+        if self._models.shadows:
+            with suppress(RecocoreError):  # what answered may have been unloaded since
+                hosted = pick(self._models, answer.query, answer.query.user_id or None)
+                self._models.shadow(hosted, answer.query)
 
     def answer_all(self, requests: Sequence[bytes], calls: Sequence[Call]) -> list[Answer | Exception]:
         """An answer, or what went wrong, for each of some calls."""
@@ -105,17 +111,17 @@ class Recommending:
     def _answers(
         self, hosted: Hosted, template: Template, queries: Sequence[RecommendQuery], calls: Sequence[Call]
     ) -> list[Answer]:
-        engine = hosted.engine
+        engine, about = hosted.engine, ServedAs.of(hosted)
         engine.check(template)
         user_ids = [query.user_id for query in queries]
         if template.is_columnar:
-            about = Served(hosted.version, "", "", hosted.experiment, hosted.variant)
-            shared = [convert.encode_shared(ranking, about) for ranking in engine.rank_columns(user_ids, template)]
-            answers = [Answer(data, hosted, query) for data, query in zip(shared, queries, strict=True)]
+            says = Served(about.version, "", "", about.experiment, about.variant)
+            shared = [convert.encode_shared(ranking, says) for ranking in engine.rank_columns(user_ids, template)]
+            answers = [Answer(data, about, query) for data, query in zip(shared, queries, strict=True)]
         else:
             whole = [
                 convert.encode_recommend(ranking, served(hosted, call), template.form)
                 for ranking, call in zip(engine.rank(user_ids, template), calls, strict=True)
             ]
-            answers = [Answer(data, hosted, query, is_whole=True) for data, query in zip(whole, queries, strict=True)]
+            answers = [Answer(data, about, query, is_whole=True) for data, query in zip(whole, queries, strict=True)]
         return answers

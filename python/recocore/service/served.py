@@ -16,6 +16,7 @@ from recocore.service.queries import Served
 if TYPE_CHECKING:
     from recocore.service.call import Call
     from recocore.service.hosting.host import Hosted, Models
+    from recocore.service.observe.observer import ServedBy
     from recocore.service.queries import RecommendQuery, SimilarItemsQuery
 
 
@@ -41,7 +42,7 @@ def pick(models: Models, query: RecommendQuery | SimilarItemsQuery, user_id: str
         raise PageExpiredError(page.version) from None
 
 
-def served(hosted: Hosted, call: Call) -> Served:
+def served(hosted: ServedBy, call: Call) -> Served:
     """What an answer to a call says of itself."""
     attribution = Attribution(hosted.version, call.request_id, datetime.now(UTC), hosted.experiment, hosted.variant)
     return Served(hosted.version, call.request_id, encode(attribution), hosted.experiment, hosted.variant)

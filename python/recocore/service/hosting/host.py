@@ -39,6 +39,21 @@ class Hosted:
     variant: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ServedAs:
+    """What an answer says of the model that gave it; unlike `Hosted` it keeps no index. The fields are those of `Hosted`."""
+
+    version: str
+    alias: str
+    experiment: str
+    variant: str
+
+    @classmethod
+    def of(cls, hosted: Hosted) -> ServedAs:
+        """What there is to say of it."""
+        return cls(hosted.version, hosted.alias, hosted.experiment, hosted.variant)
+
+
 class Models(Protocol):
     """Picks what a call is answered from. Safe from any thread."""
 
@@ -54,6 +69,11 @@ class Models(Protocol):
             NotFoundError: there is no such alias or variant.
             ModelNotLoadedError: the version is not loaded.
         """
+        ...
+
+    @property
+    def shadows(self) -> bool:
+        """Whether `shadow` may do anything."""
         ...
 
     def shadow(self, hosted: Hosted, query: Any) -> None:
@@ -91,6 +111,11 @@ class SingleModel:
         if choice.variant:
             raise unknown_variant(choice.variant, ())
         return hosted
+
+    @property
+    def shadows(self) -> bool:
+        """Never."""
+        return False
 
     def shadow(self, hosted: Hosted, query: Any) -> None:
         """Nothing ranks along."""

@@ -109,6 +109,11 @@ class RegistryModels:
             raise unknown_alias(alias, sorted(routes.aliases))
         return hosted
 
+    @property
+    def shadows(self) -> bool:
+        """Whether there is a shadow."""
+        return self._shadow is not None
+
     def shadow(self, hosted: Hosted, query: Any) -> None:
         """Hand a share of the calls to the shadow, if there is one and its alias has another model."""
         if self._shadow is None:

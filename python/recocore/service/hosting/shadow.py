@@ -7,7 +7,7 @@ import queue
 import random
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from recocore.service.hosting.background import lower_priority
@@ -171,27 +171,37 @@ class Shadow:
 
     def _work(self) -> None:
         lower_priority()
-        while (job := self._jobs.get()) is not None:
-            told, self._full = self._full, 0
-            for _ in range(told):
-                self._sink.dropped("full")
-            if time.monotonic() - job.offered > _STALE_SECONDS:
-                self._sink.dropped("stale")
-                continue
-            try:
-                comparison = _compare(job)
-            except Exception as error:
-                log(logging.ERROR, "shadow", model=job.shadow.version, error=places(error))
-                self._sink.dropped("failed")
-            else:
-                self._sink.compared(comparison)
+        while True:
+            job = self._jobs.get()
+            if job is None:
+                return
+            self._take(job)
+            # While it waits for the next one, nothing of this one's models is kept.
+            del job
+
+    def _take(self, job: _Job) -> None:
+        told, self._full = self._full, 0
+        for _ in range(told):
+            self._sink.dropped("full")
+        if time.monotonic() - job.offered > _STALE_SECONDS:
+            self._sink.dropped("stale")
+            return
+        try:
+            comparison = _compare(job)
+        except Exception as error:
+            log(logging.ERROR, "shadow", model=job.shadow.version, error=places(error))
+            self._sink.dropped("failed")
+        else:
+            self._sink.compared(comparison)
 
 
 def _compare(job: _Job) -> Comparison:
+    # A page belongs to the list of the model that served it; both are asked for the same places of their own lists.
+    query = replace(job.query, page=None)
     started = time.perf_counter()
-    answer = job.served.engine.recommend(job.query).ranked
+    answer = job.served.engine.recommend(query).ranked
     between = time.perf_counter()
-    ranked = job.shadow.engine.recommend(job.query).ranked
+    ranked = job.shadow.engine.recommend(query).ranked
     ended = time.perf_counter()
     served = {item.item_id: item.score for item in answer.items}
     both = [item.score - served[item.item_id] for item in ranked.items if item.item_id in served]

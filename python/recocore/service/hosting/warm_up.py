@@ -54,6 +54,7 @@ class _One:
         self._hosted = hosted
 
     generation = 0
+    shadows = False
 
     def pick(self, choice: ModelChoice, user_id: str | None) -> Hosted:
         return self._hosted
