@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -180,10 +181,17 @@ def test_a_deadline_that_is_none_is_refused(door: ServerProcess, given: str) -> 
 def test_a_full_service_says_when_to_come_again() -> None:
     with ServerProcess.stub(max_calls=1) as server, ServerProcess.door(server.address) as door:
         connection = connect(door.address)
-        slow = threading.Thread(target=ask, args=(connection, "/v1/recommend", {"user_id": "slow-1000"}))
+
+        def ask_slowly() -> None:
+            # Whoever comes second is turned away; this one comes again until it is first.
+            while ask(connection, "/v1/recommend", {"user_id": "slow-1000"}).status != 200:
+                time.sleep(0.01)
+
+        slow = threading.Thread(target=ask_slowly)
         slow.start()
         refused = None
         while slow.is_alive() and refused is None:
+            time.sleep(0.05)
             answer = post(door.address, "/v1/recommend", {"user_id": "even"})
             refused = answer if answer.status != 200 else None
         slow.join()
