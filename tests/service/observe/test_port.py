@@ -287,7 +287,7 @@ def test_a_page_process_that_dies_comes_back(saved: Path) -> None:
         client.recommend("user-00")
         until(lambda: page not in _children(server.process.pid))
         until(lambda: _answers(where.hostname, where.port))
-        assert server.report()["totals"]["calls"] == 2
+        until(lambda: server.report()["totals"]["calls"] == 2)
         server.terminate()
         assert server.wait() == 0, server.log()
 
