@@ -31,13 +31,15 @@ class Answer:
     Attributes:
         shared: the bytes that others may get as well.
         about: the model that answered; the model itself is not kept.
-        query: what was asked.
+        user_id: whom it is about; None for nobody.
+        placement: where the items will be shown.
         is_whole: whether `shared` is all of it, the call's own part included; then it is nobody else's.
     """
 
     shared: bytes
     about: ServedAs
-    query: RecommendQuery
+    user_id: str | None
+    placement: str
     is_whole: bool = False
 
     @property
@@ -47,8 +49,8 @@ class Answer:
 
     def to(self, call: Call) -> bytes:
         """The response to a call."""
-        call.user_id = self.query.user_id or None
-        call.placement = self.query.template.placement
+        call.user_id = self.user_id
+        call.placement = self.placement
         call.hosted = self.about
         return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.about, call))
 
@@ -64,12 +66,13 @@ class Recommending:
         """Changes whenever an answer may: what was kept before is of no use then."""
         return self._models.generation
 
-    def given(self, answer: Answer) -> None:
+    def given(self, request: bytes) -> None:
         """Say that an answer is on its way, whether or not it was given before: a shadow may rank the same."""
         if self._models.shadows:
+            # Decoded once more: what was asked, kept with each answer, would take many times the bytes of the request.
+            query = convert.decode_recommend(request)
             with suppress(RecocoreError):  # what answered may have been unloaded since
-                hosted = pick(self._models, answer.query, answer.query.user_id or None)
-                self._models.shadow(hosted, answer.query)
+                self._models.shadow(pick(self._models, query, query.user_id or None), query)
 
     def answer_all(self, requests: Sequence[bytes], calls: Sequence[Call]) -> list[Answer | Exception]:
         """An answer, or what went wrong, for each of some calls."""
@@ -97,7 +100,7 @@ class Recommending:
         self, hosted: Hosted, template: Template, queries: Sequence[RecommendQuery], calls: Sequence[Call]
     ) -> list[Answer | Exception]:
         try:
-            return list(self._answers(hosted, template, queries, calls))
+            return self._answers(hosted, template, queries, calls)
         except Exception as error:
             if len(queries) == 1:
                 return [error]
@@ -110,18 +113,20 @@ class Recommending:
 
     def _answers(
         self, hosted: Hosted, template: Template, queries: Sequence[RecommendQuery], calls: Sequence[Call]
-    ) -> list[Answer]:
+    ) -> list[Answer | Exception]:
         engine, about = hosted.engine, ServedAs.of(hosted)
         engine.check(template)
         user_ids = [query.user_id for query in queries]
         if template.is_columnar:
             says = Served(about.version, "", "", about.experiment, about.variant)
-            shared = [convert.encode_shared(ranking, says) for ranking in engine.rank_columns(user_ids, template)]
-            answers = [Answer(data, about, query) for data, query in zip(shared, queries, strict=True)]
+            encoded = [convert.encode_shared(ranking, says) for ranking in engine.rank_columns(user_ids, template)]
         else:
-            whole = [
+            encoded = [
                 convert.encode_recommend(ranking, served(hosted, call), template.form)
                 for ranking, call in zip(engine.rank(user_ids, template), calls, strict=True)
             ]
-            answers = [Answer(data, about, query, is_whole=True) for data, query in zip(whole, queries, strict=True)]
-        return answers
+        is_whole = not template.is_columnar
+        return [
+            Answer(data, about, user_id or None, template.placement, is_whole)
+            for data, user_id in zip(encoded, user_ids, strict=True)
+        ]

@@ -100,7 +100,7 @@ class Running:
                     cache.put(generation, request, answer)
             else:
                 call.checkpoint()
-            method.given(answer)
+            method.given(request)
             return answer.to(call)
 
         return run

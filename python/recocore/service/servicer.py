@@ -49,7 +49,7 @@ class RecommendationServicer:
         (answer,) = self._recommending.answer_all([request], [call])
         if isinstance(answer, Exception):
             raise answer
-        self._recommending.given(answer)
+        self._recommending.given(request)
         return answer.to(call)
 
     def similar_items(self, request: bytes, call: Call) -> bytes:
