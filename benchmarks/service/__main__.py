@@ -15,12 +15,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
+import grpc
 import numpy as np
 from recocore.v1 import recommendation_service_pb2 as v1
 
 from benchmarks.harness.machine import this_machine
 from benchmarks.service.indexes import USER, made_index
 from benchmarks.service.load import Load, Loaded, run_load
+from benchmarks.service.open_loop import offer
 from recocore.client import Client
 
 if TYPE_CHECKING:
@@ -95,8 +97,6 @@ def overload(items: int, times: float, seconds: int, out: Path) -> None:
         run_load(address, "Recommend", request, Load(calls=2_000), folder)
         peak = run_load(address, "Recommend", request, Load(calls=20_000), folder)
         before = _memory(pid)
-        from benchmarks.service.open_loop import offer  # noqa: PLC0415  (its own grpc, after the servers were spawned)
-
         offered = offer(address, request, rate=times * peak.per_second, seconds=seconds)
         after = _memory(pid)
         again = run_load(address, "Recommend", request, Load(calls=20_000), folder)
@@ -134,8 +134,6 @@ def _server(command: Sequence[str], settings: Mapping[str, str] = _NONE) -> Iter
 
 
 def _answer_size(address: str, request: bytes) -> int:
-    import grpc  # noqa: PLC0415  (as above)
-
     with grpc.insecure_channel(address) as channel:
         method: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
             "/recocore.v1.RecommendationService/Recommend"

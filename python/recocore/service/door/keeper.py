@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -104,8 +105,6 @@ class DoorKeeper:
 
 def main() -> None:
     """The door's process: settings, the listening socket and what tells that the parent lives are its arguments."""
-    import socket  # noqa: PLC0415  # the door's process alone needs it
-
     settings = json.loads(sys.argv[1])
     configure(settings["log_level"], sys.stderr)
     run_door(
