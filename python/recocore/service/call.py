@@ -14,6 +14,7 @@ from recocore.service.problems import DeadlineError
 
 if TYPE_CHECKING:
     from recocore.service.observe.observer import ServedBy
+    from recocore.state import UserRecord
 
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_REQUEST_ID_CHARS}}}")
 
@@ -28,9 +29,13 @@ class Call:
         traceparent: the caller's span as W3C Trace Context writes it, unchecked; None where there is none.
         caller: whose calls it counts among, where these are limited.
         hosted: what answers, once that is known.
+        record: what is known of the user that the call is about, where that was read; None where nothing is known.
     """
 
-    __slots__ = ("_cancelled", "_deadline", "caller", "hosted", "placement", "request_id", "traceparent", "user_id")
+    __slots__ = (
+        *("_cancelled", "_deadline"),
+        *("caller", "hosted", "placement", "record", "request_id", "traceparent", "user_id"),
+    )
 
     def __init__(
         self, request_id: str, seconds_left: float | None = None, traceparent: str | None = None, caller: str = ""
@@ -41,6 +46,7 @@ class Call:
         self.traceparent = traceparent
         self.caller = caller
         self.hosted: ServedBy | None = None
+        self.record: UserRecord | None = None
         self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
         self._cancelled = False
 
