@@ -25,10 +25,11 @@ ROOMS: dict[str, set[str]] = {
     "models": {"data", "ops", "scoring", "storage"},
     "index": {"_native", "data", "retrieval", "scoring", "storage"},
     "registry": {"index", "storage"},
+    "state": {"data", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "service": {"client", "index", "registry", "v1"},
     "client": {"v1"},
-    "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "registry", "service"},
+    "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "registry", "service", "state"},
 }
 
 # Rooms that must stay clear of a third-party library.
@@ -37,6 +38,7 @@ FOREIGN = {
     "models": {"grpc", "google"},
     "index": {"grpc", "google"},
     "registry": {"grpc", "google"},
+    "state": {"grpc", "google", "scipy"},
     "client": {"numpy"},
 }
 
