@@ -26,10 +26,23 @@ ROOMS: dict[str, set[str]] = {
     "index": {"_native", "data", "retrieval", "scoring", "storage"},
     "registry": {"index", "storage"},
     "state": {"data", "storage"},
+    "consumers": {"data", "state"},
     "evaluation": {"_native", "data", "ops"},
-    "service": {"client", "index", "registry", "v1"},
+    "service": {"client", "data", "index", "registry", "state", "v1"},
     "client": {"v1"},
-    "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "registry", "service", "state"},
+    "cli": {
+        "_native",
+        "client",
+        "consumers",
+        "data",
+        "evaluation",
+        "index",
+        "models",
+        "ops",
+        "registry",
+        "service",
+        "state",
+    },
 }
 
 # Rooms that must stay clear of a third-party library.

@@ -9,6 +9,7 @@ import pytest
 
 from recocore.errors import EXCEPTION_BY_CODE, InvalidArgumentError, RecocoreError
 from recocore.service import ServerConfig, limits, problems
+from recocore.service.events.problems import CommitNotSeenError, NoStateError
 from recocore.service.hosting.host import ModelNotLoadedError
 
 PROTOS = Path(__file__).parents[2] / "proto" / "recocore" / "v1"
@@ -59,6 +60,8 @@ def test_every_status_that_a_ranking_can_end_with_is_listed() -> None:
         problems.DeadlineError,
         problems.StoppingError,
         ModelNotLoadedError,
+        NoStateError,
+        CommitNotSeenError,
     )
     # An index that is loaded is fitted, accelerators do not serve, and who cancelled hears nothing more.
     never = {"failed_precondition", "device", "cancelled"}

@@ -57,7 +57,7 @@ class Dispatcher:
     def handler(
         self,
         service: str,
-        methods: Mapping[str, Method],
+        methods: Mapping[str, Method] = _NONE,
         batches: Mapping[str, Recommending] = _NONE,
         streams: Mapping[str, OpenStream] = _NONE,
         awaited: Mapping[str, Awaited] = _NONE,

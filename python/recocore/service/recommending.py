@@ -49,6 +49,13 @@ class Answer:
         """Bytes that keeping it takes, about."""
         return len(self.shared)
 
+    def to(self, call: Call, key: bytes | None = None) -> bytes:
+        """The response to a call; `key` signs its attribution token."""
+        call.user_id = self.user_id
+        call.placement = self.placement
+        call.hosted = self.about
+        return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.about, call, key))
+
 
 class Recommending:
     """Answers batches of Recommend calls; safe from several threads.
@@ -57,12 +64,15 @@ class Recommending:
         models: what ranks.
         people: what is known of users beside the models.
         key: signs attribution tokens; None leaves them unsigned.
+
+    Attributes:
+        key: see above.
     """
 
     def __init__(self, models: Models, people: People = NOBODY, key: bytes | None = None) -> None:
         self._models = models
         self._people = people
-        self._key = key
+        self.key = key
 
     @property
     def generation(self) -> int:
@@ -85,15 +95,6 @@ class Recommending:
         await self._people.wait(min_commit, call)
         call.record = self._people.record(user_id)
         return request + self._people.version(call.record)
-
-    def response(self, answer: Answer, call: Call) -> bytes:
-        """The bytes of the response to a call."""
-        call.user_id = answer.user_id
-        call.placement = answer.placement
-        call.hosted = answer.about
-        if answer.is_whole:
-            return answer.shared
-        return answer.shared + convert.encode_own(served(answer.about, call, self._key))
 
     def given(self, request: bytes, call: Call) -> None:
         """Say that an answer is on its way, whether or not it was given before: a shadow may rank the same."""
@@ -154,7 +155,7 @@ class Recommending:
             encoded = [convert.encode_shared(ranking, says) for ranking in engine.rank_columns(user_ids, template)]
         else:
             encoded = [
-                convert.encode_recommend(ranking, served(hosted, call, self._key), template.form)
+                convert.encode_recommend(ranking, served(hosted, call, self.key), template.form)
                 for ranking, call in zip(engine.rank(user_ids, template), calls, strict=True)
             ]
         is_whole = not template.is_columnar

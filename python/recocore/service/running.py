@@ -117,7 +117,7 @@ class Running:
             else:
                 call.checkpoint()
             method.given(request, call)
-            return method.response(answer, call)
+            return answer.to(call, method.key)
 
         return run
 

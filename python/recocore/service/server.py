@@ -16,6 +16,8 @@ from grpc_reflection.v1alpha import reflection
 from recocore.errors import InvalidArgumentError
 from recocore.service.config import address, is_loopback
 from recocore.service.dispatch import Dispatcher
+from recocore.service.events.served_state import NO_STATE, ServedState
+from recocore.service.events.services import EVENT_SERVICE_NAME, PRIVACY_SERVICE_NAME, EventServicer, PrivacyServicer
 from recocore.service.hosting.host import SingleModel
 from recocore.service.hosting.model_service import SERVICE_NAME as MODEL_SERVICE_NAME
 from recocore.service.hosting.model_service import ModelServicer
@@ -25,7 +27,9 @@ from recocore.service.observe.observer import CallObserver
 from recocore.service.processes.ports import reserve
 from recocore.service.rate_limits import LimitsConfig
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
-from recocore.v1 import model_service_pb2 as _models  # noqa: F401  (reflection serves what is imported)
+from recocore.v1 import event_service_pb2 as _events  # noqa: F401  (reflection serves what is imported)
+from recocore.v1 import model_service_pb2 as _models  # noqa: F401
+from recocore.v1 import privacy_service_pb2 as _privacy  # noqa: F401
 from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401
 
 if TYPE_CHECKING:
@@ -56,6 +60,7 @@ class Server:
         observer: is told of calls; by default nobody is.
         reuse_port: let other processes listen on the same port.
         control: what ModelService acts on; None to do without that service.
+        state: what keeps events, if anything does.
     """
 
     def __init__(
@@ -67,18 +72,25 @@ class Server:
         observer: CallObserver | None = None,
         reuse_port: bool = False,
         control: ModelControl | None = None,
+        state: ServedState = NO_STATE,
     ) -> None:
         self._config = config
         self._reuse_port = reuse_port
-        self._dispatcher = Dispatcher(config, limits or LimitsConfig(), observer or CallObserver())
+        observer = observer or CallObserver()
+        self._dispatcher = Dispatcher(config, limits or LimitsConfig(), observer)
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
         self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
-        servicer = RecommendationServicer(models)
+        servicer = RecommendationServicer(models, state.people, state.config.attribution_key)
         handler = self._dispatcher.handler(SERVICE_NAME, servicer.methods(), servicer.batches(), servicer.streams())
         self._server.add_generic_rpc_handlers((handler,))
+        names = [SERVICE_NAME, EVENT_SERVICE_NAME, PRIVACY_SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        for name, methods in (
+            (EVENT_SERVICE_NAME, EventServicer(state.owner, state.config, observer).awaited()),
+            (PRIVACY_SERVICE_NAME, PrivacyServicer(state.owner, observer).awaited()),
+        ):
+            self._server.add_generic_rpc_handlers((self._dispatcher.handler(name, awaited=methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = [SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME]
         if control is not None:
             self._server.add_generic_rpc_handlers((ModelServicer(control).handler(),))
             names.append(MODEL_SERVICE_NAME)

@@ -41,6 +41,7 @@ class RecommendationServicer:
     def methods(self) -> dict[str, Method]:
         """The methods of one request and one response, by the names that the proto gives them."""
         return {
+            "Recommend": self.recommend,
             "SimilarItems": self.similar_items,
             "Score": self.score,
             "BatchRecommend": self.batch_recommend,
@@ -53,6 +54,14 @@ class RecommendationServicer:
     def streams(self) -> dict[str, OpenStream]:
         """The methods that answer a stream of requests one by one, each as what opens a stream."""
         return {"StreamRecommend": lambda: RecommendStream(self)}
+
+    def recommend(self, request: bytes, call: Call) -> bytes:
+        """The best items for a user."""
+        (answer,) = self._recommending.answer_all([request], [call])
+        if isinstance(answer, Exception):
+            raise answer
+        self._recommending.given(request, call)
+        return answer.to(call, self._key)
 
     def similar_items(self, request: bytes, call: Call) -> bytes:
         """The items most like one or several others."""

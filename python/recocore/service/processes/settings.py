@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from recocore.service.config import ServerConfig
+from recocore.service.events.config import StateConfig
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
 from recocore.service.observe.observing import Observing
 from recocore.service.rate_limits import LimitsConfig
+
+# Secrets, which travel in hexadecimal digits.
+_KEYS = (("server", "pseudonym_key"), ("state", "attribution_key"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,7 @@ class WorkerSettings:
         shadow: what ranks along.
         observing: what is seen of it from outside.
         board: where it counts; None where nobody reads it.
+        state: what keeps events.
     """
 
     server: ServerConfig
@@ -34,20 +39,19 @@ class WorkerSettings:
     shadow: ShadowConfig
     observing: Observing
     board: str | None = None
+    state: StateConfig = field(default_factory=StateConfig)
 
     def to_json(self) -> str:
         """One line of text."""
-        body = asdict(self)
-        key = self.server.pseudonym_key
-        body["server"]["pseudonym_key"] = None if key is None else key.hex()
-        return json.dumps(body)
+        return json.dumps(asdict(self), default=bytes.hex)
 
     @classmethod
     def from_json(cls, text: str) -> WorkerSettings:
         """The settings that `to_json` took."""
         body = json.loads(text)
-        key = body["server"]["pseudonym_key"]
-        body["server"]["pseudonym_key"] = None if key is None else bytes.fromhex(key)
+        for section, name in _KEYS:
+            key = body[section][name]
+            body[section][name] = None if key is None else bytes.fromhex(key)
         return cls(
             server=ServerConfig(**body["server"]),
             limits=LimitsConfig(**body["limits"]),
@@ -56,6 +60,7 @@ class WorkerSettings:
             shadow=ShadowConfig(**body["shadow"]),
             observing=_observing(**body["observing"]),
             board=body["board"],
+            state=StateConfig(**body["state"]),
         )
 
 

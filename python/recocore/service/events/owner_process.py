@@ -1,0 +1,54 @@
+"""The process that owns the state: it writes what workers pass on, until SIGTERM or the end of the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+
+from recocore.service.events.config import socket_path
+from recocore.service.logs import configure, log, places
+from recocore.service.processes.messages import failed, to_json
+from recocore.state import KeyFile
+from recocore.state.owner import serve_owner
+
+
+def main() -> None:
+    """Own a state: its settings, where to say that it is ready, and what tells that the parent lives are the arguments."""
+    settings = json.loads(sys.argv[1])
+    configure(settings["log_level"], sys.stderr)
+    # A terminal sends these to all processes at once; the supervisor ends this one last.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    words = os.fdopen(int(sys.argv[2]), "w")
+    try:
+        asyncio.run(_own(settings["path"], settings["keys"], words.fileno(), int(sys.argv[3])))
+    except Exception as error:
+        log(logging.ERROR, "the state cannot be served", error=places(error), reason=str(error))
+        answer = to_json(failed(error))
+        del answer["kind"]
+        _say(words.fileno(), answer)
+        sys.exit(1)
+
+
+async def _own(path: str, keys: str, words: int, life: int) -> None:
+    loop, stop, ready = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_reader(life, stop.set)
+    opened = KeyFile.open(keys, create=True) if keys else None
+    serving = asyncio.ensure_future(serve_owner(path, socket_path(path), keys=opened, ready=ready, stop=stop))
+    waiting = asyncio.ensure_future(ready.wait())
+    await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+    if ready.is_set():
+        log(logging.INFO, "the state is served")
+        _say(words, {})
+    waiting.cancel()
+    await serving
+    log(logging.INFO, "stopped")
+
+
+def _say(words: int, what: dict[str, object]) -> None:
+    os.write(words, json.dumps(what).encode() + b"\n")
