@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from recocore.data.schema import EVENT_SCHEMA
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from recocore.state import Receipt
 
 _LOGGER = logging.getLogger("recocore")

@@ -43,7 +43,7 @@ async def _own(path: str, keys: str, words: int, life: int) -> None:
     waiting = asyncio.ensure_future(ready.wait())
     await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
     if ready.is_set():
-        log(logging.INFO, "the state is served")
+        log(logging.INFO, "the state is served", pid=os.getpid())
         _say(words, {})
     waiting.cancel()
     await serving
