@@ -1,14 +1,14 @@
 """Events and what is known of each user, durable, encrypted and readable in microseconds; files only, no network."""
 
+from recocore.state.backup import back_up_registry, check_backup, restore
 from recocore.state.keys import KeyFile
 from recocore.state.reader import StateReader
-from recocore.state.restoring import restore
 from recocore.state.store import StateStore
 from recocore.state.values import (
     Durability,
     ForgetReceipt,
-    RecentEvent,
     Receipt,
+    RecentEvent,
     RowResult,
     StateConfig,
     StateStats,
@@ -27,5 +27,7 @@ __all__ = [
     "StateStats",
     "StateStore",
     "UserRecord",
+    "back_up_registry",
+    "check_backup",
     "restore",
 ]

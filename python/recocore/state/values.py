@@ -121,7 +121,6 @@ class StateConfig:
         max_recent: events that a record keeps.
         weights: event type → weight in `RecentEvent`.
         seen_types: event types that put an item on the list of items bought.
-        max_text: bytes of a text field. A longer one is refused.
         segment_events: a segment of the log is sealed once it has this many events. The ids of the newest segment are kept
             in memory, about 100 bytes each, and are read again at a start: 0.5 s for a full one.
         buffered_ms: a BUFFERED call is on the device at most this long after its acknowledgement.
@@ -134,7 +133,6 @@ class StateConfig:
     max_recent: int = 50
     weights: Mapping[str, float] = field(default_factory=lambda: MappingProxyType(DEFAULT_WEIGHTS))
     seen_types: frozenset[str] = frozenset({"buy"})
-    max_text: int = 1_024
     segment_events: int = 250_000
     buffered_ms: int = 50
     map_bytes: int = 1 << 36
@@ -142,7 +140,7 @@ class StateConfig:
     max_queued_rows: int = 50_000
 
     def __post_init__(self) -> None:
-        for name in ("max_seen", "max_recent", "max_text", "segment_events", "buffered_ms", "cached_users"):
+        for name in ("max_seen", "max_recent", "segment_events", "buffered_ms", "cached_users"):
             number = getattr(self, name)
             if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 2**31:
                 raise InvalidArgumentError(f"{name}: expected a whole number of at least 1, got {number!r}", field=name)
