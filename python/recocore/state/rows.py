@@ -71,6 +71,8 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     campaign_id: _Text | None = None
     experiment: _Text | None = None
     attribution_token: _Text | None = None
+    served_model: _Text | None = None
+    served_request: _Text | None = None
 
 
 FIELDS: Final = Event.__struct_fields__

@@ -18,6 +18,8 @@ from recocore.v1 import event_pb2 as v1
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from google.protobuf.timestamp_pb2 import Timestamp
+
     from recocore.service.attribution import Attribution
 
 _TYPE = re.compile(rf"[a-z0-9_]{{1,{limits.MAX_TYPE_CHARS}}}")
@@ -30,7 +32,7 @@ _NUMBERS = {
 _FLOATS = frozenset({"value", "rating", "price"})
 _REQUIRED = ("event_id", "type", "user_id")
 # What the service knows better than a caller.
-_OWN = frozenset({"served_model", "served_request"})
+_OWN = frozenset({"known_time", "served_model", "served_request"})
 _US = 1_000_000
 _DAY_US = 86_400 * _US
 
@@ -95,8 +97,8 @@ def event_of(row: Mapping[str, Any]) -> v1.Event:
     for name, value in row.items():
         if value is None or name not in v1.Event.DESCRIPTOR.fields_by_name:
             continue
-        if name == "event_time":
-            _set_time(event, value)
+        if name in ("event_time", "known_time"):
+            _set_time(getattr(event, name), value)
         elif name in ("user_id", "item_id"):
             setattr(event, name, str(value))
         else:
@@ -112,11 +114,11 @@ def _attribute(row: dict[str, Any], said: Attribution) -> None:
         row["experiment"] = f"{said.experiment}/{said.variant}"
 
 
-def _set_time(event: v1.Event, value: datetime | str | int) -> None:
+def _set_time(timestamp: Timestamp, value: datetime | str | int) -> None:
     if isinstance(value, int):
-        event.event_time.FromMicroseconds(value)
+        timestamp.FromMicroseconds(value)
     else:
-        event.event_time.FromDatetime(datetime.fromisoformat(value) if isinstance(value, str) else value)
+        timestamp.FromDatetime(datetime.fromisoformat(value) if isinstance(value, str) else value)
 
 
 def _text_problem(name: str, value: str, now_us: int) -> str | None:
