@@ -152,6 +152,48 @@ def test_in_operation(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_events_and_people(tmp_path: Path) -> None:
+    """The page's commands and snippets in its order, against the server that it starts, on a free port."""
+    page = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+    printed, address = "", ""
+    server: subprocess.Popen[str] | None = None
+    try:
+        for language, content in blocks(page):
+            if language == "python":
+                printed += run([sys.executable, "-c", content.replace("localhost:50051", address)], tmp_path)
+                continue
+            for line in content.splitlines():
+                if not line.startswith("recocore serve"):
+                    run(line, tmp_path)
+                    continue
+                server = subprocess.Popen(
+                    shlex.split(line.replace("50051", "0")),
+                    cwd=tmp_path,
+                    env=environment(),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
+                assert server.stdout is not None
+                address = json.loads(server.stdout.readline())["address"]
+        assert server is not None
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        if server is not None:
+            server.kill()
+            assert server.stdout is not None
+            server.stdout.close()
+            server.wait()
+    lines = printed.splitlines()
+    assert lines[:3] == ["2 recorded", "False", "3 recorded, 0 dropped"]
+    assert lines[3] == "{'personalization': True, 'profiling': True, 'marketing': False}"
+    assert lines[4].startswith("2 events, ")
+    assert lines[-1] == "('ann',) ()"
+    assert (tmp_path / "next-index" / "manifest.json").exists()
+
+
+@pytest.mark.timeout(300)
 def test_long_fits(tmp_path: Path) -> None:
     """The chapter's commands and snippet, on the log that the chapter before keeps."""
     run("recocore demo --keep events.parquet", tmp_path)

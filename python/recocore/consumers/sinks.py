@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Self
 
-from recocore.state.owner import OwnerClient
+from recocore.state.owner_client import OwnerClient
 
 if TYPE_CHECKING:
     import os

@@ -23,14 +23,14 @@ def main() -> None:
     # A terminal sends these to all processes at once; the supervisor ends this one last.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    words = os.fdopen(int(sys.argv[2]), "w")
+    words = int(sys.argv[2])
     try:
-        asyncio.run(_own(settings["path"], settings["keys"], words.fileno(), int(sys.argv[3])))
+        asyncio.run(_own(settings["path"], settings["keys"], words, int(sys.argv[3])))
     except Exception as error:
         log(logging.ERROR, "the state cannot be served", error=places(error), reason=str(error))
         answer = to_json(failed(error))
         del answer["kind"]
-        _say(words.fileno(), answer)
+        _say(words, answer)
         sys.exit(1)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from recocore.service.events.config import StateConfig, socket_path
 from recocore.service.events.personal import NOBODY, StatePeople
 from recocore.state import KeyFile, StateReader
-from recocore.state.owner import OwnerClient
+from recocore.state.owner_client import OwnerClient
 
 if TYPE_CHECKING:
     from recocore.service.events.personal import People

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from recocore.service.observe.observer import CallObserver
     from recocore.service.running import Awaited
     from recocore.state import Receipt
-    from recocore.state.owner import OwnerClient
+    from recocore.state.owner_client import OwnerClient
 
 EVENT_SERVICE_NAME = "recocore.v1.EventService"
 PRIVACY_SERVICE_NAME = "recocore.v1.PrivacyService"
@@ -67,7 +67,7 @@ class EventServicer:
         started = time.perf_counter()
         self._observer.recording(len(recording.rows))
         try:
-            receipt = await owner.record_raw(recording.rows, durability=recording.durability)
+            receipt = await owner.record(recording.rows, durability=recording.durability)
         finally:
             self._observer.recording(-len(recording.rows))
         self._observer.committed(time.perf_counter() - started)
