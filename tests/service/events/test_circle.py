@@ -1,6 +1,6 @@
 """The whole circle over real sockets, and kills at random moments.
 
-An event changes the next answer; processes are killed and nothing is lost; the log trains the next version, which is swapped in;
+An event changes the next answer; processes are killed and nothing is lost; the log trains the next version, which takes over;
 a person takes a copy, is forgotten, and is found nowhere.
 
 The environment variable RECOCORE_KILLS is the number of kills, 6 where it is not set. The long form, which prints its counts:
@@ -62,7 +62,7 @@ def view(user_id: str, item_id: str) -> Event:
 
 
 @pytest.mark.timeout(120)
-def test_from_an_event_to_being_forgotten(tmp_path: Path) -> None:
+def test_from_an_event_to_being_forgotten(tmp_path: Path) -> None:  # noqa: PLR0915  (one circle)
     small_index(ItemKNN()).save(tmp_path / "first")
     registry = Registry(tmp_path / "models")
     first = registry.publish(tmp_path / "first")

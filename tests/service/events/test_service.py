@@ -113,9 +113,9 @@ def test_rows_of_batches_and_streams_know_of_events(client: Client) -> None:
     client.record_events([event("user-02", "buy", "10"), event("user-03", "view", "30")])
     single = {user: ids(client.recommend(user, 6)) for user in ("user-02", "user-03", "user-04")}
     batch = client.batch_recommend(list(single), 6)
-    assert {row.user_id: ids(row.recommendations) for row in batch} == single
+    assert {row.user_id: ids(row.result) for row in batch} == single
     stream = client.recommend_stream(list(single), 6, timeout=20)
-    assert {row.user_id: ids(row.recommendations) for row in stream} == single
+    assert {row.user_id: ids(row.result) for row in stream} == single
 
 
 def test_an_event_is_recorded_once(client: Client) -> None:
@@ -256,7 +256,7 @@ def test_somebody_forgotten_is_nobody_to_the_service(client: Client) -> None:
     assert ids(explained) == ids(unknown)
     assert explained.missing_ids == ("user-12",)
     [row] = client.batch_recommend(["user-12"], 5)
-    assert ids(row.recommendations) == ids(unknown)
+    assert ids(row.result) == ids(unknown)
     with pytest.raises(ServiceError) as caught:
         client.score("user-12", ["10"])
     assert caught.value.status == "NOT_FOUND"

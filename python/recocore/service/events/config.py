@@ -24,7 +24,8 @@ class StateConfig:
         keys: file of the master keys, made where there is none; empty for the one that the state keeps beside itself.
         durability: what a call that does not say is answered after: "fsync" when its events are on the disk, "buffered" when
             the process that writes has them in memory.
-        recent_events: the latest events of a user that count as session events in Recommend; 0 for none.
+        recent_events: the latest events of a user that a record keeps, and that count as session events in Recommend; 0 for
+            none.
         attribution_key: signs attribution tokens, so that an event with a forged one is refused; None leaves tokens
             unsigned, and then damage alone is found.
 

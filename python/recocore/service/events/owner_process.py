@@ -8,12 +8,16 @@ import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING, Any
 
 from recocore.service.events.config import socket_path
 from recocore.service.logs import configure, log, places
 from recocore.service.processes.messages import failed, to_json
-from recocore.state import KeyFile
+from recocore.state import KeyFile, StateConfig
 from recocore.state.owner import serve_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def main() -> None:
@@ -25,7 +29,7 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     words = int(sys.argv[2])
     try:
-        asyncio.run(_own(settings["path"], settings["keys"], words, int(sys.argv[3])))
+        asyncio.run(_own(settings, words, int(sys.argv[3])))
     except Exception as error:
         log(logging.ERROR, "the state cannot be served", error=places(error), reason=str(error))
         answer = to_json(failed(error))
@@ -34,12 +38,14 @@ def main() -> None:
         sys.exit(1)
 
 
-async def _own(path: str, keys: str, words: int, life: int) -> None:
+async def _own(settings: Mapping[str, Any], words: int, life: int) -> None:
     loop, stop, ready = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_reader(life, stop.set)
+    path, keys = settings["path"], settings["keys"]
     opened = KeyFile.open(keys, create=True) if keys else None
-    serving = asyncio.ensure_future(serve_owner(path, socket_path(path), keys=opened, ready=ready, stop=stop))
+    config = StateConfig(max_recent=settings["max_recent"])
+    serving = asyncio.ensure_future(serve_owner(path, socket_path(path), config, keys=opened, ready=ready, stop=stop))
     waiting = asyncio.ensure_future(ready.wait())
     await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
     if ready.is_set():
