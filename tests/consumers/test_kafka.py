@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.service.events.served import StateServer
+from tests.service.small_index import small_index
 
+from recocore.client import Client
 from recocore.consumers import Consumed, KafkaSource
 from recocore.consumers.consuming import Message, row_of
 from recocore.errors import NotFoundError, OwnerUnavailableError
+from recocore.models import Popularity
 from recocore.state import Receipt, StateStore
 
 if TYPE_CHECKING:
@@ -142,3 +148,31 @@ def test_times_are_read(given: Any, expected: int) -> None:
 def test_times_that_are_none_are_refused(time: Any) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  (several messages)
         row_of(Message("kafka/events/0", 7, json.dumps({"event_time": time}).encode()))
+
+
+def consume(*arguments: object) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "recocore.cli", "consume", *map(str, arguments), "--until-end", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.timeout(120)
+def test_the_command_records_beside_a_service_and_without_one(cluster: tuple[Any, str], tmp_path: Path) -> None:
+    producer, brokers = cluster
+    topic = "commanded"
+    values = [json.dumps({"user_id": "ann", "type": "view", "item_id": "10"}).encode()] * 9
+    produce(producer, topic, values)
+    arguments = (topic, "--brokers", brokers, "--state", tmp_path / "state")
+    assert consume(*arguments) == {"recorded": 9, "duplicates": 0, "refused": 0}
+    small_index(Popularity()).save(tmp_path / "index")
+    with StateServer.start(tmp_path / "index", tmp_path / "state") as server:
+        produce(producer, topic, values[:3])
+        assert consume(*arguments) == {"recorded": 3, "duplicates": 0, "refused": 0}
+        with Client(server.address, timeout=20) as client:
+            assert len(client.export_user("ann").events) == 12

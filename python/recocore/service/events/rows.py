@@ -16,7 +16,7 @@ from recocore.service.problems import InvalidRequestError, Violation
 from recocore.v1 import event_pb2 as v1
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -30,9 +30,12 @@ _NUMBERS = {
     "dwell_ms": (0, limits.MAX_DWELL_MS),
 }
 _FLOATS = frozenset({"value", "rating", "price"})
-_REQUIRED = ("event_id", "type", "user_id")
+_OF_ALL = frozenset({"event_id", "type", "user_id"})
+_REQUIRED = _OF_ALL | {"item_id"}
 # What the service knows better than a caller.
-_OWN = frozenset({"known_time", "served_model", "served_request"})
+_OWN = ("known_time", "served_model", "served_request")
+# No character takes more than 4 bytes: texts of so many need no encoding to be measured.
+_SHORT_CHARS = limits.MAX_ID_BYTES // 4
 _US = 1_000_000
 _DAY_US = 86_400 * _US
 
@@ -64,22 +67,20 @@ class RowMaker:
         row: dict[str, Any] = {"event_time": now_us}
         for field, value in event.ListFields():
             name = field.name
-            if name in _OWN:
+            check = _CHECKS.get(name, _text_problem)
+            # Most fields are texts, and most texts are short.
+            if check is _text_problem and len(value) <= _SHORT_CHARS:
+                row[name] = value
+            elif check is None:
                 continue
-            problem = _CHECKS[name](name, value, now_us) if name in _CHECKS else _text_problem(name, value, now_us)
-            if problem:
+            elif problem := check(name, value, now_us):
                 wrong.append(Violation(f"{path}.{name}", problem))
             elif name == "event_time":
                 row[name] = value.seconds * _US + value.nanos // 1_000
             else:
                 row[name] = value
-        named = {violation.field for violation in wrong}
-        required = _REQUIRED if row.get("type") in ITEMLESS_TYPES else (*_REQUIRED, "item_id")
-        wrong += [
-            Violation(f"{path}.{name}", "expected a text, got none")
-            for name in required
-            if name not in row and f"{path}.{name}" not in named
-        ]
+        if not row.keys() >= _REQUIRED and (row.get("type") not in ITEMLESS_TYPES or not row.keys() >= _OF_ALL):
+            wrong += self._missing(row, path, wrong)
         token = row.get("attribution_token")
         if token is not None:
             try:
@@ -89,6 +90,14 @@ class RowMaker:
         if wrong:
             raise InvalidRequestError(tuple(wrong))
         return _encode(row)
+
+    @staticmethod
+    def _missing(row: Mapping[str, Any], path: str, wrong: Sequence[Violation]) -> Iterator[Violation]:
+        named = {violation.field for violation in wrong}
+        required = _OF_ALL if row.get("type") in ITEMLESS_TYPES else _REQUIRED
+        for name in sorted(required - row.keys()):
+            if f"{path}.{name}" not in named:
+                yield Violation(f"{path}.{name}", "expected a text, got none")
 
 
 def event_of(row: Mapping[str, Any]) -> v1.Event:
@@ -123,8 +132,7 @@ def _set_time(timestamp: Timestamp, value: datetime | str | int) -> None:
 
 def _text_problem(name: str, value: str, now_us: int) -> str | None:
     most = limits.MAX_TEXT_BYTES if name in _LONG_TEXTS else limits.MAX_ID_BYTES
-    # No character takes more than 4 bytes: most texts need no encoding to be measured.
-    if len(value) * 4 > most and (size := len(value.encode())) > most:
+    if (size := len(value.encode())) > most:
         return f"expected at most {most} bytes, got {size}"
     return None
 
@@ -154,10 +162,11 @@ def _float_problem(name: str, value: float, now_us: int) -> str | None:
     return None if math.isfinite(value) else f"expected a finite number, got {value}"
 
 
-_CHECKS: dict[str, Callable[[str, Any, int], str | None]] = {
+_CHECKS: dict[str, Callable[[str, Any, int], str | None] | None] = {
     "type": _type_problem,
     "event_time": _time_problem,
     "attribution_token": _token_problem,
     **dict.fromkeys(_NUMBERS, _whole_problem),
     **dict.fromkeys(_FLOATS, _float_problem),
+    **dict.fromkeys(_OWN),
 }
