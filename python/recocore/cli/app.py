@@ -23,6 +23,7 @@ COMMANDS = {
     "tune": "Search for the parameters of als that suit an event log.",
     "recommend": "Ask an index for recommendations, without a server.",
     "registry": "Keep versions of an index in a folder, and aliases that move between them.",
+    "state": "Look into the events and records of a state, and keep it in order.",
     "serve": "Serve an index over gRPC.",
     "consume": "Record the messages of a Kafka topic in a state.",
     "top": "Watch a running service in the terminal.",

@@ -3,8 +3,8 @@
     manifest.json    {"format": "recocore-backup", "kind": "state" or "registry", "files": {NAME: {"size", "sha256"}}, ...}
     files/NAME       the copies
 
-Sealed segments never change, so a backup of a state copies each once. The users' keys are copied every time, and so is the segment
-that grows. A backup has no table of records, which follows from the log, and no master keys: keep those apart.
+Sealed segments never change, so a backup of a state copies each once. The users' keys are copied every time, and so is the
+segment that grows. A backup has no table of records, which follows from the log, and no master keys: keep those apart.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _FORMAT = "recocore-backup"
 _MANIFEST = "manifest.json"
 _FILES = "files"
 _CHUNK = 1 << 20
+# Replaced last by a registry's writers.
+_ALIASES = "aliases.json"
 # A registry's file that is replaced or deleted under the copy is looked for again so often.
 _TRIES = 10
 
@@ -79,10 +81,12 @@ def back_up_registry(registry: str | os.PathLike[str], dest: str | os.PathLike[s
     for left in reversed(range(_TRIES)):
         try:
             with _Backup(Path(dest), "registry") as backup:
-                # The file of aliases says how much of the journal counts: read first, it is never ahead of it.
-                names = sorted(_files_of(path), key=lambda name: (name != "aliases.json", name))
-                for name in names:
-                    backup.put_file(path / name, name)
+                # What the file of aliases names was there before it was written, and is there after it was read.
+                if (path / _ALIASES).is_file():
+                    backup.put_file(path / _ALIASES, _ALIASES)
+                for name in sorted(_files_of(path)):
+                    if name != _ALIASES:
+                        backup.put_file(path / name, name)
                 return backup.finish({})
         except FileNotFoundError:
             if not left:
@@ -95,8 +99,8 @@ def restore(
 ) -> str:
     """Restore a backup to a folder, which appears whole or not at all.
 
-    Every file's SHA-256 is compared while it is copied. Of a state, the owner that opens it next makes the records from the log;
-    it needs the key file.
+    Every file's SHA-256 is compared while it is copied. Of a state, the owner that opens it next makes the records from the
+    log; it needs the key file.
 
     Args:
         backup: the folder that `StateStore.backup` or `back_up_registry` wrote.

@@ -34,7 +34,7 @@ class SharedEnvironment:
         self._written = False
 
     def get(self) -> Any:
-        """The environment: the store's while there is one, else one for reading; of the file that is there now or was last looked at.
+        """The environment: the store's while there is one, else one for reading.
 
         Raises:
             lmdb.Error: LMDB refuses.

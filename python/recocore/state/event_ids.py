@@ -1,7 +1,7 @@
 """Which events the log holds: the pseudonyms of their ids, 16 bytes each, sorted in a file beside each sealed segment.
 
-The file is two arrays of little-endian u64, the high halves in ascending order and then the low ones, and can be made again from
-its segment. It is mapped; a look-up of a whole call is a binary search in each file.
+The file is two arrays of little-endian u64, the high halves in ascending order and then the low ones, and can be made again
+from its segment. It is mapped; a look-up of a whole call is a binary search in each file.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The folder of a state: what says that it is one, and the lock of its owner.
 
     state.json      which state it is, and whose pseudonym key it needs
+    owner.sock      where an owner listens, unless it was told otherwise
     owner.lock      held by the owner, with flock
     user.keys       see `user_keys`
     log/            see `log_files`
@@ -27,9 +28,11 @@ from recocore.storage.folder import sync
 from recocore.storage.plain_file import read_plain, replace_plain
 
 LOG = "log"
+SOCKET = "owner.sock"
 USER_KEYS = "user.keys"
 DOCUMENT = "state.json"
 _LOCK = "owner.lock"
+_TABLE_MARK = "records.json"
 _FORMAT = "recocore-state"
 # Readers that open a state look whether it has an owner, for less than a millisecond.
 _PATIENCE = 0.5
@@ -88,8 +91,11 @@ class StateFolder:
         """
         path = Path(path)
         if not (path / DOCUMENT).exists():
-            left = {entry.name for entry in path.iterdir()} - {_LOCK, USER_KEYS, LOG}
-            if left or any((path / LOG).glob("*")):
+            if (path / _TABLE_MARK).exists() or any((path / LOG).glob("*")):
+                raise CorruptError(f"{path / DOCUMENT}: missing; restore it from a backup")
+            # A killed owner may have begun to make a state.
+            left = {entry.name for entry in path.iterdir()} - {_LOCK, USER_KEYS, LOG, SOCKET}
+            if left:
                 raise InvalidArgumentError(
                     f"path: expected a state or an empty folder, got {path} with other files", field="path"
                 )

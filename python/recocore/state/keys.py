@@ -8,7 +8,6 @@ The pseudonym key stays for the life of a state: every user's record is found by
 from __future__ import annotations
 
 import hashlib
-import os
 import secrets
 import stat
 from pathlib import Path
@@ -21,6 +20,7 @@ from recocore.storage.document import count, digest, parse, seal, take
 from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
 _FORMAT = "recocore-keys"

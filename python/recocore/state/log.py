@@ -1,8 +1,9 @@
 """The log as the owner writes it: append, fsync, seal, compact; and what to do when the disk refuses.
 
-What is durable ends at `_durable` bytes of the growing file. What was acknowledged before its fsync (BUFFERED) is kept in memory
-until then. After any failure the file's end is not trusted: before the next write the file is opened anew, cut to `_durable`, given
-again what memory holds, and synced. Linux drops pages whose fsync failed, and says so once; written again they are new pages.
+What is durable ends at `_durable` bytes of the growing file. What was acknowledged before its fsync (BUFFERED) is kept in
+memory until then. After any failure the file's end is not trusted: before the next write the file is opened anew, given
+again from `_durable` on what memory holds, cut behind that, and synced. Linux drops pages whose fsync failed, and says so once;
+written again they are new pages.
 """
 
 from __future__ import annotations
@@ -305,9 +306,10 @@ class Log:
                 self._disk.sync(descriptor)
                 sync(self._folder)
                 self._durable = len(head)
-            self._disk.truncate(descriptor, self._durable)
+            # The same bytes in their place, so that readers find them even where this fails half-way.
             again = b"".join(self._unsynced)
             self._disk.write_all(descriptor, again, self._durable)
+            self._disk.truncate(descriptor, self._durable + len(again))
             self._disk.sync(descriptor)
         except BaseException:
             os.close(descriptor)

@@ -4,7 +4,8 @@
     FIRST.GENERATION.seg    its frames, or those of the segment that still grows, which has no FIRST.json; see `segment`
     FIRST.GENERATION.ids    the ids of its events; see `event_ids`
 
-FIRST is the segment's first commit in 20 digits. Segments follow each other without a gap, so that one that is missing is missed.
+FIRST is the segment's first commit in 20 digits. Segments follow each other without a gap, so that one that is missing is
+missed.
 """
 
 from __future__ import annotations

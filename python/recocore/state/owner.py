@@ -49,7 +49,7 @@ async def serve_owner(
 ) -> None:
     """Own the store at `path` and answer calls on a Unix socket of mode 0600 until `stop` is set.
 
-    The calls of `record` that wait when a transaction begins share its fsync. Each caller's calls are answered as they are done.
+    Calls of `record` that wait when a transaction begins share its fsync. Calls are answered as they are done.
 
     Args:
         path: the store's folder.

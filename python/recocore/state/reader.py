@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -19,6 +18,7 @@ from recocore.state.user_keys import UserKeys
 from recocore.state.values import UserRecord
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterator
     from datetime import datetime
     from types import TracebackType

@@ -186,7 +186,7 @@ def rows_of(events: EventBatch | Sequence[Mapping[str, Any] | bytes]) -> Sequenc
 
 
 def batch_of(events: Iterable[list[Any]]) -> EventBatch:
-    """Events as columns of the schema; those of its columns in which all are null are left out, but for the ids and the type."""
+    """Events as columns of the schema, less those that are null throughout, but for the ids and the type."""
     columns = dict(zip(FIELDS, zip(*events, strict=True), strict=False))  # without an event there is no column
     arrays = {}
     for name in EVENT_SCHEMA.names:

@@ -6,7 +6,8 @@
               nonce (12), ciphertext and tag of AES-256-GCM under the user's key
 
 `subject` is the pseudonym of the user, `event` that of the event_id; both, with kind, slot, time and commit, are authenticated
-by the row's tag. Rows that are nobody's or have no secret have a keyed hash (8) in place of nonce and tag. Numbers are little-endian. Commits ascend; a compacted file lacks some.
+by the row's tag. Rows that are nobody's or have no secret have a keyed hash (8) in place of nonce and tag. Numbers are
+little-endian. Commits ascend; a compacted file lacks some.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The store: the one writer of a state.
 
-A commit goes first to the log, then to the table of records that readers see, then it is acknowledged. The log with the users' keys
-is the truth; the table follows from it, and an owner that opens the state brings it as far as the log, or makes it again. Where a
-process is killed between the two, or the disk refuses the second, the rest is done before the next commit.
+A commit goes first to the log, then to the table of records that readers see, then it is acknowledged. The log with the users'
+keys is the truth; the table follows from it, and an owner that opens the state brings it as far as the log, or makes it again.
+Where a process is killed between the two, or the disk refuses the second, the rest is done before the next commit.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recocore.data import EventBatch
-from recocore.errors import InvalidArgumentError, RecocoreError, StorageError
+from recocore.errors import CorruptError, InvalidArgumentError, RecocoreError, StorageError
 from recocore.state.backup import back_up_state
 from recocore.state.disk import Disk, refused
 from recocore.state.flushing import Flusher
@@ -118,6 +118,14 @@ class StateStore:
         self._history = History(folder.path / LOG, folder.state_id, self._user_keys, self._keys)
         self._people = People(self._table, self._user_keys, self._keys, config)
         self._flusher = Flusher(self._flush_late, config.buffered_ms / 1_000)
+        try:
+            self._begin(disk)
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _begin(self, disk: Disk) -> None:
+        folder = self._folder
         trusted = self._table.open_checked()
         known = self._table.progress.commit if trusted else 0
         self._log = Log(folder.path / LOG, folder.state_id, disk, known)
@@ -126,6 +134,11 @@ class StateStore:
             self._user_keys.first_free = self._table.progress.first_free
         else:
             self.rebuild()
+        if self._user_keys.capacity < self._user_keys.first_free:
+            raise CorruptError(
+                f"{folder.path / USER_KEYS}: expected {self._user_keys.first_free} keys or more, got "
+                f"{self._user_keys.capacity}; restore it from a backup"
+            )
 
     @classmethod
     def open(
@@ -443,8 +456,8 @@ class StateStore:
     def backup(self, dest: str | os.PathLike[str]) -> dict[str, int]:
         """Copy the store to a folder while it is open; files that an earlier backup has are not copied again.
 
-        Every file in `dest` is read back and its SHA-256 compared. The users' keys in it are replaced: who was forgotten since is
-        forgotten in the backup. The master keys are not in it. See `restore`.
+        Every file in `dest` is read back and its SHA-256 compared. The users' keys in it are replaced: who was forgotten since
+        is forgotten in the backup. The master keys are not in it. See `restore`.
 
         Returns:
             files, copied and bytes: of the backup, of which copied now, and their size.
@@ -550,9 +563,7 @@ class StateStore:
                 self._log.flush()
                 self._table.close()
             finally:
-                self._table.close(synced=False)
-                self._log.close()
-                self._user_keys.close()
+                self._let_go()
                 os.close(self._lock_descriptor)
 
     def __enter__(self) -> Self:
@@ -562,6 +573,13 @@ class StateStore:
         self.close()
 
     # What follows is called with the lock held.
+
+    def _let_go(self) -> None:
+        """Close every file, whatever was written."""
+        self._table.close(synced=False)
+        if hasattr(self, "_log"):
+            self._log.close()
+        self._user_keys.close()
 
     def _meet(self, subject: bytes) -> User | Forgotten:
         try:

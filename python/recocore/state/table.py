@@ -252,7 +252,7 @@ class Table:
             yield
         except lmdb.MapFullError:
             raise StorageError(
-                f"{self._path / FOLDER}: the records would need more than map_bytes = {self._map_bytes}; open the state with more"
+                f"{self._path / FOLDER}: the records need more than map_bytes = {self._map_bytes}; open with more"
             ) from None
         except (lmdb.InvalidError, lmdb.CorruptedError, lmdb.PageNotFoundError, lmdb.VersionMismatchError) as error:
             raise CorruptError(

@@ -1,8 +1,8 @@
 """Reading an LMDB file with a strict reader before liblmdb follows its pointers: a damaged one is refused, not crashed on.
 
-liblmdb trusts its file. This walk trusts nothing: every page that the newest meta page leads to is in the file, of the right kind, and
-once; every node lies in its page; the free pages are none of those. It visits a level of the tree at a time, in arrays. The layout
-is that of `mdb.c` (LMDB 0.9, data version 1), of a table with one unnamed database.
+liblmdb trusts its file. This walk trusts nothing: every page that the newest meta page leads to is in the file, of the right
+kind, and once; every node lies in its page; the free pages are none of those. It visits a level of the tree at a time, in
+arrays. The layout is that of `mdb.c` (LMDB 0.9, data version 1), of a table with one unnamed database.
 
 What the tree says is summed up as the owner sums it up while it writes (`entry_sum`), which tells of keys and values that are
 changed, lost or from another time. 10^6 records take 0.6 s.
