@@ -41,7 +41,12 @@ def main() -> None:
 async def _own(settings: Mapping[str, Any], words: int, life: int) -> None:
     loop, stop, ready = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    loop.add_reader(life, stop.set)
+
+    def alone() -> None:
+        loop.remove_reader(life)  # it can be read for ever
+        stop.set()
+
+    loop.add_reader(life, alone)
     path, keys = settings["path"], settings["keys"]
     opened = KeyFile.open(keys, create=True) if keys else None
     config = StateConfig(max_recent=settings["max_recent"])
