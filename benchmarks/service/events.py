@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,15 +76,15 @@ async def _hammer(address: str, rpc: str, requests: Sequence[bytes], callers: in
     calls = [channel.unary_unary(rpc) for channel in channels]
     left = iter(requests)
     milliseconds: list[float] = []
-    failed = 0
+    failed = data_bytes = 0
 
     async def caller(number: int) -> None:
-        nonlocal failed
+        nonlocal failed, data_bytes
         call = calls[number % len(calls)]
         for request in left:
             started = time.perf_counter()
             try:
-                await call(request, timeout=30)
+                data_bytes += len(await call(request, timeout=30))
             except grpc.RpcError:
                 failed += 1
             milliseconds.append((time.perf_counter() - started) * 1e3)
@@ -95,7 +95,7 @@ async def _hammer(address: str, rpc: str, requests: Sequence[bytes], callers: in
     seconds = time.perf_counter() - started
     for channel in channels:
         await channel.close()
-    return Loaded(len(requests) / seconds, np.array(milliseconds), failed)
+    return Loaded(len(requests) / seconds, np.array(milliseconds), failed, data_bytes)
 
 
 def main() -> None:
@@ -103,8 +103,7 @@ def main() -> None:
     address, rpc, callers, path = sys.argv[1:]
     requests = msgspec.msgpack.decode(Path(path).read_bytes(), type=list[bytes])
     loaded = hammer(address, rpc, requests, int(callers))
-    answer = {"per_second": loaded.per_second, "milliseconds": loaded.milliseconds.tolist(), "failed": loaded.failed}
-    sys.stdout.buffer.write(msgspec.json.encode(answer))
+    sys.stdout.buffer.write(msgspec.json.encode({**asdict(loaded), "milliseconds": loaded.milliseconds.tolist()}))
 
 
 if __name__ == "__main__":
