@@ -26,7 +26,7 @@ _RECORDABLE: dict[str, type[Message]] = {
 
 
 def sample_requests(user_ids: Sequence[str], item_ids: Sequence[str]) -> list[tuple[str, bytes]]:
-    """The name of a method and the bytes of a request: for each user and item, for somebody with a session, for all together."""
+    """The name of a method and the bytes of a request: for each user and item, for a session, and for all together."""
     requests: list[tuple[str, Message]] = []
     for number, user_id in enumerate(user_ids):
         requests.append(("Recommend", v1.RecommendRequest(user_id=user_id, explain=number == 0)))
