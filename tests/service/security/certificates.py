@@ -44,17 +44,18 @@ class Authority:
         self.path = folder / f"{name.replace(' ', '-')}.pem"
         self.path.write_bytes(self.certificate.public_bytes(Encoding.PEM))
 
-    def issue(self, name: str, *, uri: str | None = None, hosts: tuple[str, ...] = ("localhost", "127.0.0.1")) -> Files:
-        """A certificate for hosts, or for a URI instead."""
+    def issue(self, name: str, *, uri: str | None = None, folder: Path | None = None) -> Files:
+        """A certificate for this machine, or for a URI instead, in the authority's folder or another."""
+        folder = folder or self._folder
         key = ec.generate_private_key(ec.SECP256R1())
-        names: list[x509.GeneralName] = [_host(host) for host in hosts] if uri is None else []
+        names: list[x509.GeneralName] = [_host(host) for host in ("localhost", "127.0.0.1")] if uri is None else []
         if uri is not None:
             names.append(x509.UniformResourceIdentifier(uri))
         builder = _builder(_name(name), self._name, key).add_extension(
             x509.SubjectAlternativeName(names), critical=False
         )
         certificate = builder.sign(self._key, hashes.SHA256())
-        files = Files(self._folder / f"{name}.pem", self._folder / f"{name}.key")
+        files = Files(folder / f"{name}.pem", folder / f"{name}.key")
         # Replaced as a whole, as who renews certificates does; the key first, so that they never fit by accident.
         write_private(files.key, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         new = files.certificate.with_suffix(".new")

@@ -76,7 +76,7 @@ class Secured:
 
 def encrypted(folder: Path, authority: Authority) -> dict[str, str]:
     """Settings of [tls] with a certificate of the authority."""
-    files = authority.issue("server")
+    files = authority.issue("server", folder=folder)
     return {"certificate_file": str(files.certificate), "key_file": str(files.key)}
 
 

@@ -94,7 +94,7 @@ class ApiKeys:
         """The key that a text is, expired or not; None where there is none."""
         parts = _KEY.fullmatch(text)
         known = self._by_id.get(parts[1]) if parts else None
-        digest = hashlib.sha256(text.encode()).hexdigest()
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         # Compared whether the id is known or not, in a time that says nothing of the digits.
         same = hmac.compare_digest(digest, known.sha256 if known else "0" * 64)
         return known if same else None

@@ -122,9 +122,9 @@ def _verify_chain(name: str, files: Sequence[Path], key: bytes | None, anchors: 
             where = f"{path}: line {row}"
             number, previous, digest = _opened(line, where, key)
             if not first:
-                # Older files may have been removed; only the first line of all has nothing before it.
+                # Older files may have been removed; the first of all begins with line 1, which alone has nothing before it.
                 first = number
-                if (number == 1) != (previous == FIRST_PREVIOUS) or (number == 1 and number_of(path) != 1):
+                if len({number == 1, previous == FIRST_PREVIOUS, number_of(path) == 1}) > 1:
                     raise CorruptError(f"{where}: expected the first line of a chain, got number {number}")
             elif number != end.number + 1 or previous != end.hash:
                 raise CorruptError(
