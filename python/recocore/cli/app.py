@@ -26,6 +26,8 @@ COMMANDS = {
     "state": "Look into the events and records of a state, and keep it in order.",
     "serve": "Serve an index over gRPC.",
     "consume": "Record the messages of a Kafka topic in a state.",
+    "keys": "Give callers API keys, and take them back.",
+    "audit": "Read the audit log through: is every line as it was written?",
     "top": "Watch a running service in the terminal.",
     "bench": "Measure recocore beside its peers, in a checkout's benchmarks folder.",
     "info": "Say what this installation, or an index, consists of.",

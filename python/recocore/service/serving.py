@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from recocore.errors import InvalidArgumentError
 from recocore.service.announcing import announce_json
-from recocore.service.config import ServerConfig, is_loopback
+from recocore.service.config import ServerConfig
 from recocore.service.door.keeper import DoorKeeper
 from recocore.service.events.config import StateConfig
 from recocore.service.events.owner_keeper import OwnerKeeper
@@ -23,6 +23,9 @@ from recocore.service.observe.port import MetricsPort
 from recocore.service.processes.settings import WorkerSettings
 from recocore.service.processes.supervisor import Supervisor
 from recocore.service.rate_limits import LimitsConfig
+from recocore.service.security.audit_log import AuditLog
+from recocore.service.security.config import Security
+from recocore.service.security.transport import check_transport, warn_of_plaintext
 
 if TYPE_CHECKING:
     import os
@@ -46,6 +49,7 @@ def serve(
     state: StateConfig | None = None,
     http: HttpConfig | None = None,
     observing: Observing | None = None,
+    security: Security | None = None,
     announce: Callable[[str], object] = announce_json,
 ) -> None:
     """Serve an index or a registry until SIGTERM or SIGINT, finish the calls in flight, and return.
@@ -67,6 +71,7 @@ def serve(
         state: what keeps events; by default nothing does. Its owner is one more process.
         http: settings of the HTTP/JSON door, one more process; None or port 0 for no door.
         observing: metrics, slow calls in the log, traces.
+        security: who may call, over what, and what is written down of it; by default everybody on this machine, in plain text.
         announce: called once with the bound address when every worker serves; the default prints a line of JSON.
 
     Raises:
@@ -79,21 +84,22 @@ def serve(
     """
     if workers < 1:
         raise InvalidArgumentError(f"workers must be at least 1, got {workers}", field="workers")
-    models, observing = models or ModelsConfig(), observing or Observing()
+    models, observing, security = models or ModelsConfig(), observing or Observing(), security or Security()
     if (index_path is None) == (not models.registry):
         raise InvalidArgumentError(
             "index_path: expected either the folder of an index or a registry to follow, "
             f"got {'neither' if index_path is None else 'both'}",
             field="index_path",
         )
-    if models.control and not is_loopback(host):
-        raise InvalidArgumentError(
-            f"models.control: expected a loopback host, since whoever connects may move aliases, got {host}; "
-            "leave it off, and move aliases with `recocore registry`",
-            field="models.control",
-        )
-    observing.check()
     server = replace(config or ServerConfig(), host=host, port=port, workers=workers)
+    open_ports = check_transport(security, server, http, observing.metrics, control=models.control)
+    if security.tls.is_on:
+        from recocore.service.security.tls import check_files  # noqa: PLC0415  # its library is for those who have TLS
+
+        check_files(security.tls)
+    if security.audit.folder:
+        AuditLog.check(security.audit, "worker-0")
+    observing.check()
     settings = WorkerSettings(
         server=server,
         limits=limits or LimitsConfig(),
@@ -102,11 +108,13 @@ def serve(
         shadow=shadow or ShadowConfig(),
         observing=observing,
         state=state or StateConfig(),
+        security=security,
     )
     # A program with its own logging keeps it.
     if not logging.getLogger().handlers:
         configure(settings.server.log_level, sys.stderr)
-    doors = [DoorKeeper(http, server)] if http and http.port else []
+    warn_of_plaintext(open_ports)
+    doors = [DoorKeeper(http, server, security.tls)] if http and http.port else []
 
     def open_source() -> Source:
         from recocore.service.hosting.sources import FixedSource, RegistrySource  # noqa: PLC0415  # see Supervisor
@@ -114,7 +122,7 @@ def serve(
         return RegistrySource(models.registry) if index_path is None else FixedSource(Path(index_path), models.alias)
 
     async def run() -> None:
-        port = MetricsPort(observing.metrics, server.log_level) if observing.metrics.enabled else None
+        port = MetricsPort(observing.metrics, server.log_level, security.tls) if observing.metrics.enabled else None
         with port or contextlib.nullcontext():
             owner = OwnerKeeper(settings.state, server.log_level) if settings.state.path else None
             await Supervisor(open_source, settings, announce, doors, port, owner).run()

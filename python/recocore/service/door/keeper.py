@@ -13,6 +13,7 @@ from recocore.service.door.process import open_port, reachable, run_door
 from recocore.service.logs import configure
 from recocore.service.processes.keeper import Keeper
 from recocore.service.processes.spawning import start_python
+from recocore.service.security.config import TlsConfig, process_environment
 
 if TYPE_CHECKING:
     import subprocess
@@ -30,14 +31,16 @@ class DoorKeeper:
     Args:
         http: settings of the door.
         server: of the workers, for their log level and how long an end may take.
+        tls: how the door and the workers are encrypted; by default neither is.
 
     Raises:
         UnsupportedError: the libraries of the door are not installed.
         InvalidArgumentError: the address cannot be bound.
     """
 
-    def __init__(self, http: HttpConfig, server: ServerConfig) -> None:
+    def __init__(self, http: HttpConfig, server: ServerConfig, tls: TlsConfig | None = None) -> None:
         self._http = http
+        self._tls = tls or TlsConfig()
         self._server = server
         self._listener = open_port(http)
         self._keeper: Keeper | None = None
@@ -49,7 +52,12 @@ class DoorKeeper:
 
         def start(life: int) -> subprocess.Popen[bytes]:
             numbers = (self._listener.fileno(), life)
-            return start_python("recocore.service.door.keeper", [self._settings(target), *map(str, numbers)], numbers)
+            return start_python(
+                "recocore.service.door.keeper",
+                [self._settings(target), *map(str, numbers)],
+                numbers,
+                environment=process_environment(self._tls),
+            )
 
         server = self._server
         patience = server.drain_delay_seconds + server.grace_seconds + _KILL_AFTER_SECONDS
@@ -67,6 +75,7 @@ class DoorKeeper:
         return json.dumps(
             {
                 "http": asdict(self._http),
+                "tls": asdict(self._tls),
                 "target": target,
                 "log_level": server.log_level,
                 "grace_seconds": server.grace_seconds,
@@ -86,4 +95,5 @@ def main() -> None:
         grace_seconds=settings["grace_seconds"],
         drain_delay_seconds=settings["drain_delay_seconds"],
         stop_when_readable=int(sys.argv[3]),
+        tls=TlsConfig(**settings["tls"]),
     )

@@ -12,9 +12,7 @@ from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, Shad
 from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
 from recocore.service.observe.observing import Observing
 from recocore.service.rate_limits import LimitsConfig
-
-# Secrets, which travel in hexadecimal digits.
-_KEYS = (("server", "pseudonym_key"), ("state", "attribution_key"))
+from recocore.service.security.config import AuditConfig, AuthConfig, Security, TlsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,8 @@ class WorkerSettings:
         experiment: who is served from which alias.
         shadow: what ranks along.
         observing: what is seen of it from outside.
+        security: who may call it, over what, and what is written down of that.
+        number: its place among those that live.
         board: where it counts; None where nobody reads it.
         state: what keeps events.
     """
@@ -38,20 +38,23 @@ class WorkerSettings:
     experiment: ExperimentConfig
     shadow: ShadowConfig
     observing: Observing
+    security: Security = field(default_factory=Security)
+    number: int = 0
     board: str | None = None
     state: StateConfig = field(default_factory=StateConfig)
 
     def to_json(self) -> str:
         """One line of text."""
+        # Keys are the only bytes in it.
         return json.dumps(asdict(self), default=bytes.hex)
 
     @classmethod
     def from_json(cls, text: str) -> WorkerSettings:
         """The settings that `to_json` took."""
         body = json.loads(text)
-        for section, name in _KEYS:
-            key = body[section][name]
-            body[section][name] = None if key is None else bytes.fromhex(key)
+        _keys_of_hex(body["server"], "pseudonym_key")
+        _keys_of_hex(body["state"], "attribution_key")
+        _keys_of_hex(body["security"]["audit"], "key")
         return cls(
             server=ServerConfig(**body["server"]),
             limits=LimitsConfig(**body["limits"]),
@@ -59,9 +62,20 @@ class WorkerSettings:
             experiment=ExperimentConfig(**body["experiment"]),
             shadow=ShadowConfig(**body["shadow"]),
             observing=_observing(**body["observing"]),
+            security=_security(**body["security"]),
+            number=body["number"],
             board=body["board"],
             state=StateConfig(**body["state"]),
         )
+
+
+def _keys_of_hex(section: dict[str, Any], name: str) -> None:
+    if section[name] is not None:
+        section[name] = bytes.fromhex(section[name])
+
+
+def _security(tls: dict[str, Any], auth: dict[str, Any], audit: dict[str, Any]) -> Security:
+    return Security(TlsConfig(**tls), AuthConfig(**auth), AuditConfig(**audit))
 
 
 def _observing(metrics: dict[str, Any], logs: dict[str, Any], tracing: dict[str, Any]) -> Observing:
