@@ -151,24 +151,26 @@ def test_in_operation(tmp_path: Path) -> None:
             server.wait()
 
 
-@pytest.mark.timeout(300)
-def test_events_and_people(tmp_path: Path) -> None:
-    """The page's commands and snippets in its order, against the server that it starts, on a free port."""
-    page = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
+def run_page(page: str, folder: Path) -> list[str]:
+    """Run the commands and snippets of a page in its order, against the server that it starts, on a free port.
+
+    Returns:
+        The lines that its snippets print.
+    """
     printed, address = "", ""
     server: subprocess.Popen[str] | None = None
     try:
         for language, content in blocks(page):
             if language == "python":
-                printed += run([sys.executable, "-c", content.replace("localhost:50051", address)], tmp_path)
+                printed += run([sys.executable, "-c", content.replace("localhost:50051", address)], folder)
                 continue
             for line in content.splitlines():
                 if not line.startswith("recocore serve"):
-                    run(line, tmp_path)
+                    run(line, folder)
                     continue
                 server = subprocess.Popen(
                     shlex.split(line.replace("50051", "0")),
-                    cwd=tmp_path,
+                    cwd=folder,
                     env=environment(),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
@@ -185,7 +187,12 @@ def test_events_and_people(tmp_path: Path) -> None:
             assert server.stdout is not None
             server.stdout.close()
             server.wait()
-    lines = printed.splitlines()
+    return printed.splitlines()
+
+
+@pytest.mark.timeout(300)
+def test_events_and_people(tmp_path: Path) -> None:
+    lines = run_page((ROOT / "docs" / "events.md").read_text(encoding="utf-8"), tmp_path)
     assert lines[:3] == ["2 recorded", "False", "3 recorded, 0 dropped"]
     assert lines[3] == "{'personalization': True, 'profiling': True, 'marketing': False}"
     assert lines[4].startswith("2 events, ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import urllib.request
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -311,6 +313,19 @@ def test_recommendations_go_on_without_the_owner_and_events_come_back(server: St
         assert client.record_events([event("user-15", "buy", "20")]).accepted == 1
         server.wait_for_another_owner(killed)
         assert len(client.export_user("user-15").events) == 2
+
+
+def test_a_state_has_one_owner(server: StateServer, client: Client, index: Path) -> None:
+    code = (
+        "import recocore.service.events.owner_keeper as keeper\n"
+        "keeper._OTHER_ENDS_SECONDS = 0.0\n"
+        "from recocore.service import StateConfig, serve\n"
+        f"serve({str(index)!r}, port=0, state=StateConfig(path={str(server.state)!r}))"
+    )
+    second = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert second.returncode != 0
+    assert "InUseError" in second.stderr
+    assert client.record_events([event("user-17", "view", "10")]).accepted == 1
 
 
 def test_a_service_without_a_state_says_what_to_do(stub_server: ServerProcess) -> None:

@@ -31,6 +31,8 @@ PERSONALIZATION = "personalization"
 
 # A commit that has been acknowledged is there to be read at once, a buffered one within some ten milliseconds.
 _LONGEST_WAIT_SECONDS = 1.0
+# On a thread, of which there are few: what was made up must not keep them from others.
+_LONGEST_WAIT_HERE_SECONDS = 0.1
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.02
 # What an answer takes once the commit is there.
 _ANSWER_SECONDS = 0.01
@@ -82,7 +84,7 @@ class People:
         self.check(min_commit)
 
     def wait_here(self, min_commit: str, call: Call) -> None:
-        """`wait` on a thread."""
+        """`wait` on a thread, for a tenth of a second at most."""
         self.check(min_commit)
 
     def add_to(self, template: Template, record: UserRecord | None) -> Template:
@@ -138,13 +140,13 @@ class StatePeople(People):
     async def wait(self, min_commit: str, call: Call) -> None:
         """See People."""
         if min_commit:
-            for pause in self._pauses(commit_tokens.decode(min_commit), call):
+            for pause in self._pauses(commit_tokens.decode(min_commit), call, _LONGEST_WAIT_SECONDS):
                 await asyncio.sleep(pause)
 
     def wait_here(self, min_commit: str, call: Call) -> None:
         """See People."""
         if min_commit:
-            for pause in self._pauses(commit_tokens.decode(min_commit), call):
+            for pause in self._pauses(commit_tokens.decode(min_commit), call, _LONGEST_WAIT_HERE_SECONDS):
                 time.sleep(pause)
 
     def add_to(self, template: Template, record: UserRecord | None) -> Template:
@@ -167,9 +169,9 @@ class StatePeople(People):
             return template
         return replace(template, ask=replace(ask, session=(*recent, *ask.session), had=had), asked=ask)
 
-    def _pauses(self, commit: int, call: Call) -> Iterator[float]:
+    def _pauses(self, commit: int, call: Call, longest: float) -> Iterator[float]:
         """Pauses until a commit can be read."""
-        end = time.monotonic() + min(_LONGEST_WAIT_SECONDS, call.seconds_left - _ANSWER_SECONDS)
+        end = time.monotonic() + min(longest, call.seconds_left - _ANSWER_SECONDS)
         pause = _FIRST_PAUSE_SECONDS
         while (seen := self._reader.commit) < commit:
             left = end - time.monotonic()
