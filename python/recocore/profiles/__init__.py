@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from recocore.profiles.config import ProfileConfig
     from recocore.profiles.cuts import CutPoints
     from recocore.profiles.items import build_items
-    from recocore.profiles.scores import rfm
+    from recocore.profiles.scores import rfm, rfm_cuts
     from recocore.profiles.schema import LIFECYCLE, profile_schema
     from recocore.profiles.table import ProfileTable
     from recocore.profiles.updater import Updater
@@ -28,6 +28,7 @@ __all__ = [
     "build_items",
     "profile_schema",
     "rfm",
+    "rfm_cuts",
 ]
 
 _HOMES = {
@@ -35,7 +36,7 @@ _HOMES = {
     "config": ("ProfileConfig",),
     "cuts": ("CutPoints",),
     "items": ("build_items",),
-    "scores": ("rfm",),
+    "scores": ("rfm", "rfm_cuts"),
     "schema": ("LIFECYCLE", "profile_schema"),
     "table": ("ProfileTable",),
     "updater": ("Updater",),
