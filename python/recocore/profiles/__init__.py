@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from recocore.profiles.config import ProfileConfig
     from recocore.profiles.cuts import CutPoints
     from recocore.profiles.items import build_items
-    from recocore.profiles.scores import rfm, rfm_cuts
     from recocore.profiles.schema import LIFECYCLE, profile_schema
+    from recocore.profiles.scores import rfm, rfm_cuts
     from recocore.profiles.table import ProfileTable
     from recocore.profiles.updater import Updater
 
