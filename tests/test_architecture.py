@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "registry": {"index", "storage"},
     "state": {"data", "storage"},
     "consumers": {"data", "state"},
+    "profiles": {"_native", "data", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "service": {"client", "data", "index", "registry", "state", "v1"},
     "client": {"v1"},

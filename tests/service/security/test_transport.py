@@ -8,14 +8,12 @@ import ssl
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
 from tests.service.security.certificates import Authority, Files
-from tests.service.security.secured import Secured, encrypted, serve
+from tests.service.security.whole import Ports, trusting
 from tests.service.small_index import small_index
 from tests.service.watched import until
 
@@ -32,10 +30,8 @@ from recocore.service.security.tls import Reloading, check_files, read_pair
 from recocore.service.security.transport import check_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.service.server_process import ServerProcess
 
 TLS = TlsConfig("c", "k")
 
@@ -189,72 +185,6 @@ def test_serve_refuses_before_anything_listens(tmp_path: Path) -> None:
         run_service(tmp_path / "index", host="0.0.0.0", port=0)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("transport")
-    small_index(Popularity()).save(path / "index")
-    return path
-
-
-@pytest.fixture(scope="module")
-def authority(folder: Path) -> Authority:
-    return Authority(folder)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-class Ports:
-    """A service with all its ports, and the authority of its callers, or of itself where they need none."""
-
-    def __init__(self, server: ServerProcess, door: int, secured: Secured, authority: Authority) -> None:
-        self.server, self.door, self.secured, self.authority = server, door, secured, authority
-        self.page = int(server.events("metrics")[0]["url"].rpartition(":")[2])
-
-    @property
-    def grpc(self) -> int:
-        return int(self.server.address.rpartition(":")[2])
-
-    def get(
-        self, port: int, path: str, context: ssl.SSLContext, body: bytes | None = None, **headers: str
-    ) -> tuple[int, str]:
-        names = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(f"https://localhost:{port}{path}", body, names)
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
-        try:
-            with opener.open(request, timeout=20) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-
-
-@pytest.fixture(scope="module")
-def ports(folder: Path, authority: Authority) -> Iterator[Ports]:
-    secured = Secured.make(folder, "caller", "operator")
-    door = free_port()
-    config = secured.config(
-        tls=encrypted(folder, authority), http={"port": door, "connections": 2}, metrics={"enabled": True, "port": 0}
-    )
-    with serve(config, str(folder / "index")) as server:
-        until(lambda: bool(server.events("door serving")))
-        yield Ports(server, door, secured, authority)
-
-
-def trusting(authority: Authority, files: Files | None = None, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(authority.path))
-    if files is not None:
-        context.load_cert_chain(files.certificate, files.key)
-    if version is not None:
-        context.minimum_version = context.maximum_version = version
-    return context
-
-
 def shown(port: int, context: ssl.SSLContext) -> tuple[str | None, int]:
     """The version of TLS, and the serial number of the certificate that a port shows."""
     context.set_alpn_protocols(["h2", "http/1.1"])
@@ -360,36 +290,6 @@ def test_a_new_certificate_is_shown_while_it_serves_and_no_call_is_lost(
     stop.set()
     asking.join()
     assert failed == []
-
-
-@pytest.fixture(scope="module")
-def mutual(tmp_path_factory: pytest.TempPathFactory, folder: Path, authority: Authority) -> Iterator[Ports]:
-    own_folder = tmp_path_factory.mktemp("mutual")
-    secured = Secured.make(own_folder, "caller")
-    callers = Authority(own_folder, "callers")
-    own = callers.issue("own", uri="spiffe://shop/service")
-    (own_folder / "roles.toml").write_text('[certificates]\n"spiffe://shop/front" = ["caller"]\n', encoding="utf-8")
-    tls = encrypted(own_folder, authority) | {
-        "client_ca_file": str(callers.path),
-        "own_certificate_file": str(own.certificate),
-        "own_key_file": str(own.key),
-    }
-    door = free_port()
-    config = secured.config(
-        tls=tls,
-        auth={"roles_file": str(own_folder / "roles.toml")},
-        http={"port": door, "connections": 1},
-        metrics={"enabled": True, "port": 0},
-    )
-    with serve(config, str(folder / "index")) as server:
-        until(lambda: bool(server.events("door serving")))
-        yield Ports(server, door, secured, callers)
-
-
-@pytest.fixture(scope="module")
-def callers(mutual: Ports) -> Authority:
-    """Whose certificates the service of `mutual` takes."""
-    return mutual.authority
 
 
 def test_without_a_certificate_there_is_no_connection(mutual: Ports, authority: Authority, folder: Path) -> None:
