@@ -23,8 +23,9 @@ class OwnerClient:
     """Asks an owner; for one event loop. Calls share a connection, which is made when needed and again after it broke.
 
     While nobody listens, as when the owner is started again, a call waits for the connection as long as its timeout allows.
-    Every method raises the error that the store raised, OverloadedError where the owner's queue is full, and OwnerUnavailableError
-    where nobody answers: whether the call was done is not known then. Events that have an event_id may be sent again.
+    Every method raises the error that the store raised, OverloadedError where the owner's queue is full, and
+    OwnerUnavailableError where nobody answers: whether the call was done is not known then. Events that have an event_id may
+    be sent again.
 
     Args:
         socket_path: of the owner.
