@@ -20,9 +20,10 @@ import numpy as np
 
 from benchmarks.harness.machine import this_machine
 from benchmarks.state.made_events import batches
-from recocore.state import StateReader, StateStore
+from recocore.state import Durability, StateReader, StateStore
 from recocore.state.owner import serve_owner
 from recocore.state.owner_client import OwnerClient
+from recocore.state.store import Call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -48,25 +49,31 @@ def main() -> None:
 @click.option("--events", default=50_000, show_default=True)
 @click.option("--users", default=20_000, show_default=True)
 @click.option("--batch", default=100, show_default=True, help="Events of a call.")
+@click.option("--together", default=8, show_default=True, help="Calls that wait at a time, and so share an fsync.")
 @_folder
 @_out
-def write(events: int, users: int, batch: int, folder: Path | None, out: Path) -> None:
-    """One caller in the owner's own process, each call durable; beside it the bare fsync of as many bytes."""
+def write(events: int, users: int, batch: int, together: int, folder: Path | None, out: Path) -> None:
+    """Durable calls in the owner's own process, one by one and some at a time; beside it the bare fsync of a call's bytes."""
     with _place(folder) as place, StateStore.open(place / "state") as store:
         for rows in batches(events // 5, users, batch, seed=1):
             store.record(_packed(rows))
         taken, cpu, seconds = _timed_writes(store, events, users, batch, seed=2)
+        _, shared_cpu, shared = _timed_writes(store, events, users, batch, seed=3, together=together)
         stats = store.stats()
         fsync = _bare_fsync(place / "bare", stats.log_bytes * batch // stats.events)
     summary = {
         "events_per_second": round(events / seconds),
         "events_per_cpu_second": round(events / cpu),
         "call_ms": _percentiles(taken),
+        "together": {
+            "events_per_second": round(events / shared),
+            "events_per_cpu_second": round(events / shared_cpu),
+        },
         "bare_fsync_ms": _percentiles(fsync),
         "log_bytes_per_event": round(stats.log_bytes / stats.events, 1),
         "record_bytes_per_user": round(stats.record_bytes / stats.users, 1),
     }
-    _report("state_write", {"events": events, "users": users, "batch": batch}, summary, out)
+    _report("state_write", {"events": events, "users": users, "batch": batch, "together": together}, summary, out)
 
 
 @main.command()
@@ -132,7 +139,7 @@ def grown(events: int, users: int, probe: int, folder: Path | None, out: Path) -
         with StateStore.open(place / "state") as store:
             began = time.perf_counter()
             for rows in batches(events, users, 1_000):
-                store.record(_packed(rows))
+                store.record(_packed(rows), durability=Durability.BUFFERED)
             filling = time.perf_counter() - began
             _, full_cpu, full = _timed_writes(store, probe, users, 100, seed=4)
             stats = store.stats()
@@ -188,15 +195,16 @@ async def _rate(callers: int, calls: list[Callable[[], Awaitable[Any]]]) -> floa
 
 
 def _timed_writes(
-    store: StateStore, events: int, users: int, batch: int, seed: int
+    store: StateStore, events: int, users: int, batch: int, seed: int, *, together: int = 1
 ) -> tuple[list[float], float, float]:
-    """Seconds of each call, of the processor, and of all."""
-    made = [_packed(rows) for rows in batches(events, users, batch, seed=seed)]
+    """Seconds of each commit, of the processor, and of all."""
+    made = [Call(_packed(rows)) for rows in batches(events, users, batch, seed=seed)]
     taken, cpu = [], time.process_time()
-    for rows in made:
+    for first in range(0, len(made), together):
         began = time.perf_counter()
-        store.record(rows)
+        outcomes = store.record_many(made[first : first + together])
         taken.append(time.perf_counter() - began)
+        assert not any(isinstance(outcome, Exception) for outcome in outcomes)
     return taken, time.process_time() - cpu, sum(taken)
 
 

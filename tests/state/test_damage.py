@@ -133,7 +133,7 @@ def test_damage_is_refused_or_recovered(folder: Path, killed: bool) -> None:
     assert child.returncode == 0, (child.returncode, lines[-1:], child.stderr[-2_000:])
     assert len(lines) == 2 * (FLIPS // 2)
     bad = [line for line in lines if not line.endswith((" refused", " recovered"))]
-    assert not bad, bad
+    assert not bad, "\n".join(bad)
     outcomes = [line.rsplit(" ", 1)[1] for line in lines]
     print(f"{len(lines)} openings: {outcomes.count('refused')} refused, {outcomes.count('recovered')} recovered")
     assert min(outcomes.count("refused"), outcomes.count("recovered")) > 0

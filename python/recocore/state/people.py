@@ -109,8 +109,15 @@ class People:
         if user is not None:
             return user
         value = self._table.get(subject)
-        if value is None:
-            return None
+        return None if value is None else self._decoded(subject, value)
+
+    def load(self, subjects: Iterable[bytes]) -> None:
+        """Have those in the cache of whom there are records, with one look into the table for all."""
+        missing = {subject for subject in subjects if subject not in self._cache}
+        for subject, value in self._table.get_many(missing):
+            self._decoded(subject, value)
+
+    def _decoded(self, subject: bytes, value: bytes) -> User | Forgotten | None:
         stone = unpack_tombstone(self._keys, subject, value)
         if stone is not None:
             return Forgotten(*stone, entry_sum(subject, value))

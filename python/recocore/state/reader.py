@@ -91,8 +91,7 @@ class StateReader:
             CorruptError: the record is damaged; those of others are read on.
         """
         subject = self._keys.subject(user_id, visitor=visitor)
-        with self._opened().begin() as transaction:
-            value = transaction.get(subject)
+        value = self._get(subject)
         if value is None:
             return None
         stone = unpack_tombstone(self._keys, subject, value)
@@ -140,9 +139,24 @@ class StateReader:
         self.close()
 
     def _progress(self) -> Progress:
-        with self._opened().begin() as transaction:
-            value = transaction.get(b"meta")
-        return read_progress(self._keys, value)
+        return read_progress(self._keys, self._get(b"meta"))
+
+    def _get(self, key: bytes) -> bytes | None:
+        try:
+            with self._opened().begin() as transaction:
+                value: bytes | None = transaction.get(key)
+                return value
+        except lmdb.Error as error:
+            return self._get_again(key, error)
+
+    def _get_again(self, key: bytes, reason: lmdb.Error) -> bytes | None:
+        """Another thread has the table of a new owner opened in between: look into that one."""
+        try:
+            with self._opened().begin() as transaction:
+                value: bytes | None = transaction.get(key)
+                return value
+        except lmdb.Error:
+            raise CorruptError(f"{self._folder.path / FOLDER}: {reason}; have the owner make it again") from reason
 
     def _opened(self) -> Any:
         assert self._shared is not None, "the reader is closed"
@@ -157,7 +171,11 @@ class StateReader:
         if identity(path / FOLDER) is None:
             raise NotFoundError(f"{path}: there are no records yet; start the owner, which makes them")
         if not is_owned(path):
-            check_file(path, self._keys)
+            try:
+                check_file(path, self._keys)
+            except CorruptError:
+                if not is_owned(path):  # else an owner has begun to write under the check
+                    raise
         self._shared = acquire(path / FOLDER)
         try:
             self._opened()

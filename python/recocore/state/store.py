@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from recocore.data import EventBatch
 from recocore.errors import CorruptError, InvalidArgumentError, RecocoreError, StorageError
@@ -234,36 +234,33 @@ class StateStore:
     def _record(
         self, calls: Sequence[Call], checked: Sequence[Sequence[Event | RowResult]], now: int
     ) -> list[Receipt | RecocoreError]:
-        hashed = [
-            [
-                self._keys.event(event.event_id)
-                if isinstance(event, Event) and event.event_id is not None
-                else NO_EVENT
-                for event in events
-            ]
-            for events in checked
-        ]
-        known = self._log.ids.known([each for ids in hashed for each in ids if each != NO_EVENT])
+        named = [[self._named(event) for event in events] for events in checked]
+        known = self._log.ids.known(
+            [each.event_id for events in named for each in events if each and each.event_id != NO_EVENT]
+        )
+        self._people.load(each.subject for events in named for each in events if each and each.event_id not in known)
         draft = _Draft(self._log.last)
         receipts: list[Receipt | RecocoreError] = []
-        for call, events, ids in zip(calls, checked, hashed, strict=True):
+        for call, events, names in zip(calls, checked, named, strict=True):
             results, rows = [], []
             commit = draft.commit + 1
             nonces = os.urandom(12 * len(events))
-            for at, (event, event_id) in enumerate(zip(events, ids, strict=True)):
+            for at, (event, name) in enumerate(zip(events, names, strict=True)):
                 if isinstance(event, RowResult):
                     results.append(event)
-                elif event_id in known:
+                    continue
+                assert name is not None
+                if name.event_id in known:
                     results.append(DUPLICATE)
+                    continue
+                row = self._row(event, name, commit, nonces[12 * at : 12 * at + 12], draft)
+                if isinstance(row, bytes):
+                    rows.append(row)
+                    if name.event_id != NO_EVENT:
+                        known.add(name.event_id)
+                    results.append(OK)
                 else:
-                    row = self._row(event, event_id, commit, nonces[12 * at : 12 * at + 12], draft)
-                    if isinstance(row, bytes):
-                        rows.append(row)
-                        known.add(event_id)
-                        known.discard(NO_EVENT)
-                        results.append(OK)
-                    else:
-                        results.append(row)
+                    results.append(row)
             if call.offsets:
                 offsets = dict(call.offsets)
                 rows.append(self._plain_row(OFFSETS, now, pack_offsets(offsets), commit, draft, offsets=offsets))
@@ -273,30 +270,32 @@ class StateStore:
         self._write(draft, durable=durable)
         return receipts
 
-    def _row(self, event: Event, event_id: bytes, commit: int, nonce: bytes, draft: _Draft) -> bytes | RowResult:
-        visitor = event.user_id is None
-        identifier = event.visitor_id if visitor else event.user_id
-        assert identifier is not None
-        assert isinstance(event.event_time, int)
-        if event.event_time < self._table.progress.cutoff:
+    def _named(self, event: Event | RowResult) -> _Names | None:
+        if isinstance(event, RowResult):
+            return None
+        event_id = NO_EVENT if event.event_id is None else self._keys.event(event.event_id)
+        if event.user_id is not None:
+            return _Names(self._keys.subject(event.user_id), event_id)
+        assert event.visitor_id is not None
+        return _Names(self._keys.subject(event.visitor_id, visitor=True), event_id)
+
+    def _row(self, event: Event, name: _Names, commit: int, nonce: bytes, draft: _Draft) -> bytes | RowResult:
+        time = event.event_time
+        assert isinstance(time, int)
+        if time < self._table.progress.cutoff:
             cutoff = iso(self._table.progress.cutoff)
-            message = (
-                f"event_time: expected {cutoff} or later, since older events are not kept, got {iso(event.event_time)}"
-            )
+            message = f"event_time: expected {cutoff} or later, since older events are not kept, got {iso(time)}"
             return RowResult("invalid", "event_time", message)
-        subject = self._keys.subject(identifier, visitor=visitor)
-        user = self._meet(subject)
+        user = self._meet(name.subject)
         if isinstance(user, Forgotten):
-            name = "visitor_id" if visitor else "user_id"
+            field = "visitor_id" if event.user_id is None else "user_id"
             return RowResult(
-                "invalid", name, f"{name}: expected a user of whom events may be kept, got one who was forgotten"
+                "invalid", field, f"{field}: expected a user of whom events may be kept, got one who was forgotten"
             )
         assert event.item_id is None or isinstance(event.item_id, str)
-        draft.tally.see(event.event_time, event_id)
-        draft.changes.append(Change(EVENT, commit, subject, user.slot, event.event_time, event.item_id, event.type))
-        return sealed_row(
-            EVENT, user.slot, event.event_time, subject, event_id, pack(event), commit, user.cipher, nonce
-        )
+        draft.tally.see(time, name.event_id)
+        draft.changes.append(Change(EVENT, commit, name.subject, user.slot, time, event.item_id, event.type))
+        return sealed_row(EVENT, user.slot, time, name.subject, name.event_id, pack(event), commit, user.cipher, nonce)
 
     def offsets(self) -> dict[str, int]:
         """Source → position, as the last calls of `record` that named the source said."""
@@ -617,6 +616,7 @@ class StateStore:
         if self._log.growing_events >= self._config.segment_events:
             try:
                 self._log.seal()
+                self._table.forget_dead_readers()
             except StorageError as error:
                 _LOGGER.warning("the segment grows on: %s", error)
 
@@ -743,6 +743,13 @@ class StateStore:
             yield
 
     _reading = _writing_lock
+
+
+class _Names(NamedTuple):
+    """Under which pseudonyms an event is kept."""
+
+    subject: bytes
+    event_id: bytes
 
 
 class _Draft:

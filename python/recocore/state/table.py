@@ -30,7 +30,7 @@ from recocore.storage.document import digest, parse, seal
 from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from recocore.state.keys import KeyFile
 
@@ -157,6 +157,12 @@ class Table:
         with self._failing(), self._opened().begin() as transaction:
             value: bytes | None = transaction.get(subject)
             return value
+
+    def get_many(self, subjects: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
+        """The entries that there are of these."""
+        with self._failing(), self._opened().begin() as transaction:
+            get = transaction.get
+            return [(subject, value) for subject in subjects if (value := get(subject)) is not None]
 
     def write(self, values: Mapping[bytes, bytes | None], progress: Progress) -> None:
         """Put values, delete those that are None, and say how far the table is, in one step.
