@@ -70,13 +70,14 @@ class OwnerClient:
         """As `StateStore.offsets`."""
         return dict(await self._call("offsets", {}))
 
-    async def set_consent(self, user_id: str | int, purpose: str, granted: bool) -> int:
+    async def set_consent(self, user_id: str | int, purpose: str, granted: bool, *, visitor: bool = False) -> int:
         """As `StateStore.set_consent`."""
-        return int(await self._call("set_consent", {"user_id": user_id, "purpose": purpose, "granted": granted}))
+        arguments = {"user_id": user_id, "purpose": purpose, "granted": granted, "visitor": visitor}
+        return int(await self._call("set_consent", arguments))
 
-    async def consents(self, user_id: str | int) -> dict[str, bool]:
+    async def consents(self, user_id: str | int, *, visitor: bool = False) -> dict[str, bool]:
         """As `StateStore.consents`."""
-        return dict(await self._call("consents", {"user_id": user_id}))
+        return dict(await self._call("consents", {"user_id": user_id, "visitor": visitor}))
 
     async def forget(self, user_id: str | int, *, visitor: bool = False) -> ForgetReceipt:
         """As `StateStore.forget`."""

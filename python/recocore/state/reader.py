@@ -13,7 +13,7 @@ from recocore.state.folder import LOG, USER_KEYS, StateFolder, is_owned
 from recocore.state.history import History
 from recocore.state.people import open_value
 from recocore.state.record import read_record
-from recocore.state.table import FOLDER, check_file, read_progress, slot_of, unpack_tombstone
+from recocore.state.table import FOLDER, check_file, is_trusted, read_progress, slot_of, unpack_tombstone
 from recocore.state.user_keys import UserKeys
 from recocore.state.values import UserRecord
 
@@ -163,13 +163,18 @@ class StateReader:
         now = time.monotonic()
         if now > self._next_look:
             self._next_look = now + _LOOK
-            self._shared.look()
+            if self._shared.is_replaced() and is_trusted(self._folder.path):  # not while the new one is being made
+                self._shared.look()
         return self._shared.get()
 
     def _open(self) -> None:
         path = self._folder.path
         if identity(path / FOLDER) is None:
             raise NotFoundError(f"{path}: there are no records yet; start the owner, which makes them")
+        if not is_trusted(path):
+            raise NotFoundError(
+                f"{path}: the records have to be made from the log first; start the owner, which makes them"
+            )
         if not is_owned(path):
             try:
                 check_file(path, self._keys)

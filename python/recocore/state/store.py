@@ -307,7 +307,7 @@ class StateStore:
         with self._reading():
             return _view(self._people.find(self._keys.subject(user_id, visitor=visitor)))
 
-    def set_consent(self, user_id: str | int, purpose: str, granted: bool) -> int:
+    def set_consent(self, user_id: str | int, purpose: str, granted: bool, *, visitor: bool = False) -> int:
         """Keep a user's answer for a purpose (up to 64 of a-z, 0-9, _ and -), durably: the commit.
 
         Raises:
@@ -320,7 +320,7 @@ class StateStore:
         if not isinstance(granted, bool):
             raise InvalidArgumentError(f"granted: expected True or False, got {granted!r:.40}", field="granted")
         with self._writing():
-            subject, now, draft = self._keys.subject(user_id), _now(), _Draft(self._log.last)
+            subject, now, draft = self._keys.subject(user_id, visitor=visitor), _now(), _Draft(self._log.last)
             user = self._meet(subject)
             if isinstance(user, Forgotten):
                 raise InvalidArgumentError(
@@ -333,10 +333,10 @@ class StateStore:
             self._write(draft, durable=True)
             return commit
 
-    def consents(self, user_id: str | int) -> dict[str, bool]:
+    def consents(self, user_id: str | int, *, visitor: bool = False) -> dict[str, bool]:
         """A user's answers: purpose → granted."""
         with self._reading():
-            user = self._people.find(self._keys.subject(user_id))
+            user = self._people.find(self._keys.subject(user_id, visitor=visitor))
             return dict(user.record.consent) if isinstance(user, User) else {}
 
     def forget(self, user_id: str | int, *, visitor: bool = False) -> ForgetReceipt:

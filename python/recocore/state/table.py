@@ -13,6 +13,7 @@ again from the log, about 30 s for 10^6 events. An orderly close syncs it.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import struct
 from contextlib import contextmanager, suppress
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from recocore.state.keys import KeyFile
 
+_LOGGER = logging.getLogger("recocore.state")
 FOLDER = "records"
 _MARK = "records.json"
 _META = b"meta"
@@ -237,16 +239,12 @@ class Table:
 
     def _is_sound(self) -> bool:
         try:
-            mark = parse(read_plain(self._path / _MARK))
-            if digest({key: value for key, value in mark.items() if key != "digest"}) != mark.get("digest"):
-                return False
-            ours = mark.get("state") == "open" and mark.get("boot") == _boot() != ""
-            if not ours and mark.get("state") != "closed":
-                return False
-            check_file(self._path, self._keys)
-        except (CorruptError, OSError):
-            return False
-        return True
+            if is_trusted(self._path):
+                check_file(self._path, self._keys)
+                return True
+        except (CorruptError, OSError) as error:
+            _LOGGER.warning("%s: %s", self._path / FOLDER, error)
+        return False
 
     def _mark(self, state: Literal["open", "closed", "building"]) -> None:
         body = {"format": "recocore-records", "format_version": 1, "state": state, "boot": _boot()}
@@ -268,6 +266,17 @@ class Table:
             raise StorageError(
                 f"{self._path / FOLDER}: {error}; free some space or check the disk, and send it again"
             ) from error
+
+
+def is_trusted(path: Path) -> bool:
+    """Whether a table is as an owner left it: made to the end, and closed, or of an owner that was killed on this boot."""
+    try:
+        mark = parse(read_plain(path / _MARK))
+    except (CorruptError, FileNotFoundError):
+        return False
+    if digest({key: value for key, value in mark.items() if key != "digest"}) != mark.get("digest"):
+        return False
+    return mark.get("state") == "closed" or (mark.get("state") == "open" and mark.get("boot") == _boot() != "")
 
 
 def check_file(path: Path, keys: KeyFile) -> None:
