@@ -129,7 +129,7 @@ def read_record(data: bytes) -> UserRecord:
         CorruptError: these are not such bytes.
     """
     version, seen, _, items, types, times, weights, consent = _columns(data)
-    recent = ()
+    recent: tuple[RecentEvent, ...] = ()
     if items:
         recent = tuple(
             map(

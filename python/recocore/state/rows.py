@@ -185,7 +185,8 @@ def rows_of(events: EventBatch | Sequence[Mapping[str, Any] | bytes]) -> Sequenc
                 at = table.column_names.index(name)
                 table = table.set_column(at, name, table.column(name).cast(pa.int64()))
         return [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
-    if isinstance(events, (str, bytes)) or not hasattr(events, "__len__"):
+    given: Any = events
+    if isinstance(given, (str, bytes)) or not hasattr(given, "__len__"):
         raise InvalidArgumentError(
             f"events: expected an EventBatch or a sequence of mappings, got {type(events).__name__}", field="events"
         )

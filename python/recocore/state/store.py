@@ -313,11 +313,12 @@ class StateStore:
         Raises:
             InvalidArgumentError: the purpose is no such name, or the user was forgotten.
         """
-        if not isinstance(purpose, str) or not _PURPOSE.fullmatch(purpose):
+        given: Any = (purpose, granted)
+        if not isinstance(given[0], str) or not _PURPOSE.fullmatch(purpose):
             raise InvalidArgumentError(
                 f"purpose: expected up to 64 characters of a-z, 0-9, _ and -, got {purpose!r:.80}", field="purpose"
             )
-        if not isinstance(granted, bool):
+        if not isinstance(given[1], bool):
             raise InvalidArgumentError(f"granted: expected True or False, got {granted!r:.40}", field="granted")
         with self._writing():
             subject, now, draft = self._keys.subject(user_id, visitor=visitor), _now(), _Draft(self._log.last)
@@ -429,9 +430,9 @@ class StateStore:
     def compact(self) -> int:
         """Write those segments anew that hold forgotten users' events: bytes freed. The store may be written meanwhile."""
         with self._upkeep:
-            before = self._log.bytes
+            before = self._log.total_bytes
             self._rewrite(lambda _: True)
-            return max(0, before - self._log.bytes)
+            return max(0, before - self._log.total_bytes)
 
     def replay(self, source: StateStore | Iterable[EventBatch]) -> int:
         """Record a log again: the number of events that were new.
@@ -495,8 +496,8 @@ class StateStore:
                 forgotten=progress.forgotten,
                 events=self._log.events,
                 segments=len(self._log.sealed) + 1,
-                log_bytes=self._log.bytes,
-                record_bytes=self._table.bytes(),
+                log_bytes=self._log.total_bytes,
+                record_bytes=self._table.file_bytes(),
                 key_bytes=self._user_keys.content_bytes(),
                 master_key=self._keys.active,
             )

@@ -199,7 +199,7 @@ class Table:
                 found = cursor.next()
             return entries
 
-    def bytes(self) -> int:
+    def file_bytes(self) -> int:
         """Of the file."""
         return (self._path / FOLDER / "data.mdb").stat().st_size
 
