@@ -42,5 +42,8 @@ class Flusher:
             if self._stop.wait(self._seconds):
                 return
             self._work.clear()
+            # What was cleared may be the wake of `stop`.
+            if self._stop.is_set():
+                return
             if not self._flush():
                 self._work.set()
