@@ -106,6 +106,22 @@ def test_versions(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_the_page_on_the_state(tmp_path: Path) -> None:
+    """Its snippet, and its commands on the state that the snippet makes; the last one restores a state that ann has left."""
+    page = (ROOT / "docs" / "state.md").read_text(encoding="utf-8")
+    printed = ""
+    for language, content in blocks(page):
+        if language == "python":
+            assert run([sys.executable, "-c", content], tmp_path) == "ok ('tea',)\n"
+        else:
+            for line in content.splitlines():
+                printed = run(line, tmp_path)
+    assert printed == "restored restored\n0 events, 0 users\n"
+    for name in re.findall(r"`(\w+)`", page.split("The docstrings of ")[1].split(" in ")[0]):
+        assert (ROOT / "python" / "recocore" / "state" / f"{name}.py").exists(), name
+
+
+@pytest.mark.timeout(300)
 def test_in_operation(tmp_path: Path) -> None:
     """The chapter's settings, commands and snippet, on the log that an earlier chapter keeps and on free ports."""
     run("recocore demo --keep events.parquet", tmp_path)

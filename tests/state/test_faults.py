@@ -8,7 +8,7 @@ import random
 import resource
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from tests.state.made import expected, ids, rows, told
@@ -16,9 +16,6 @@ from tests.state.made import expected, ids, rows, told
 from recocore.errors import StorageError
 from recocore.state import Durability, StateConfig, StateReader, StateStore
 from recocore.state.disk import Disk
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 class FailingDisk(Disk):
@@ -203,7 +200,11 @@ print("recovered", refusals)
 def test_files_that_may_not_grow(path: Path, limit: int) -> None:
     assert resource.getrlimit(resource.RLIMIT_FSIZE)[1] == resource.RLIM_INFINITY
     done = subprocess.run(
-        [sys.executable, "-c", _FULL, str(path), str(limit)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", _FULL, str(path), str(limit)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("recovered")

@@ -7,7 +7,7 @@ import stat
 import struct
 import threading
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.state.made import START, expected, rows, told
@@ -123,7 +123,7 @@ def test_calls_that_wait_share_an_fsync_and_a_full_queue_says_so(path: Path) -> 
             assert len(receipts) == 65
             assert gate.syncs - before == 2
 
-    async def _outcome(task: asyncio.Task[object], gate: _Gate, others: list[asyncio.Task[object]]) -> object:
+    async def _outcome(task: asyncio.Task[Any], gate: _Gate, others: list[asyncio.Task[Any]]) -> Any:
         # The queue's answers come first; once all that it refuses are there, the device goes on.
         while not task.done() and sum(other.done() for other in others) < 80 - 64:
             await asyncio.sleep(0)

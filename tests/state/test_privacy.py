@@ -106,6 +106,9 @@ def test_consent_is_kept_and_read(path: Path, store: StateStore) -> None:
         known = reader.user("ann")
         assert known is not None
         assert dict(known.consent) == store.consents("ann") == {"marketing": True, "profiling": False}
+        assert store.consents("ann", visitor=True) == {}
+        store.set_consent("ann", "marketing", False, visitor=True)
+        assert (store.consents("ann", visitor=True), store.consents("ann")["marketing"]) == ({"marketing": False}, True)
     for purpose in ("", "Marketing", "a" * 65, 7):
         with pytest.raises(InvalidArgumentError, match="purpose: expected up to 64"):
             store.set_consent("ann", purpose, True)  # type: ignore[arg-type]

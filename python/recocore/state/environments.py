@@ -48,10 +48,14 @@ class SharedEnvironment:
             return self._environment
 
     def look(self) -> None:
-        """Read the file that is there now, where another has taken its place."""
-        if self._identity != identity(self._folder) and not self._written:
-            with _lock:
+        """Read the file that is there now."""
+        with _lock:
+            if not self._written:
                 self._open(None)
+
+    def is_replaced(self) -> bool:
+        """Whether another file has taken the place of the one that is read."""
+        return not self._written and self._identity != identity(self._folder)
 
     def write(self, map_bytes: int) -> None:
         """Open for writing, in place of what was open."""

@@ -122,7 +122,10 @@ def default_key_path(path: Path) -> Path:
 def make_folder(path: Path) -> None:
     """Have a folder that only its owner may use."""
     if not path.is_dir():
-        path.mkdir(mode=0o700)
+        try:
+            path.mkdir(mode=0o700)
+        except FileNotFoundError:
+            raise NotFoundError(f"{path}: its folder does not exist; create {path.parent} first") from None
         sync(path.parent)
 
 

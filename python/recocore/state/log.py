@@ -122,7 +122,7 @@ class Log:
         return self._tally.events
 
     @property
-    def bytes(self) -> int:
+    def total_bytes(self) -> int:
         """Of all frames."""
         return sum(each.size for each in self.sealed) + self._size
 

@@ -23,8 +23,9 @@ class OwnerClient:
     """Asks an owner; for one event loop. Calls share a connection, which is made when needed and again after it broke.
 
     While nobody listens, as when the owner is started again, a call waits for the connection as long as its timeout allows.
-    Every method raises the error that the store raised, OverloadedError where the owner's queue is full, and OwnerUnavailableError
-    where nobody answers: whether the call was done is not known then. Events that have an event_id may be sent again.
+    Every method raises the error that the store raised, OverloadedError where the owner's queue is full, and
+    OwnerUnavailableError where nobody answers: whether the call was done is not known then. Events that have an event_id may
+    be sent again.
 
     Args:
         socket_path: of the owner.
@@ -69,13 +70,14 @@ class OwnerClient:
         """As `StateStore.offsets`."""
         return dict(await self._call("offsets", {}))
 
-    async def set_consent(self, user_id: str | int, purpose: str, granted: bool) -> int:
+    async def set_consent(self, user_id: str | int, purpose: str, granted: bool, *, visitor: bool = False) -> int:
         """As `StateStore.set_consent`."""
-        return int(await self._call("set_consent", {"user_id": user_id, "purpose": purpose, "granted": granted}))
+        arguments = {"user_id": user_id, "purpose": purpose, "granted": granted, "visitor": visitor}
+        return int(await self._call("set_consent", arguments))
 
-    async def consents(self, user_id: str | int) -> dict[str, bool]:
+    async def consents(self, user_id: str | int, *, visitor: bool = False) -> dict[str, bool]:
         """As `StateStore.consents`."""
-        return dict(await self._call("consents", {"user_id": user_id}))
+        return dict(await self._call("consents", {"user_id": user_id, "visitor": visitor}))
 
     async def forget(self, user_id: str | int, *, visitor: bool = False) -> ForgetReceipt:
         """As `StateStore.forget`."""

@@ -11,8 +11,8 @@ from cryptography.exceptions import InvalidTag
 
 from recocore.errors import CorruptError
 from recocore.state.record import Record
-from recocore.state.segment import CONSENT, CUTOFF, FORGET, NO_SLOT, OFFSETS
-from recocore.state.table import pack_slot, pack_tombstone, replaced_sum, slot_of, unpack_tombstone
+from recocore.state.segment import CONSENT, CUTOFF, EVENT, FORGET, NO_SLOT
+from recocore.state.table import Progress, pack_slot, pack_tombstone, replaced_sum, slot_of, unpack_tombstone
 from recocore.state.table_check import entry_sum
 
 if TYPE_CHECKING:
@@ -109,8 +109,15 @@ class People:
         if user is not None:
             return user
         value = self._table.get(subject)
-        if value is None:
-            return None
+        return None if value is None else self._decoded(subject, value)
+
+    def load(self, subjects: Iterable[bytes]) -> None:
+        """Have those in the cache of whom there are records, with one look into the table for all."""
+        missing = {subject for subject in subjects if subject not in self._cache}
+        for subject, value in self._table.get_many(missing):
+            self._decoded(subject, value)
+
+    def _decoded(self, subject: bytes, value: bytes) -> User | Forgotten | None:
         stone = unpack_tombstone(self._keys, subject, value)
         if stone is not None:
             return Forgotten(*stone, entry_sum(subject, value))
@@ -141,79 +148,17 @@ class People:
             StorageError: the disk refuses; the table is as it was.
             OSError: the disk refuses to destroy a key; the table is as it was.
         """
-        touched: dict[bytes, User | None] = {}
-        values: dict[bytes, bytes | None] = {}
-        progress = self._table.progress
-        total, users, forgotten = progress.total, progress.users, progress.forgotten
-        cutoff, commit, first_free = progress.cutoff, progress.commit, progress.first_free
-        offsets = progress.offsets
+        work = _Work(self, self._table.progress)
         try:
             for change in changes:
-                commit = change.commit
-                if change.slot != NO_SLOT:
-                    first_free = max(first_free, change.slot + 1)
-                if change.kind == OFFSETS:
-                    offsets = offsets | (change.offsets or {})
-                elif change.kind == CUTOFF:
-                    cutoff = max(cutoff, change.time)
-                elif change.kind == FORGET:
-                    before = touched.get(change.subject) or self.find(change.subject)
-                    if change.slot != NO_SLOT:
-                        self._user_keys.destroy(change.slot)
-                    if isinstance(before, Forgotten):
-                        continue
-                    stone = pack_tombstone(self._keys, change.subject, change.commit, change.time)
-                    old = self._entry(change.subject)
-                    total = replaced_sum(
-                        total, change.subject, 0 if old is None else entry_sum(change.subject, old), stone
-                    )
-                    users, forgotten = users - (old is not None), forgotten + 1
-                    values[change.subject] = stone
-                    touched[change.subject] = None
-                    self._cache.pop(change.subject, None)
-                elif change.subject not in touched or touched[change.subject] is not None:
-                    user = touched.get(change.subject) or self._known(change)
-                    if user is None:
-                        continue
-                    touched[change.subject] = user
-                    record = user.record
-                    record.version = change.commit
-                    if change.kind == CONSENT and change.text is not None:
-                        record.consent[change.text] = change.granted
-                    elif change.text is not None and change.time >= cutoff:
-                        record.add(change.text, change.word, change.time, self._config)
-            sums = {}
-            nonces = os.urandom(12 * len(touched))
-            for at, (subject, user) in enumerate(touched.items()):
-                if user is None:
-                    continue
-                value = seal_value(user, subject, nonces[12 * at : 12 * at + 12])
-                sums[subject] = entry_sum(subject, value)
-                total = (total - user.added + sums[subject]) % 2**64
-                users += not user.entered
-                values[subject] = value
-            self._table.write(
-                values,
-                msgspec.structs.replace(
-                    progress,
-                    commit=commit,
-                    first_free=max(first_free, self._user_keys.first_free),
-                    users=users,
-                    forgotten=forgotten,
-                    cutoff=cutoff,
-                    total=total,
-                    offsets=offsets,
-                ),
-            )
+                work.take(change)
+            self._table.write(*work.outcome(self._user_keys.first_free))
         except BaseException:
-            for subject in touched:
+            for subject in work.touched:
                 self._cache.pop(subject, None)
             self._table.reopen()
             raise
-        for subject, added in sums.items():
-            touched_user = touched[subject]
-            assert touched_user is not None
-            touched_user.added, touched_user.entered = added, True
+        work.is_done()
         if len(self._cache) > self._config.cached_users:
             self._thin_out()
 
@@ -241,7 +186,7 @@ class People:
             self._table.write(values, msgspec.structs.replace(self._table.progress, total=total))
         return entries[-1][0] if len(entries) == count else None
 
-    def _known(self, change: Change) -> User | None:
+    def known(self, change: Change) -> User | None:
         """The user of a change; None for one whose key is destroyed, or who was forgotten before."""
         found = self.find(change.subject)
         if found is None:
@@ -249,8 +194,24 @@ class People:
             return None if cipher is None else self._keep(change.subject, User(change.slot, cipher, Record()))
         return found if isinstance(found, User) else None
 
-    def _entry(self, subject: bytes) -> bytes | None:
-        return self._table.get(subject)
+    def add(self, record: Record, change: Change) -> None:
+        """Take an event into a record."""
+        assert change.text is not None
+        record.add(change.text, change.word, change.time, self._config)
+
+    def bury(self, change: Change) -> tuple[bytes, int, bool] | None:
+        """Destroy a user's key: the tombstone, what the entry before it added to the sum, and whether there was one.
+
+        None where there is a tombstone already.
+        """
+        if change.slot != NO_SLOT:
+            self._user_keys.destroy(change.slot)
+        self._cache.pop(change.subject, None)
+        old = self._table.get(change.subject)
+        if old is not None and slot_of(old) == NO_SLOT:
+            return None
+        stone = pack_tombstone(self._keys, change.subject, change.commit, change.time)
+        return stone, 0 if old is None else entry_sum(change.subject, old), old is not None
 
     def _keep(self, subject: bytes, user: User) -> User:
         self._cache[subject] = user
@@ -260,6 +221,86 @@ class People:
         """Forget the half of the cache that came first."""
         for subject in list(self._cache)[: len(self._cache) // 2]:
             del self._cache[subject]
+
+
+class _Work:
+    """Changes on their way into the table.
+
+    Attributes:
+        touched: whom they are about; None for who is forgotten.
+    """
+
+    def __init__(self, people: People, progress: Progress) -> None:
+        self.touched: dict[bytes, User | None] = {}
+        self._people, self._progress = people, progress
+        self._values: dict[bytes, bytes | None] = {}
+        self._sums: dict[bytes, int] = {}
+        self._commit, self._cutoff, self._first_free = progress.commit, progress.cutoff, progress.first_free
+        self._users, self._forgotten, self._total = progress.users, progress.forgotten, progress.total
+        self._offsets = progress.offsets
+
+    def take(self, change: Change) -> None:
+        """Take in a change."""
+        self._commit = change.commit
+        if change.slot != NO_SLOT and change.slot >= self._first_free:
+            self._first_free = change.slot + 1
+        if change.kind in (EVENT, CONSENT):
+            self._touch(change)
+        elif change.kind == FORGET:
+            self._bury(change)
+        elif change.kind == CUTOFF:
+            self._cutoff = max(self._cutoff, change.time)
+        else:
+            self._offsets = self._offsets | (change.offsets or {})
+
+    def _touch(self, change: Change) -> None:
+        subject = change.subject
+        user = self.touched[subject] if subject in self.touched else self._people.known(change)
+        if user is None:
+            return
+        self.touched[subject] = user
+        user.record.version = change.commit
+        if change.kind == CONSENT and change.text is not None:
+            user.record.consent[change.text] = change.granted
+        elif change.text is not None and change.time >= self._cutoff:
+            self._people.add(user.record, change)
+
+    def _bury(self, change: Change) -> None:
+        buried = self._people.bury(change)
+        self.touched[change.subject] = None
+        if buried is not None and change.subject not in self._values:
+            stone, added, entered = buried
+            self._values[change.subject] = stone
+            self._total = replaced_sum(self._total, change.subject, added, stone)
+            self._users -= entered
+            self._forgotten += 1
+
+    def outcome(self, first_free: int) -> tuple[dict[bytes, bytes | None], Progress]:
+        """What to write."""
+        nonces = os.urandom(12 * len(self.touched))
+        for at, (subject, user) in enumerate(self.touched.items()):
+            if user is not None:
+                value = seal_value(user, subject, nonces[12 * at : 12 * at + 12])
+                added = self._sums[subject] = entry_sum(subject, value)
+                self._total = (self._total - user.added + added) % 2**64
+                self._users += not user.entered
+                self._values[subject] = value
+        return self._values, Progress(
+            commit=self._commit,
+            first_free=max(self._first_free, first_free),
+            users=self._users,
+            forgotten=self._forgotten,
+            cutoff=self._cutoff,
+            total=self._total,
+            offsets=self._offsets,
+        )
+
+    def is_done(self) -> None:
+        """It is written."""
+        for subject, added in self._sums.items():
+            user = self.touched[subject]
+            assert user is not None
+            user.added, user.entered = added, True
 
 
 def seal_value(user: User, subject: bytes, nonce: bytes) -> bytes:

@@ -13,7 +13,7 @@ from recocore.state.folder import LOG, USER_KEYS, StateFolder, is_owned
 from recocore.state.history import History
 from recocore.state.people import open_value
 from recocore.state.record import read_record
-from recocore.state.table import FOLDER, check_file, read_progress, slot_of, unpack_tombstone
+from recocore.state.table import FOLDER, check_file, is_trusted, read_progress, slot_of, unpack_tombstone
 from recocore.state.user_keys import UserKeys
 from recocore.state.values import UserRecord
 
@@ -91,8 +91,7 @@ class StateReader:
             CorruptError: the record is damaged; those of others are read on.
         """
         subject = self._keys.subject(user_id, visitor=visitor)
-        with self._opened().begin() as transaction:
-            value = transaction.get(subject)
+        value = self._get(subject)
         if value is None:
             return None
         stone = unpack_tombstone(self._keys, subject, value)
@@ -140,24 +139,48 @@ class StateReader:
         self.close()
 
     def _progress(self) -> Progress:
-        with self._opened().begin() as transaction:
-            value = transaction.get(b"meta")
-        return read_progress(self._keys, value)
+        return read_progress(self._keys, self._get(b"meta"))
+
+    def _get(self, key: bytes) -> bytes | None:
+        try:
+            with self._opened().begin() as transaction:
+                value: bytes | None = transaction.get(key)
+                return value
+        except lmdb.Error as error:
+            return self._get_again(key, error)
+
+    def _get_again(self, key: bytes, reason: lmdb.Error) -> bytes | None:
+        """Another thread has the table of a new owner opened in between: look into that one."""
+        try:
+            with self._opened().begin() as transaction:
+                value: bytes | None = transaction.get(key)
+                return value
+        except lmdb.Error:
+            raise CorruptError(f"{self._folder.path / FOLDER}: {reason}; have the owner make it again") from reason
 
     def _opened(self) -> Any:
         assert self._shared is not None, "the reader is closed"
         now = time.monotonic()
         if now > self._next_look:
             self._next_look = now + _LOOK
-            self._shared.look()
+            if self._shared.is_replaced() and is_trusted(self._folder.path):  # not while the new one is being made
+                self._shared.look()
         return self._shared.get()
 
     def _open(self) -> None:
         path = self._folder.path
         if identity(path / FOLDER) is None:
             raise NotFoundError(f"{path}: there are no records yet; start the owner, which makes them")
+        if not is_trusted(path):
+            raise NotFoundError(
+                f"{path}: the records have to be made from the log first; start the owner, which makes them"
+            )
         if not is_owned(path):
-            check_file(path, self._keys)
+            try:
+                check_file(path, self._keys)
+            except CorruptError:
+                if not is_owned(path):  # else an owner has begun to write under the check
+                    raise
         self._shared = acquire(path / FOLDER)
         try:
             self._opened()

@@ -129,7 +129,7 @@ def read_record(data: bytes) -> UserRecord:
         CorruptError: these are not such bytes.
     """
     version, seen, _, items, types, times, weights, consent = _columns(data)
-    recent = ()
+    recent: tuple[RecentEvent, ...] = ()
     if items:
         columns = (items.split(_BETWEEN), types.split(_BETWEEN), _numbers(times, "q"), _numbers(weights, "d"))
         # A third less time than by name: readers do this once a call.

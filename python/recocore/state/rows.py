@@ -109,23 +109,33 @@ def check_event(row: Mapping[str, Any] | bytes, now: int) -> Event | RowResult:
         return _refusal(str(error))
     except (msgspec.DecodeError, UnicodeError) as error:
         return RowResult("invalid", "", f"event: expected a MessagePack map, got {error}; correct it and send it again")
+    return _ids_wrong(event) or _numbers_wrong(event) or _times_wrong(event, now) or event
+
+
+def _ids_wrong(event: Event) -> RowResult | None:
     if event.user_id is not None:
         event.user_id = str(event.user_id)
     elif event.visitor_id is None:
         return _invalid("user_id", "expected a user_id or a visitor_id, got neither")
     if event.item_id is not None:
         event.item_id = str(event.item_id)
-        # Records keep a user's items as one text, with this between them.
+        # Records keep a user's items, and their types, as one text with this between them.
         if "\0" in event.item_id:
             return _invalid("item_id", "expected text without NUL")
     elif event.type not in ITEMLESS_TYPES:
         return _invalid("item_id", f"expected an item for an event of type {event.type!r:.40}, got none")
-    if "\0" in event.type:
-        return _invalid("type", "expected text without NUL")
+    return _invalid("type", "expected text without NUL") if "\0" in event.type else None
+
+
+def _numbers_wrong(event: Event) -> RowResult | None:
     for name in _FLOATS:
         number = getattr(event, name)
         if number is not None and not math.isfinite(number):
             return _invalid(name, f"expected a finite number, got {number}")
+    return None
+
+
+def _times_wrong(event: Event, now: int) -> RowResult | None:
     for name in _TIMES:
         time = getattr(event, name)
         if time.__class__ is not int:
@@ -138,7 +148,7 @@ def check_event(row: Mapping[str, Any] | bytes, now: int) -> Event | RowResult:
             setattr(event, name, time)
         if not 0 <= time <= now + _AHEAD_US:
             return _invalid(name, f"expected from 1970 to a day from now, in microseconds since 1970, got {time}")
-    return event
+    return None
 
 
 def pack(event: Event) -> bytes:
@@ -177,7 +187,8 @@ def rows_of(events: EventBatch | Sequence[Mapping[str, Any] | bytes]) -> Sequenc
                 at = table.column_names.index(name)
                 table = table.set_column(at, name, table.column(name).cast(pa.int64()))
         return [{name: value for name, value in row.items() if value is not None} for row in table.to_pylist()]
-    if isinstance(events, (str, bytes)) or not hasattr(events, "__len__"):
+    given: Any = events
+    if isinstance(given, (str, bytes)) or not hasattr(given, "__len__"):
         raise InvalidArgumentError(
             f"events: expected an EventBatch or a sequence of mappings, got {type(events).__name__}", field="events"
         )

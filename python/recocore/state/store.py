@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from recocore.data import EventBatch
 from recocore.errors import CorruptError, InvalidArgumentError, RecocoreError, StorageError
@@ -234,36 +234,33 @@ class StateStore:
     def _record(
         self, calls: Sequence[Call], checked: Sequence[Sequence[Event | RowResult]], now: int
     ) -> list[Receipt | RecocoreError]:
-        hashed = [
-            [
-                self._keys.event(event.event_id)
-                if isinstance(event, Event) and event.event_id is not None
-                else NO_EVENT
-                for event in events
-            ]
-            for events in checked
-        ]
-        known = self._log.ids.known([each for ids in hashed for each in ids if each != NO_EVENT])
+        named = [[self._named(event) for event in events] for events in checked]
+        known = self._log.ids.known(
+            [each.event_id for events in named for each in events if each and each.event_id != NO_EVENT]
+        )
+        self._people.load(each.subject for events in named for each in events if each and each.event_id not in known)
         draft = _Draft(self._log.last)
         receipts: list[Receipt | RecocoreError] = []
-        for call, events, ids in zip(calls, checked, hashed, strict=True):
+        for call, events, names in zip(calls, checked, named, strict=True):
             results, rows = [], []
             commit = draft.commit + 1
             nonces = os.urandom(12 * len(events))
-            for at, (event, event_id) in enumerate(zip(events, ids, strict=True)):
+            for at, (event, name) in enumerate(zip(events, names, strict=True)):
                 if isinstance(event, RowResult):
                     results.append(event)
-                elif event_id in known:
+                    continue
+                assert name is not None
+                if name.event_id in known:
                     results.append(DUPLICATE)
+                    continue
+                row = self._row(event, name, commit, nonces[12 * at : 12 * at + 12], draft)
+                if isinstance(row, bytes):
+                    rows.append(row)
+                    if name.event_id != NO_EVENT:
+                        known.add(name.event_id)
+                    results.append(OK)
                 else:
-                    row = self._row(event, event_id, commit, nonces[12 * at : 12 * at + 12], draft)
-                    if isinstance(row, bytes):
-                        rows.append(row)
-                        known.add(event_id)
-                        known.discard(NO_EVENT)
-                        results.append(OK)
-                    else:
-                        results.append(row)
+                    results.append(row)
             if call.offsets:
                 offsets = dict(call.offsets)
                 rows.append(self._plain_row(OFFSETS, now, pack_offsets(offsets), commit, draft, offsets=offsets))
@@ -273,30 +270,32 @@ class StateStore:
         self._write(draft, durable=durable)
         return receipts
 
-    def _row(self, event: Event, event_id: bytes, commit: int, nonce: bytes, draft: _Draft) -> bytes | RowResult:
-        visitor = event.user_id is None
-        identifier = event.visitor_id if visitor else event.user_id
-        assert identifier is not None
-        assert isinstance(event.event_time, int)
-        if event.event_time < self._table.progress.cutoff:
+    def _named(self, event: Event | RowResult) -> _Names | None:
+        if isinstance(event, RowResult):
+            return None
+        event_id = NO_EVENT if event.event_id is None else self._keys.event(event.event_id)
+        if event.user_id is not None:
+            return _Names(self._keys.subject(event.user_id), event_id)
+        assert event.visitor_id is not None
+        return _Names(self._keys.subject(event.visitor_id, visitor=True), event_id)
+
+    def _row(self, event: Event, name: _Names, commit: int, nonce: bytes, draft: _Draft) -> bytes | RowResult:
+        time = event.event_time
+        assert isinstance(time, int)
+        if time < self._table.progress.cutoff:
             cutoff = iso(self._table.progress.cutoff)
-            message = (
-                f"event_time: expected {cutoff} or later, since older events are not kept, got {iso(event.event_time)}"
-            )
+            message = f"event_time: expected {cutoff} or later, since older events are not kept, got {iso(time)}"
             return RowResult("invalid", "event_time", message)
-        subject = self._keys.subject(identifier, visitor=visitor)
-        user = self._meet(subject)
+        user = self._meet(name.subject)
         if isinstance(user, Forgotten):
-            name = "visitor_id" if visitor else "user_id"
+            field = "visitor_id" if event.user_id is None else "user_id"
             return RowResult(
-                "invalid", name, f"{name}: expected a user of whom events may be kept, got one who was forgotten"
+                "invalid", field, f"{field}: expected a user of whom events may be kept, got one who was forgotten"
             )
         assert event.item_id is None or isinstance(event.item_id, str)
-        draft.tally.see(event.event_time, event_id)
-        draft.changes.append(Change(EVENT, commit, subject, user.slot, event.event_time, event.item_id, event.type))
-        return sealed_row(
-            EVENT, user.slot, event.event_time, subject, event_id, pack(event), commit, user.cipher, nonce
-        )
+        draft.tally.see(time, name.event_id)
+        draft.changes.append(Change(EVENT, commit, name.subject, user.slot, time, event.item_id, event.type))
+        return sealed_row(EVENT, user.slot, time, name.subject, name.event_id, pack(event), commit, user.cipher, nonce)
 
     def offsets(self) -> dict[str, int]:
         """Source → position, as the last calls of `record` that named the source said."""
@@ -308,20 +307,21 @@ class StateStore:
         with self._reading():
             return _view(self._people.find(self._keys.subject(user_id, visitor=visitor)))
 
-    def set_consent(self, user_id: str | int, purpose: str, granted: bool) -> int:
+    def set_consent(self, user_id: str | int, purpose: str, granted: bool, *, visitor: bool = False) -> int:
         """Keep a user's answer for a purpose (up to 64 of a-z, 0-9, _ and -), durably: the commit.
 
         Raises:
             InvalidArgumentError: the purpose is no such name, or the user was forgotten.
         """
-        if not isinstance(purpose, str) or not _PURPOSE.fullmatch(purpose):
+        given: Any = (purpose, granted)
+        if not isinstance(given[0], str) or not _PURPOSE.fullmatch(purpose):
             raise InvalidArgumentError(
                 f"purpose: expected up to 64 characters of a-z, 0-9, _ and -, got {purpose!r:.80}", field="purpose"
             )
-        if not isinstance(granted, bool):
+        if not isinstance(given[1], bool):
             raise InvalidArgumentError(f"granted: expected True or False, got {granted!r:.40}", field="granted")
         with self._writing():
-            subject, now, draft = self._keys.subject(user_id), _now(), _Draft(self._log.last)
+            subject, now, draft = self._keys.subject(user_id, visitor=visitor), _now(), _Draft(self._log.last)
             user = self._meet(subject)
             if isinstance(user, Forgotten):
                 raise InvalidArgumentError(
@@ -334,10 +334,10 @@ class StateStore:
             self._write(draft, durable=True)
             return commit
 
-    def consents(self, user_id: str | int) -> dict[str, bool]:
+    def consents(self, user_id: str | int, *, visitor: bool = False) -> dict[str, bool]:
         """A user's answers: purpose → granted."""
         with self._reading():
-            user = self._people.find(self._keys.subject(user_id))
+            user = self._people.find(self._keys.subject(user_id, visitor=visitor))
             return dict(user.record.consent) if isinstance(user, User) else {}
 
     def forget(self, user_id: str | int, *, visitor: bool = False) -> ForgetReceipt:
@@ -430,9 +430,9 @@ class StateStore:
     def compact(self) -> int:
         """Write those segments anew that hold forgotten users' events: bytes freed. The store may be written meanwhile."""
         with self._upkeep:
-            before = self._log.bytes
+            before = self._log.total_bytes
             self._rewrite(lambda _: True)
-            return max(0, before - self._log.bytes)
+            return max(0, before - self._log.total_bytes)
 
     def replay(self, source: StateStore | Iterable[EventBatch]) -> int:
         """Record a log again: the number of events that were new.
@@ -496,8 +496,8 @@ class StateStore:
                 forgotten=progress.forgotten,
                 events=self._log.events,
                 segments=len(self._log.sealed) + 1,
-                log_bytes=self._log.bytes,
-                record_bytes=self._table.bytes(),
+                log_bytes=self._log.total_bytes,
+                record_bytes=self._table.file_bytes(),
                 key_bytes=self._user_keys.content_bytes(),
                 master_key=self._keys.active,
             )
@@ -617,6 +617,7 @@ class StateStore:
         if self._log.growing_events >= self._config.segment_events:
             try:
                 self._log.seal()
+                self._table.forget_dead_readers()
             except StorageError as error:
                 _LOGGER.warning("the segment grows on: %s", error)
 
@@ -743,6 +744,13 @@ class StateStore:
             yield
 
     _reading = _writing_lock
+
+
+class _Names(NamedTuple):
+    """Under which pseudonyms an event is kept."""
+
+    subject: bytes
+    event_id: bytes
 
 
 class _Draft:

@@ -13,6 +13,7 @@ again from the log, about 30 s for 10^6 events. An orderly close syncs it.
 
 from __future__ import annotations
 
+import logging
 import shutil
 import struct
 from contextlib import contextmanager, suppress
@@ -30,10 +31,11 @@ from recocore.storage.document import digest, parse, seal
 from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from recocore.state.keys import KeyFile
 
+_LOGGER = logging.getLogger("recocore.state")
 FOLDER = "records"
 _MARK = "records.json"
 _META = b"meta"
@@ -158,6 +160,12 @@ class Table:
             value: bytes | None = transaction.get(subject)
             return value
 
+    def get_many(self, subjects: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
+        """The entries that there are of these."""
+        with self._failing(), self._opened().begin() as transaction:
+            get = transaction.get
+            return [(subject, value) for subject in subjects if (value := get(subject)) is not None]
+
     def write(self, values: Mapping[bytes, bytes | None], progress: Progress) -> None:
         """Put values, delete those that are None, and say how far the table is, in one step.
 
@@ -191,7 +199,7 @@ class Table:
                 found = cursor.next()
             return entries
 
-    def bytes(self) -> int:
+    def file_bytes(self) -> int:
         """Of the file."""
         return (self._path / FOLDER / "data.mdb").stat().st_size
 
@@ -231,16 +239,12 @@ class Table:
 
     def _is_sound(self) -> bool:
         try:
-            mark = parse(read_plain(self._path / _MARK))
-            if digest({key: value for key, value in mark.items() if key != "digest"}) != mark.get("digest"):
-                return False
-            ours = mark.get("state") == "open" and mark.get("boot") == _boot() != ""
-            if not ours and mark.get("state") != "closed":
-                return False
-            check_file(self._path, self._keys)
-        except (CorruptError, OSError):
-            return False
-        return True
+            if is_trusted(self._path):
+                check_file(self._path, self._keys)
+                return True
+        except (CorruptError, OSError) as error:
+            _LOGGER.warning("%s: %s", self._path / FOLDER, error)
+        return False
 
     def _mark(self, state: Literal["open", "closed", "building"]) -> None:
         body = {"format": "recocore-records", "format_version": 1, "state": state, "boot": _boot()}
@@ -262,6 +266,17 @@ class Table:
             raise StorageError(
                 f"{self._path / FOLDER}: {error}; free some space or check the disk, and send it again"
             ) from error
+
+
+def is_trusted(path: Path) -> bool:
+    """Whether a table is as an owner left it: made to the end, and closed, or of an owner that was killed on this boot."""
+    try:
+        mark = parse(read_plain(path / _MARK))
+    except (CorruptError, FileNotFoundError):
+        return False
+    if digest({key: value for key, value in mark.items() if key != "digest"}) != mark.get("digest"):
+        return False
+    return mark.get("state") == "closed" or (mark.get("state") == "open" and mark.get("boot") == _boot() != "")
 
 
 def check_file(path: Path, keys: KeyFile) -> None:

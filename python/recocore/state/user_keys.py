@@ -32,6 +32,8 @@ _ZEROS = bytes(SLOT_BYTES)
 _REFILL = 1_024
 # A slot is rewritten while a reader reads it: the tag tells, and the next look finds it whole.
 _LOOKS = 5
+# Ciphers that are kept, each with the slot that it is from, which is read at every look-up all the same: 1 KB and 5 us each.
+_KEPT = 4_096
 
 
 class UserKeys:
@@ -46,6 +48,7 @@ class UserKeys:
     def __init__(self, path: Path, state_id: bytes, keys: KeyFile) -> None:
         self._path, self._keys = path, keys
         self._aad = b"slot" + state_id
+        self._kept: dict[int, tuple[bytes, AESGCM]] = {}
         try:
             self._descriptor = os.open(path, self._flags() | os.O_CLOEXEC | os.O_NOFOLLOW)
         except FileNotFoundError:
@@ -71,18 +74,29 @@ class UserKeys:
         """
         for _ in range(_LOOKS):
             data = os.pread(self._descriptor, SLOT_BYTES, SLOT_BYTES * (slot + 1))
+            kept = self._kept.get(slot)
+            if kept is not None and kept[0] == data:
+                return kept[1]
             if data == _ZEROS:
+                self._kept.pop(slot, None)
                 return None
             if len(data) < SLOT_BYTES:
                 break
             try:
-                return AESGCM(self._unwrap(slot, data))
+                cipher = AESGCM(self._unwrap(slot, data))
             except InvalidTag:
                 continue
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[slot] = (data, cipher)
+            return cipher
         raise CorruptError(f"{self._path}: the key in slot {slot} is damaged or missing; restore it from a backup")
 
     def _unwrap(self, slot: int, data: bytes) -> bytes:
-        master = self._keys.cipher(_NUMBER.unpack_from(data)[0])
+        try:
+            master = self._keys.cipher(_NUMBER.unpack_from(data)[0])
+        except CorruptError as error:
+            raise CorruptError(f"{self._path}: slot {slot} is damaged, or of other keys: {error}") from None
         return master.decrypt(data[4:16], data[16:], self._aad + _NUMBER.pack(slot))
 
     def close(self) -> None:
@@ -155,6 +169,7 @@ class UserKeyWriter(UserKeys):
         Raises:
             OSError: the disk refuses.
         """
+        self._kept.pop(slot, None)
         was = os.pread(self._descriptor, SLOT_BYTES, SLOT_BYTES * (slot + 1)) not in (_ZEROS, b"")
         if was:
             self._synced = False
