@@ -35,13 +35,13 @@ class EventLoad:
         calls: in all.
         events: of a call.
         callers: at once, spread over eight connections.
-        durability: of shared.Durability.
+        durability: what an answer promises.
     """
 
     calls: int
     events: int = 1
     callers: int = 64
-    durability: int = shared.DURABILITY_FSYNC
+    durability: shared.Durability.ValueType = shared.DURABILITY_FSYNC
 
 
 def requests_of(load: EventLoad, name: str, users: int = 10_000) -> list[bytes]:
@@ -49,7 +49,7 @@ def requests_of(load: EventLoad, name: str, users: int = 10_000) -> list[bytes]:
     now = time.time_ns() // 1_000
     made = []
     for call in range(load.calls):
-        request = v1.RecordEventsRequest(durability=load.durability)  # type: ignore[arg-type]
+        request = v1.RecordEventsRequest(durability=load.durability)
         for place in range(load.events):
             number = call * load.events + place
             event = request.events.add(
@@ -73,7 +73,7 @@ def hammer(address: str, rpc: str, requests: Sequence[bytes], callers: int) -> L
 async def _hammer(address: str, rpc: str, requests: Sequence[bytes], callers: int) -> Loaded:
     options = (("grpc.use_local_subchannel_pool", 1),)
     channels = [grpc.aio.insecure_channel(address, options=options) for _ in range(min(8, callers))]
-    calls = [channel.unary_unary(rpc) for channel in channels]
+    calls: list[grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = [channel.unary_unary(rpc) for channel in channels]
     left = iter(requests)
     milliseconds: list[float] = []
     failed = data_bytes = 0

@@ -145,7 +145,7 @@ def test_a_bad_row_leaves_the_others_whole(client: Client) -> None:
     [
         (v1.RecordEventsRequest(), "events"),
         (v1.RecordEventsRequest(events=[shared.Event()] * 1_001), "events"),
-        (v1.RecordEventsRequest(events=[shared.Event()], durability=9), "durability"),
+        (v1.RecordEventsRequest(events=[shared.Event()], durability=9), "durability"),  # type: ignore[arg-type]
     ],
 )
 def test_a_bad_request_is_refused_whole(server: StateServer, request_: Any, field: str) -> None:

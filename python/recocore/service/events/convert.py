@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _M = TypeVar("_M", bound=Message)
 
-_DURABILITY = {
+_DURABILITY: dict[int, Durability] = {
     shared.DURABILITY_FSYNC: Durability.FSYNC,
     shared.DURABILITY_BUFFERED: Durability.BUFFERED,
 }
@@ -216,8 +216,10 @@ def encode_forget_user(receipt: ForgetReceipt, request_id: str) -> bytes:
 
 def _consents(given: Mapping[str, bool]) -> list[privacy.Consent]:
     return [
-        privacy.Consent(purpose=purpose, granted=given.get(name, default), answered=name in given)
-        for purpose, (name, default) in _PURPOSES.items()
+        privacy.Consent(
+            purpose=privacy.Purpose.ValueType(number), granted=given.get(name, default), answered=name in given
+        )
+        for number, (name, default) in _PURPOSES.items()
     ]
 
 

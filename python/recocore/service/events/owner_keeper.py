@@ -75,9 +75,13 @@ class OwnerKeeper:
         ours, theirs = os.pipe()
         try:
             config = self._config
-            settings = {"path": config.path, "keys": config.keys, "log_level": self._log_level}
-            # What nobody reads need not be in every record: fifty events take 20 us to decode.
-            settings["max_recent"] = max(1, config.recent_events)
+            settings = {
+                "path": config.path,
+                "keys": config.keys,
+                "log_level": self._log_level,
+                # What nobody reads need not be in every record: fifty events take 20 us to decode.
+                "max_recent": max(1, config.recent_events),
+            }
             arguments = [json.dumps(settings), str(theirs), str(life)]
             process = start_python("recocore.service.events.owner_process", arguments, (theirs, life))
         except BaseException:
