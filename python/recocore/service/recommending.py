@@ -92,7 +92,8 @@ class Recommending:
             InvalidArgumentError: it asks for one with what is no token.
         """
         user_id, min_commit = convert.read_user(request)
-        await self._people.wait(min_commit, call)
+        if min_commit:
+            await self._people.wait(min_commit, call)
         call.record = self._people.record(user_id)
         return request + self._people.version(call.record)
 
