@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable
+
     from recocore.types import Int64Array
 
 Camouflage = Literal["none", "random", "biased", "hijacked"]
@@ -38,8 +40,8 @@ class Injected:
     """
 
     graph: Graph
-    accounts: frozenset[int]
-    entities: frozenset[int]
+    accounts: frozenset[Hashable]
+    entities: frozenset[Hashable]
 
 
 def inject(graph: Graph, accounts: int, entities: int, density: float, camouflage: Camouflage, seed: int) -> Injected:
@@ -68,6 +70,6 @@ def inject(graph: Graph, accounts: int, entities: int, density: float, camouflag
     )
 
 
-def f1(found: set[int], true: frozenset[int]) -> float:
+def f1(found: set[Hashable], true: frozenset[Hashable]) -> float:
     """The harmonic mean of precision and recall."""
     return 2 * len(found & true) / (len(found) + len(true)) if found else 0.0
