@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -237,24 +236,24 @@ def test_arrays_that_are_whole_but_no_detector_are_refused(make: Any, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "options", "message"),
     [
-        (partial(ECOD, "copod"), "variant: expected one of paper, pyod"),
-        (partial(IsolationForest, n_trees=0), "n_trees: expected an integer of at least 1"),
-        (partial(IsolationForest, sample_size=1.5), "sample_size: expected an integer"),
-        (partial(IsolationForest, seed=-1), "seed: expected an integer of at least 0"),
-        (partial(MCD, support_fraction=1.5), "support_fraction: expected a number in"),
-        (partial(HBOS, n_bins=1), "n_bins: expected an integer of at least 2"),
-        (partial(HBOS, alpha=0), "alpha: expected a finite number > 0"),
-        (partial(HBOS, bins="auto"), "bins: expected one of static, dynamic"),
-        (partial(HalfSpaceTrees, depth=21), "depth: expected an integer from 1 to 20"),
-        (partial(HalfSpaceTrees, window=0), "window: expected an integer of at least 1"),
-        (partial(ECOD, num_threads=-1), "num_threads: expected 0"),
+        (ECOD, {"variant": "copod"}, "variant: expected one of paper, pyod"),
+        (ECOD, {"num_threads": -1}, "num_threads: expected 0"),
+        (IsolationForest, {"n_trees": 0}, "n_trees: expected an integer of at least 1"),
+        (IsolationForest, {"sample_size": 1.5}, "sample_size: expected an integer"),
+        (IsolationForest, {"seed": -1}, "seed: expected an integer of at least 0"),
+        (MCD, {"support_fraction": 1.5}, "support_fraction: expected a number in"),
+        (HBOS, {"n_bins": 1}, "n_bins: expected an integer of at least 2"),
+        (HBOS, {"alpha": 0}, "alpha: expected a finite number > 0"),
+        (HBOS, {"bins": "auto"}, "bins: expected one of static, dynamic"),
+        (HalfSpaceTrees, {"depth": 21}, "depth: expected an integer from 1 to 20"),
+        (HalfSpaceTrees, {"window": 0}, "window: expected an integer of at least 1"),
     ],
 )
-def test_parameters_are_checked_by_name(make: Any, message: str) -> None:
+def test_parameters_are_checked_by_name(make: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
-        make()
+        make(**options)
 
 
 def test_a_detector_prints_its_parameters() -> None:
