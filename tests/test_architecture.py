@@ -30,6 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "profiles": {"_native", "data", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "service": {"client", "data", "index", "registry", "state", "v1"},
+    "fraud": {"_native", "ops", "storage"},
     "client": {"v1"},
     "cli": {
         "_native",
