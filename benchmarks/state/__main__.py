@@ -21,9 +21,9 @@ import numpy as np
 from benchmarks.harness.machine import this_machine
 from benchmarks.state.made_events import batches
 from recocore.state import Durability, StateReader, StateStore
+from recocore.state.draft import Call
 from recocore.state.owner import serve_owner
 from recocore.state.owner_client import OwnerClient
-from recocore.state.store import Call
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

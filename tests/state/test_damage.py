@@ -17,7 +17,8 @@ import pytest
 from tests.state.made import rows
 
 from recocore.errors import CorruptError, NotFoundError
-from recocore.state import KeyFile, StateConfig, StateReader, StateStore
+from recocore.state import KeyFile, Receipt, StateConfig, StateReader, StateStore
+from recocore.state.draft import Call
 from recocore.state.table_check import check_table
 from recocore.storage.document import parse, seal
 
@@ -180,6 +181,9 @@ def test_a_damaged_record_is_refused_and_others_are_read_on(folder: Path) -> Non
         store._people._cache.clear()
         with pytest.raises(CorruptError, match="a record is damaged; rebuild"):
             store.verify()
+        # Those who share an fsync with a call that meets it are not refused with it.
+        calls = [Call([{"user_id": f"customer-{number}", "item_id": "tea"}]) for number in (1, 0, 7)]
+        assert [type(outcome) for outcome in store.record_many(calls)] == [Receipt, CorruptError, Receipt]
         store.rebuild()
         assert reader.user("customer-0") is not None
 

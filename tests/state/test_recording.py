@@ -14,8 +14,8 @@ from recocore.data import EventBatch
 from recocore.data.schema import EVENT_SCHEMA
 from recocore.errors import InUseError, InvalidArgumentError, NotFoundError
 from recocore.state import Durability, StateConfig, StateReader, StateStore
+from recocore.state.draft import Call
 from recocore.state.rows import FIELDS
-from recocore.state.store import Call
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,6 +142,9 @@ def test_offsets_are_of_the_commit_that_brings_the_events(path: Path) -> None:
         assert store.offsets() == reader.offsets() == {"orders/0": 9, "orders/1": 3}
         store.rebuild()
         assert store.offsets() == {"orders/0": 9, "orders/1": 3}
+        for wrong in ({"orders/0": -1}, {"orders/0": "9"}, {7: 9}, {"orders/0": 2**63}):
+            with pytest.raises(InvalidArgumentError, match="offsets: expected names with whole numbers"):
+                store.record([TEA], offsets=wrong)  # type: ignore[arg-type]
 
 
 def test_times_that_are_missing_are_now(store: StateStore) -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import InternalError, InvalidArgumentError, OverloadedError, RecocoreError
-from recocore.state.store import Call, StateStore
+from recocore.state.draft import Call
+from recocore.state.store import StateStore
 from recocore.state.values import MAX_ROWS, Durability, StateConfig
 from recocore.state.wire import Answer, encode, failure, read_request, receive
 

@@ -13,21 +13,22 @@ import os
 import re
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from recocore.data import EventBatch
 from recocore.errors import CorruptError, InvalidArgumentError, RecocoreError, StorageError
 from recocore.state.backup import back_up_state
 from recocore.state.disk import Disk, refused
+from recocore.state.draft import Call, Draft, Names
+from recocore.state.exporting import exported
 from recocore.state.flushing import Flusher
 from recocore.state.folder import LOG, USER_KEYS, StateFolder, lock, make_folder
-from recocore.state.history import History, pack_consent, pack_offsets, purpose_and_answer
-from recocore.state.log import Log, Tally
+from recocore.state.history import History, pack_consent, pack_offsets
+from recocore.state.log import Log
 from recocore.state.people import Change, Forgotten, People, User
-from recocore.state.rows import Event, check_event, iso, json_event, microseconds, pack, rows_of, unpack
+from recocore.state.rows import Event, check_event, iso, microseconds, pack, rows_of
 from recocore.state.segment import (
     CONSENT,
     CUTOFF,
@@ -37,7 +38,6 @@ from recocore.state.segment import (
     NO_SLOT,
     NO_SUBJECT,
     OFFSETS,
-    frame,
     plain_row,
     sealed_row,
 )
@@ -70,21 +70,6 @@ _PURPOSE = re.compile(r"[a-z0-9_-]{1,64}")
 _PIECE = 1_000
 # Changes that are applied in one transaction while the table follows the log.
 _FOLLOWED = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A call of `record`, as those who commit many at once hand it over.
-
-    Attributes:
-        rows: mappings, or their MessagePack bytes.
-        durability: when it is acknowledged.
-        offsets: source → position.
-    """
-
-    rows: Sequence[Mapping[str, Any] | bytes]
-    durability: Durability = Durability.FSYNC
-    offsets: Mapping[str, int] | None = None
 
 
 class StateStore:
@@ -230,6 +215,11 @@ class StateStore:
                 return self._record(calls, checked, now)
             except StorageError as error:
                 return [error] * len(calls)
+            except CorruptError as error:
+                if len(calls) == 1:
+                    return [error]
+        # A damaged record is the trouble of those who meet it.
+        return [outcome for call in calls for outcome in self.record_many([call])]
 
     def _record(
         self, calls: Sequence[Call], checked: Sequence[Sequence[Event | RowResult]], now: int
@@ -239,7 +229,7 @@ class StateStore:
             [each.event_id for events in named for each in events if each and each.event_id != NO_EVENT]
         )
         self._people.load(each.subject for events in named for each in events if each and each.event_id not in known)
-        draft = _Draft(self._log.last)
+        draft = Draft(self._log.last)
         receipts: list[Receipt | RecocoreError] = []
         for call, events, names in zip(calls, checked, named, strict=True):
             results, rows = [], []
@@ -270,16 +260,16 @@ class StateStore:
         self._write(draft, durable=durable)
         return receipts
 
-    def _named(self, event: Event | RowResult) -> _Names | None:
+    def _named(self, event: Event | RowResult) -> Names | None:
         if isinstance(event, RowResult):
             return None
         event_id = NO_EVENT if event.event_id is None else self._keys.event(event.event_id)
         if event.user_id is not None:
-            return _Names(self._keys.subject(event.user_id), event_id)
+            return Names(self._keys.subject(event.user_id), event_id)
         assert event.visitor_id is not None
-        return _Names(self._keys.subject(event.visitor_id, visitor=True), event_id)
+        return Names(self._keys.subject(event.visitor_id, visitor=True), event_id)
 
-    def _row(self, event: Event, name: _Names, commit: int, nonce: bytes, draft: _Draft) -> bytes | RowResult:
+    def _row(self, event: Event, name: Names, commit: int, nonce: bytes, draft: Draft) -> bytes | RowResult:
         time = event.event_time
         assert isinstance(time, int)
         if time < self._table.progress.cutoff:
@@ -321,7 +311,7 @@ class StateStore:
         if not isinstance(given[1], bool):
             raise InvalidArgumentError(f"granted: expected True or False, got {granted!r:.40}", field="granted")
         with self._writing():
-            subject, now, draft = self._keys.subject(user_id, visitor=visitor), _now(), _Draft(self._log.last)
+            subject, now, draft = self._keys.subject(user_id, visitor=visitor), _now(), Draft(self._log.last)
             user = self._meet(subject)
             if isinstance(user, Forgotten):
                 raise InvalidArgumentError(
@@ -352,7 +342,7 @@ class StateStore:
             visitor: the id is a visitor_id.
         """
         with self._writing():
-            subject, now, draft = self._keys.subject(user_id, visitor=visitor), _now(), _Draft(self._log.last)
+            subject, now, draft = self._keys.subject(user_id, visitor=visitor), _now(), Draft(self._log.last)
             user = self._people.find(subject)
             if isinstance(user, Forgotten):
                 return ForgetReceipt(user.commit, subject.hex(), iso(user.time), key_destroyed=False, events=0)
@@ -368,29 +358,8 @@ class StateStore:
         with self._reading():
             subject = self._keys.subject(user_id, visitor=visitor)
             found, until, cutoff = self._people.find(subject), self._log.last, self._table.progress.cutoff
-        record = _view(found)
-        events, answers = [], []
-        for row, plain in self._history.of(subject, until, cutoff) if isinstance(found, User) else ():
-            if row.kind == EVENT:
-                events.append(json_event(unpack(plain)))
-            elif row.kind == CONSENT:
-                purpose, granted = purpose_and_answer(plain)
-                answers.append({"time": iso(row.time), "purpose": purpose, "granted": granted})
-        return {
-            "visitor_id" if visitor else "user_id": str(user_id),
-            "pseudonym": subject.hex(),
-            "forgotten": record is not None and record.forgotten,
-            "seen": [] if record is None else list(record.seen),
-            "recent": []
-            if record is None
-            else [
-                {"item_id": each.item_id, "type": each.type, "time": iso(each.time), "weight": each.weight}
-                for each in record.recent
-            ],
-            "consent": {} if record is None else dict(record.consent),
-            "consent_history": answers,
-            "events": events,
-        }
+        rows = self._history.of(subject, until, cutoff) if isinstance(found, User) else ()
+        return exported(str(user_id), subject, _view(found), rows, visitor=visitor)
 
     def events(self, start: datetime | None = None, end: datetime | None = None) -> Iterator[EventBatch]:
         """The log in the order of its commits, events of `start <= event_time < end`; forgotten users' are left out.
@@ -420,7 +389,7 @@ class StateStore:
         cutoff = max(0, moment - round(max_age.total_seconds() * 1_000_000))
         with self._upkeep:
             with self._writing():
-                draft = _Draft(self._log.last)
+                draft = Draft(self._log.last)
                 draft.end_frame([self._plain_row(CUTOFF, cutoff, b"", draft.commit + 1, draft)])
                 self._write(draft, durable=True)
                 cutoff = self._table.progress.cutoff
@@ -593,7 +562,7 @@ class StateStore:
         moment: int,
         plain: bytes,
         commit: int,
-        draft: _Draft,
+        draft: Draft,
         *,
         subject: bytes = NO_SUBJECT,
         slot: int = NO_SLOT,
@@ -602,7 +571,7 @@ class StateStore:
         draft.changes.append(Change(kind, commit, subject, slot, moment, offsets=offsets))
         return plain_row(self._keys, kind, slot, moment, subject, plain, commit)
 
-    def _write(self, draft: _Draft, *, durable: bool) -> None:
+    def _write(self, draft: Draft, *, durable: bool) -> None:
         """Make a draft part of the log and of the table."""
         if not draft.frames:
             if durable:
@@ -683,7 +652,7 @@ class StateStore:
                 "source: expected a store of the same pseudonym key, for an empty store to replay it", field="source"
             )
         new = 0
-        draft, rows, last = _Draft(0), list[bytes](), 0
+        draft, rows, last = Draft(0), list[bytes](), 0
         with self._writing():
             for row, change, plain in source._history.rows(until=source.commit):
                 if change.commit != last and rows:
@@ -691,7 +660,7 @@ class StateStore:
                     rows = []
                     if len(draft.changes) >= 10 * MAX_ROWS:
                         self._write(draft, durable=False)
-                        draft = _Draft(last)
+                        draft = Draft(last)
                 last = change.commit
                 new += row.kind == EVENT
                 rows.append(self._again(row, change, plain, draft))
@@ -700,7 +669,7 @@ class StateStore:
             self._write(draft, durable=True)
         return new
 
-    def _again(self, row: Row, change: Change, plain: bytes, draft: _Draft) -> bytes:
+    def _again(self, row: Row, change: Change, plain: bytes, draft: Draft) -> bytes:
         """A row of another store, under this one's keys."""
         if row.kind in (FORGET, OFFSETS, CUTOFF):
             found = self._people.find(row.subject) if row.kind == FORGET else None
@@ -744,36 +713,6 @@ class StateStore:
             yield
 
     _reading = _writing_lock
-
-
-class _Names(NamedTuple):
-    """Under which pseudonyms an event is kept."""
-
-    subject: bytes
-    event_id: bytes
-
-
-class _Draft:
-    """Frames in the making.
-
-    Attributes:
-        commit: the last.
-        frames: their bytes.
-        changes: what they change.
-        tally: what they hold.
-    """
-
-    def __init__(self, last: int) -> None:
-        self.commit = last
-        self.frames: list[bytes] = []
-        self.changes: list[Change] = []
-        self.tally = Tally()
-
-    def end_frame(self, rows: Sequence[bytes], commit: int | None = None) -> None:
-        """Make a commit of rows, if there are any."""
-        if rows:
-            self.commit = self.commit + 1 if commit is None else commit
-            self.frames.append(frame(self.commit, rows))
 
 
 def _pieces(changes: Iterable[Change]) -> Iterator[list[Change]]:
