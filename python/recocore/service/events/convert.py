@@ -120,7 +120,7 @@ def encode_record_events(recording: Recording, receipt: Receipt | None, request_
     return _serialize(response)
 
 
-def refused_of(recording: Recording, receipt: Receipt | None) -> tuple[int, int, int]:
+def counts_of(recording: Recording, receipt: Receipt | None) -> tuple[int, int, int]:
     """How many events were recorded, were there already, and were refused."""
     codes = [] if receipt is None else [result.code for result in receipt.results]
     accepted, duplicates = codes.count("ok"), codes.count("duplicate")

@@ -60,7 +60,7 @@ class EventServicer:
             raise NoStateError
         call.checkpoint()
         receipt = await self._record(self._owner, recording) if recording.rows else None
-        self._observer.recorded(*convert.refused_of(recording, receipt))
+        self._observer.recorded(*convert.counts_of(recording, receipt))
         return convert.encode_record_events(recording, receipt, call.request_id)
 
     async def _record(self, owner: OwnerClient, recording: convert.Recording) -> Receipt:
