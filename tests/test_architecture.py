@@ -25,12 +25,26 @@ ROOMS: dict[str, set[str]] = {
     "models": {"data", "ops", "scoring", "storage"},
     "index": {"_native", "data", "retrieval", "scoring", "storage"},
     "registry": {"index", "storage"},
+    "state": {"data", "storage"},
+    "consumers": {"data", "state"},
     "profiles": {"_native", "data", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
+    "service": {"client", "data", "index", "registry", "state", "v1"},
     "fraud": {"_native", "ops", "storage"},
-    "service": {"client", "index", "registry", "v1"},
     "client": {"v1"},
-    "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "registry", "service"},
+    "cli": {
+        "_native",
+        "client",
+        "consumers",
+        "data",
+        "evaluation",
+        "index",
+        "models",
+        "ops",
+        "registry",
+        "service",
+        "state",
+    },
 }
 
 # Rooms that must stay clear of a third-party library.
@@ -39,6 +53,7 @@ FOREIGN = {
     "models": {"grpc", "google"},
     "index": {"grpc", "google"},
     "registry": {"grpc", "google"},
+    "state": {"grpc", "google", "scipy"},
     "client": {"numpy"},
 }
 

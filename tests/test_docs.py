@@ -106,6 +106,22 @@ def test_versions(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_the_page_on_the_state(tmp_path: Path) -> None:
+    """Its snippet, and its commands on the state that the snippet makes; the last one restores a state that ann has left."""
+    page = (ROOT / "docs" / "state.md").read_text(encoding="utf-8")
+    printed = ""
+    for language, content in blocks(page):
+        if language == "python":
+            assert run([sys.executable, "-c", content], tmp_path) == "ok ('tea',)\n"
+        else:
+            for line in content.splitlines():
+                printed = run(line, tmp_path)
+    assert printed == "restored restored\n0 events, 0 users\n"
+    for name in re.findall(r"`(\w+)`", page.split("The docstrings of ")[1].split(" in ")[0]):
+        assert (ROOT / "python" / "recocore" / "state" / f"{name}.py").exists(), name
+
+
+@pytest.mark.timeout(300)
 def test_in_operation(tmp_path: Path) -> None:
     """The chapter's settings, commands and snippet, on the log that an earlier chapter keeps and on free ports."""
     run("recocore demo --keep events.parquet", tmp_path)
@@ -149,6 +165,55 @@ def test_in_operation(tmp_path: Path) -> None:
             assert server.stdout is not None
             server.stdout.close()
             server.wait()
+
+
+def run_page(page: str, folder: Path) -> list[str]:
+    """Run the commands and snippets of a page in its order, against the server that it starts, on a free port.
+
+    Returns:
+        The lines that its snippets print.
+    """
+    printed, address = "", ""
+    server: subprocess.Popen[str] | None = None
+    try:
+        for language, content in blocks(page):
+            if language == "python":
+                printed += run([sys.executable, "-c", content.replace("localhost:50051", address)], folder)
+                continue
+            for line in content.splitlines():
+                if not line.startswith("recocore serve"):
+                    run(line, folder)
+                    continue
+                server = subprocess.Popen(
+                    shlex.split(line.replace("50051", "0")),
+                    cwd=folder,
+                    env=environment(),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
+                assert server.stdout is not None
+                address = json.loads(server.stdout.readline())["address"]
+        assert server is not None
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        if server is not None:
+            server.kill()
+            assert server.stdout is not None
+            server.stdout.close()
+            server.wait()
+    return printed.splitlines()
+
+
+@pytest.mark.timeout(300)
+def test_events_and_people(tmp_path: Path) -> None:
+    lines = run_page((ROOT / "docs" / "events.md").read_text(encoding="utf-8"), tmp_path)
+    assert lines[:3] == ["2 recorded", "False", "3 recorded, 0 dropped"]
+    assert lines[3] == "{'personalization': True, 'profiling': True, 'marketing': False}"
+    assert lines[4].startswith("2 events, ")
+    assert lines[-1] == "('ann',) ()"
+    assert (tmp_path / "next-index" / "manifest.json").exists()
 
 
 @pytest.mark.timeout(300)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from recocore.cli.parameters import duration, names, weights
 from recocore.cli.terminal import note, table
@@ -13,12 +15,15 @@ from recocore.data import Cleaned, EventBatch, clean
 from recocore.data.files import check_target, write_parquet
 from recocore.data.paths import local_path
 from recocore.errors import InvalidArgumentError
+from recocore.state import KeyFile, StateReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import timedelta
 
     from rich.table import Table
+
+    from recocore.state import UserRecord
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -53,6 +58,30 @@ class LogOptions:
             timezone=self.timezone,
         )
         return clean(events)
+
+    def read_state(self, path: str, keys: str | None) -> Cleaned:
+        """Read the log of a state, which a service may be writing meanwhile, without those who are not to be learned from.
+
+        Raises:
+            NotFoundError: there is no state.
+            InvalidArgumentError: its log has no event, or none of somebody who may be learned from.
+        """
+        with StateReader.open(local_path(path), keys=KeyFile.open(keys) if keys else None) as reader:
+            tables = [batch.table for batch in reader.events() if len(batch)]
+            if not tables:
+                raise InvalidArgumentError(f"--from-state: expected events, got none in {path}", field="from_state")
+            whole = pa.concat_tables(tables, promote_options="default")
+            users = pc.unique(whole.column("user_id")).to_pylist()
+            # Whoever was forgotten is not in the log as it is read.
+            withdrawn = [user for user in users if not may_be_learned_from(reader.user(user))]
+        if withdrawn:
+            whole = whole.filter(pc.invert(pc.is_in(whole.column("user_id"), pa.array(withdrawn))))
+        return clean(EventBatch.from_arrow(whole))
+
+
+def may_be_learned_from(record: UserRecord | None) -> bool:
+    """Whether a user has neither been forgotten nor withdrawn consent to personalization."""
+    return record is None or (not record.forgotten and record.consent.get("personalization", True))
 
 
 def log_options(command: _F) -> _F:
@@ -108,7 +137,7 @@ def report_table(cleaned: Cleaned) -> Table:
     return shown
 
 
-def check_quarantine(path: str | None, events: str) -> None:
+def check_quarantine(path: str | None, events: str | None) -> None:
     """See that the rows that will be set aside can be written, if a path was given.
 
     Raises:
@@ -116,7 +145,10 @@ def check_quarantine(path: str | None, events: str) -> None:
     """
     if path is None:
         return
-    target, log = check_target(path), local_path(events)
+    target = check_target(path)
+    if events is None:
+        return
+    log = local_path(events)
     if target.exists() and log.exists() and target.samefile(log):
         raise InvalidArgumentError(
             f"quarantine: expected another file than the log, got {path}; name a new one", field="quarantine"

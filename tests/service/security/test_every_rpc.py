@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 EVERYBODY = frozenset(BUILT_IN)
 _RECOMMENDATION = "recocore.v1.RecommendationService"
 _MODEL = "recocore.v1.ModelService"
+_EVENT = "recocore.v1.EventService"
+_PRIVACY = "recocore.v1.PrivacyService"
 
 # Who may call what, written down a second time: a method without a row here fails, whatever the service's own table says.
 WHO_MAY: dict[str, frozenset[str]] = {
@@ -42,6 +44,11 @@ WHO_MAY: dict[str, frozenset[str]] = {
     f"{_RECOMMENDATION}/Score": frozenset({"caller"}),
     f"{_RECOMMENDATION}/BatchRecommend": frozenset({"caller"}),
     f"{_RECOMMENDATION}/StreamRecommend": frozenset({"caller"}),
+    f"{_EVENT}/RecordEvents": frozenset({"writer"}),
+    f"{_PRIVACY}/SetConsent": frozenset({"privacy"}),
+    f"{_PRIVACY}/GetConsent": frozenset({"privacy"}),
+    f"{_PRIVACY}/ExportUser": frozenset({"privacy"}),
+    f"{_PRIVACY}/ForgetUser": frozenset({"privacy"}),
     f"{_MODEL}/ListModels": frozenset({"analyst", "operator"}),
     f"{_MODEL}/GetModel": frozenset({"analyst", "operator"}),
     f"{_MODEL}/LoadModel": frozenset({"operator"}),
