@@ -6,7 +6,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import resource
 import tempfile
 import time
 from contextlib import contextmanager
@@ -20,9 +19,9 @@ import numpy as np
 
 from benchmarks.harness.machine import this_machine
 from benchmarks.state.made_events import batches
+from benchmarks.state.processes import own, start
 from recocore.state import Durability, StateReader, StateStore
 from recocore.state.draft import Call
-from recocore.state.owner import serve_owner
 from recocore.state.owner_client import OwnerClient
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def read(users: int, events_of_a_user: int, look_ups: int, folder: Path | None, 
 def callers(callers: int, calls: int, folder: Path | None, out: Path) -> None:
     """Callers over the socket, an event a call, each durable; beside them the same calls with nothing to record."""
     with _place(folder) as place:
-        owner = multiprocessing.get_context("spawn").Process(target=_own, args=(place / "state", place / "socket"))
+        owner = multiprocessing.get_context("spawn").Process(target=own, args=(place / "state", place / "socket"))
         owner.start()
         try:
             summary = asyncio.run(_load(place / "socket", callers, calls))
@@ -158,10 +157,6 @@ def grown(events: int, users: int, probe: int, folder: Path | None, out: Path) -
         "stats": asdict(stats),
     }
     _report("state_grown", {"events": events, "users": users, "probe": probe}, summary, out)
-
-
-def _own(path: Path, socket: Path) -> None:
-    asyncio.run(serve_owner(path, socket))
 
 
 async def _load(socket: Path, callers: int, calls: int) -> dict[str, Any]:
@@ -228,20 +223,11 @@ def _bare_fsync(path: Path, size: int) -> list[float]:
 def _started(path: Path) -> tuple[float, float]:
     """Seconds until a fresh process has the store open, its imports left out, and the bytes that this adds to it."""
     reader, writer = multiprocessing.Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=_start, args=(path, writer))
+    process = multiprocessing.get_context("spawn").Process(target=start, args=(path, writer))
     process.start()
     answer: tuple[float, float] = reader.recv()
     process.join()
     return answer
-
-
-def _start(path: Path, answer: Any) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
-    store = StateStore.open(path)
-    seconds = time.perf_counter() - began
-    answer.send((seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024.0))
-    store.close()
 
 
 def _percentiles(taken: list[float]) -> dict[str, float]:

@@ -25,7 +25,7 @@ from recocore.storage.document import parse, seal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FLIPS = int(os.environ.get("RECOCORE_FLIPS", "120"))
+FLIPS = int(os.environ.get("RECOCORE_FLIPS", "80"))
 CONFIG = StateConfig(segment_events=150)
 MEMORY = Path("/dev/shm")
 ROOT = Path(__file__).parents[2]

@@ -22,7 +22,7 @@ from recocore.state.owner_client import OwnerClient
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = int(os.environ.get("RECOCORE_KILLS", "8"))
+KILLS = int(os.environ.get("RECOCORE_KILLS", "6"))
 CALLERS = 4
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _BATCH = 65_536
 _ALWAYS = 2**62
-# Ciphers of users that are kept while a log is read, 1 KB each.
+# Ciphers of users that are kept while a log is read.
 _CIPHERS = 50_000
 
 _ITEM, _TYPE = FIELDS.index("item_id"), FIELDS.index("type")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from recocore.state.wire import Request
 
 _LOGGER = logging.getLogger("recocore.state")
-# Events of one transaction: 20,000 take 0.4 s, which is as long as anybody who comes meanwhile waits.
+# Events of one transaction: who comes meanwhile waits for so many, below a second.
 _MOST_TOGETHER = 20_000
 # Calls other than `record` that may wait; each is done by itself.
 _MOST_OTHERS = 256

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("recocore.state")
 _PURPOSE = re.compile(r"[a-z0-9_-]{1,64}")
-# Records and slots that are gone through while nobody else may write: some 20 ms.
+# Records and slots that are gone through while nobody else may write: others wait some milliseconds.
 _PIECE = 1_000
 # Changes that are applied in one transaction while the table follows the log.
 _FOLLOWED = 20_000

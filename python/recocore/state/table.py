@@ -8,7 +8,7 @@
 The table follows from the log, so it is written without fsync, which would cost a random write a user: a process that is killed
 leaves a table whose last transaction is whole, since the system has its pages. Only a machine that stops can tear it. Therefore
 `records.json` says on which boot of the machine the table was opened: on another one, or where a check finds damage, it is made
-again from the log, about 30 s for 10^6 events. An orderly close syncs it.
+again from the log. An orderly close syncs it.
 """
 
 from __future__ import annotations

@@ -122,10 +122,10 @@ class StateConfig:
         weights: event type → weight in `RecentEvent`.
         seen_types: event types that put an item on the list of items bought.
         segment_events: a segment of the log is sealed once it has this many events. The ids of the newest segment are kept
-            in memory, about 100 bytes each, and are read again at a start: 0.5 s for a full one.
+            in memory, and are read again at a start.
         buffered_ms: a BUFFERED call is on the device at most this long after its acknowledgement.
         map_bytes: how large the table of records may become; address space, not memory.
-        cached_users: users whose key and record the owner keeps decoded, about 3 KB each.
+        cached_users: users whose key and record the owner keeps decoded.
         max_queued_rows: events that may wait in the owner's queue; beyond it calls are refused as overloaded.
     """
 

@@ -3,7 +3,7 @@
     request    [number, method, arguments by name]
     answer     [number, "" or the code of an error, what was asked for or the error's message, the error's field]
 
-MessagePack by msgspec: a call of 100 events is decoded in 120 us, checks included, where JSON takes 190.
+MessagePack by msgspec: rows stay bytes until each is checked by itself, so a bad one spoils no other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from recocore.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-# 1,000 events with every field at its longest are 27 MB; a real call of 1,000 is 0.2 MB.
+# 1,000 events with every field at its longest are some 27 MB of ASCII; 1,000 usual ones 0.3 MB.
 MAX_MESSAGE = 32 << 20
 
 _LENGTH = 4
