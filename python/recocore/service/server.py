@@ -60,8 +60,8 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 )
-# Who is known by the certificate of a connection shows it again this often: one that has expired meanwhile opens no other. Calls
-# that are under way are finished, streams too.
+# Who is known by the certificate of a connection shows it again this often, which takes one that has not expired. Calls and
+# streams that are under way are finished.
 _CERTIFIED = (("grpc.max_connection_age_ms", 3_600_000),)
 
 
