@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
@@ -28,9 +29,10 @@ if TYPE_CHECKING:
 METHOD = "/recocore.v1.RecommendationService/Recommend"
 
 
-class Details(NamedTuple):
-    method: str
-    invocation_metadata: tuple[tuple[str, str], ...]
+def asked(guard: Guard, *metadata: tuple[str, str]) -> Any:
+    """The handler for a call that has come with this metadata."""
+    details: Any = SimpleNamespace(method=METHOD, invocation_metadata=metadata)
+    return guard.service(details)
 
 
 class Context:
@@ -70,7 +72,7 @@ def guarded(secured: Secured, observer: CallObserver) -> Guard:
     async def answer(request: bytes, _: Any) -> bytes:
         return request
 
-    handler = grpc.unary_unary_rpc_method_handler(answer)
+    handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer)
     guard.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("recocore.v1.RecommendationService", {"Recommend": handler}),)
     )
@@ -82,7 +84,7 @@ def test_limits_count_by_the_verified_name(secured: Secured) -> None:
 
     async def called() -> tuple[str, str]:
         key = ("x-api-key", secured.keys["caller"])
-        assert guarded(secured, CallObserver()).service(Details(METHOD, (key, ("x-tenant", "vip")))) is not None
+        assert asked(guarded(secured, CallObserver()), key, ("x-tenant", "vip")) is not None
         limits = LimitsConfig(rate=1, caller_metadata="x-tenant")
         dispatcher = Dispatcher(ServerConfig(), limits, CallObserver())
         call = dispatcher._call(Context(key, ("x-tenant", "vip")))  # type: ignore[arg-type]
@@ -103,7 +105,7 @@ def test_a_stream_asks_again_whether_it_may(secured: Secured) -> None:
 
     async def revoked() -> None:
         guard = guarded(secured, denials)
-        guard.service(Details(METHOD, (("x-api-key", secured.keys["caller"]),)))
+        asked(guard, ("x-api-key", secured.keys["caller"]))
         admitted = ADMITTED.get()
         assert admitted is not None
         assert admitted.again().name == "key:caller"
@@ -120,13 +122,20 @@ def test_a_stream_asks_again_whether_it_may(secured: Secured) -> None:
 def test_without_leave_nothing_is_handed_out_and_the_reason_is_counted(secured: Secured) -> None:
     denials = Denials()
     guard = guarded(secured, denials)
-    answering = guard.service(Details(METHOD, (("x-api-key", secured.keys["caller"]),)))
+    answering = asked(guard, ("x-api-key", secured.keys["caller"]))
     assert answering.unary_unary is not None
-    for metadata in ((), (("x-api-key", "rk_x"),), (("x-api-key", secured.keys["writer"]),)):
-        refusing = guard.service(Details(METHOD, metadata))
+    credentials: list[tuple[tuple[str, str], ...]] = [
+        (),
+        (("x-api-key", "rk_x"),),
+        (("x-api-key", secured.keys["writer"]),),
+    ]
+    for metadata in credentials:
+        refusing = asked(guard, *metadata)
         # It reads no request: a stream of which nothing is taken.
         assert refusing.unary_unary is None
         assert refusing.stream_stream is not None
+    # Counted when the caller is told, which nobody was here.
+    assert denials.reasons == []
 
 
 def test_without_settings_there_is_no_guard(secured: Secured) -> None:

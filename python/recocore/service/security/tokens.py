@@ -8,21 +8,23 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 
 from recocore.errors import InvalidArgumentError
 from recocore.service.security.files import read_public
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 _SETTING = "auth.jwt_keys_file"
 _REQUIRED = ["aud", "exp", "iss", "sub"]
 # By kty and crv; RSA keys have no curve.
-_ALGORITHMS = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256", ("RSA", None): "RS256"}
+_ALGORITHMS: Mapping[tuple[object, object], str] = {
+    ("OKP", "Ed25519"): "EdDSA",
+    ("EC", "P-256"): "ES256",
+    ("RSA", None): "RS256",
+}
 _LEAST_RSA_BITS = 2048
 
 
