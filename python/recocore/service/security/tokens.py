@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jwt
 
 from recocore.errors import InvalidArgumentError
 from recocore.service.security.files import read_public
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _SETTING = "auth.jwt_keys_file"
 _REQUIRED = ["aud", "exp", "iss", "sub"]
