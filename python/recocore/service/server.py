@@ -64,6 +64,9 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 )
+# Who is known by the certificate of a connection shows it again this often, which takes one that has not expired. Calls and
+# streams that are under way are finished.
+_CERTIFIED = (("grpc.max_connection_age_ms", 3_600_000),)
 
 
 class Server:
@@ -108,6 +111,7 @@ class Server:
             ("grpc.so_reuseport", int(reuse_port)),
             ("grpc.max_allowed_incoming_connections", config.max_connections),
             ("grpc.max_concurrent_streams", config.max_streams),
+            *(_CERTIFIED if self._tls.client_ca_file else ()),
         )
         self._server = grpc.aio.server(options=options)
         if guard is not None:

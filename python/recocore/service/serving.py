@@ -97,6 +97,10 @@ def serve(
         from recocore.service.security.tls import check_files  # noqa: PLC0415  # its library is for those who have TLS
 
         check_files(security.tls)
+    if security.auth.enabled:
+        from recocore.service.security.authenticator import check_callers  # noqa: PLC0415  # likewise
+
+        check_callers(security.auth)
     if security.audit.folder:
         AuditLog.check(security.audit, "worker-0")
     observing.check()
