@@ -156,6 +156,10 @@ class Chunk final : public UserEvents {
     const auto range = static_cast<std::uint64_t>(end - begin);
     for (std::size_t row = 0; row < batch_.users.size(); ++row) {
       if (row % 65536 == 0) checkpoint();
+      if (row + kAhead < batch_.users.size()) {
+        const std::int64_t ahead = batch_.users[row + kAhead] - first;
+        if (static_cast<std::uint64_t>(ahead) < range) prefetch(static_cast<std::size_t>(ahead + begin));
+      }
       const auto from_first = static_cast<std::uint64_t>(batch_.users[row] - first);
       if (from_first >= range) continue;
       const auto at = static_cast<std::size_t>(from_first) + static_cast<std::size_t>(begin);
@@ -163,6 +167,16 @@ class Chunk final : public UserEvents {
       events_[place] = event_of(batch_, row);
     }
   }
+
+  /// Fetches the two cache lines where the next event of a user of this thread will lie.
+  void prefetch(std::size_t at) {
+    const ProfileEvent* place = events_.data() + (begins_[at] - begins_.front() + sizes_[at]);
+    __builtin_prefetch(place, 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(place) + 64, 1);
+  }
+
+  // Rows between asking for a place and writing there.
+  static constexpr std::size_t kAhead = 12;
 
   const ProfileBatch& batch_;
   const ProfilePlan& plan_;

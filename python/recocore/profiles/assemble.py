@@ -13,7 +13,7 @@ import pyarrow as pa
 from recocore import _native
 from recocore.profiles.cuts import LEVELS, CutPoints, apply_cuts, fit_cuts
 from recocore.profiles.plan import offers_by_name
-from recocore.profiles.schema import LIFECYCLE, TIME, profile_schema
+from recocore.profiles.schema import LIFECYCLE, profile_schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,6 +31,8 @@ _DAY_US = 86_400_000_000
 _HOURS = 168
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BANDS = tuple(str(band) for band in range(1, 256))
+
+_TIMES = frozenset({"first_event", "last_event", "first_purchase", "last_purchase"})
 
 # The columns that the native pass makes as they are.
 _AS_THEY_ARE = (
@@ -162,7 +164,7 @@ def to_row(made: dict[str, Any], user_id: str | int, columns: Sequence[Column]) 
         else:
             value = values[0].item()
             absent = value == _NONE if isinstance(value, int) else value != value  # noqa: PLR0124  # NaN
-            row[column.name] = None if absent else _moment(value) if column.type == TIME else value
+            row[column.name] = None if absent else _moment(value) if column.name in _TIMES else value
     return row
 
 
