@@ -54,7 +54,9 @@ def text(log: str, version: str) -> str:
     """The file."""
     head = f"{'kernel':<60} registers    shared     stack  stored    loaded"
     lines = [f"{name:<60}{values}" for name, values in sorted(figures(log).items())]
-    return "\n".join([f"# {version}, {ARCHITECTURE}; bytes but for registers; python cpp/cuda_figures.py", head, *lines, ""])
+    return "\n".join(
+        [f"# {version}, {ARCHITECTURE}; bytes but for registers; python cpp/cuda_figures.py", head, *lines, ""]
+    )
 
 
 def main() -> int:

@@ -30,7 +30,7 @@ _RESULTS = Path(__file__).parent.parent / "results"
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=None, help="Keep gpu.json there.")
 def main(operations: tuple[str, ...], large: bool, rounds: int, out: Path | None) -> None:
-    """recocore on CPU and GPU beside CuPy with cuBLAS, implicit-gpu and faiss-gpu, where they are installed.
+    """Measure recocore on CPU and GPU beside CuPy with cuBLAS, implicit-gpu and faiss-gpu, where they are installed.
 
     Every way does the work once before it is timed, and its answer is compared with the CPU's; then all are timed in turns.
     Ways with arrays "there" are timed without transfers, the others with them. Without a GPU only the CPU is measured.
@@ -39,7 +39,10 @@ def main(operations: tuple[str, ...], large: bool, rounds: int, out: Path | None
     device = _native.cuda_device() if cuda else None
     roofs = _roofs(cuda)
     click.echo(f"device: {device or 'none: the figures of a GPU are unmeasured here'}")
-    measured = [_measure(work, rounds, cuda=cuda, roofs=roofs) for work in works(operations or ("topk", "als", "similarity"), large=large)]
+    measured = [
+        _measure(work, rounds, cuda=cuda, roofs=roofs)
+        for work in works(operations or ("topk", "als", "similarity"), large=large)
+    ]
     if out is not None:
         record = {
             "machine": asdict(this_machine()),

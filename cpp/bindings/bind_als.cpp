@@ -89,21 +89,20 @@ py::tuple als_half_epoch_(const HeldInteractions& interactions, const py::object
     const DeviceMatrixArgument solved_matrix(solved, "solved");
     const HeldGiven held(offsets, counted, prior);
     const AlsGiven given = held.given();
-    return to_python(run_released(
-        execution_with(device, stream, {&solved_matrix, &fixed_matrix}), progress, [&](const Execution& execution) {
-          return als_half_epoch(interactions.interactions(), fixed_matrix.const_view(), solved_matrix.view(), params,
-                                execution, given);
-        }));
+    return to_python(run_released(execution_with(device, stream, {&solved_matrix, &fixed_matrix}), progress,
+                                  [&](const Execution& execution) {
+                                    return als_half_epoch(interactions.interactions(), fixed_matrix.const_view(),
+                                                          solved_matrix.view(), params, execution, given);
+                                  }));
   }
   const auto fixed_factors = checked_rows<float>(fixed, "fixed");
   auto solved_factors = checked_rows<float>(solved, "solved");
   const auto out = mutable_matrix_of(solved_factors);
   const HeldGiven held(offsets, counted, prior);
   const AlsGiven given = held.given();
-  return to_python(
-      run_released(execution_on(device, stream, num_threads), progress, [&](const Execution& execution) {
-        return als_half_epoch(interactions.interactions(), matrix_of(fixed_factors), out, params, execution, given);
-      }));
+  return to_python(run_released(execution_on(device, stream, num_threads), progress, [&](const Execution& execution) {
+    return als_half_epoch(interactions.interactions(), matrix_of(fixed_factors), out, params, execution, given);
+  }));
 }
 
 double als_objective_(const HeldInteractions& interactions, const py::object& row_factors,

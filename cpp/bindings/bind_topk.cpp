@@ -111,8 +111,8 @@ Choice chosen(const std::string& name, const char* argument,
 
 py::tuple topk_(const py::object& queries, const py::object& items, std::int64_t k, const py::object& exclude,
                 const py::object& block, const py::object& allow, const std::string& metric, const py::object& biases,
-                const py::object& thresholds, const std::string& precision, int num_threads,
-                const py::object& progress, const std::string& device, const std::optional<CudaStream>& stream) {
+                const py::object& thresholds, const std::string& precision, int num_threads, const py::object& progress,
+                const std::string& device, const std::optional<CudaStream>& stream) {
   const bool on_device = is_on_device(queries) || is_on_device(items);
   const FilterArgument candidates(exclude, block, allow);
   const auto bias_array = floats_or_none(biases, "biases");
@@ -144,11 +144,11 @@ py::tuple topk_(const py::object& queries, const py::object& items, std::int64_t
   problem.metric = chosen<Metric>(
       metric, "metric",
       {{"inner_product", Metric::inner_product}, {"cosine", Metric::cosine}, {"euclidean", Metric::euclidean}});
-  problem.precision =
-      chosen<Precision>(precision, "precision", {{"auto", Precision::automatic},
-                                                                      {"float32", Precision::float32},
-                                                                      {"float16", Precision::float16},
-                                                                      {"bfloat16", Precision::bfloat16}});
+  problem.precision = chosen<Precision>(precision, "precision",
+                                        {{"auto", Precision::automatic},
+                                         {"float32", Precision::float32},
+                                         {"float16", Precision::float16},
+                                         {"bfloat16", Precision::bfloat16}});
   if (bias_array) problem.biases = span_of(*bias_array);
   if (threshold_array) problem.thresholds = span_of(*threshold_array);
   require(k >= 0 && k <= INT32_MAX, [&] { return "k: expected 0 to 2**31 - 1, got " + std::to_string(k); });
@@ -216,7 +216,8 @@ void register_topk(py::module_& module) {
              py::arg("device") = "cpu", py::arg("stream") = py::none(),
              "(ids, scores) [n, k] of the items with the largest score that pass the filter.");
   module.def("score_all", &score_all_, py::arg("queries"), py::arg("items"), py::arg("num_threads") = 0,
-             py::arg("device") = "cpu", py::arg("stream") = py::none(), "The inner product of each query with each item, float32 [n, m].");
+             py::arg("device") = "cpu", py::arg("stream") = py::none(),
+             "The inner product of each query with each item, float32 [n, m].");
 }
 
 }  // namespace recocore::bindings

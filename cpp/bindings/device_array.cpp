@@ -1,6 +1,7 @@
 #include "device_array.hpp"
 
-#include <algorithm>
+#include <pybind11/stl.h>
+
 #include <utility>
 
 #include "dlpack.hpp"
@@ -17,9 +18,8 @@ std::string type_name(const py::object& object) {
 }
 
 [[noreturn]] void refuse(const char* argument, const std::string& got) {
-  throw Error(ErrorCode::invalid_argument, std::string(argument) +
-                                               ": expected a 2-d array of float32 on the device, rows contiguous, got " +
-                                               got);
+  throw Error(ErrorCode::invalid_argument,
+              std::string(argument) + ": expected a 2-d array of float32 on the device, rows contiguous, got " + got);
 }
 
 /// What a DLPack capsule of ours keeps.
@@ -109,9 +109,9 @@ bool is_on_device(const py::object& object) {
 
 DeviceMatrixArgument::DeviceMatrixArgument(const py::object& object, const char* argument) : owner_(object) {
   if (!is_on_device(object)) {
-    throw Error(ErrorCode::invalid_argument, std::string(argument) +
-                                                 ": expected an array on the device, as the other one is, got " +
-                                                 type_name(object));
+    throw Error(
+        ErrorCode::invalid_argument,
+        std::string(argument) + ": expected an array on the device, as the other one is, got " + type_name(object));
   }
   if (py::hasattr(object, "__cuda_array_interface__")) {
     take_interface(object, argument);
@@ -170,8 +170,7 @@ Execution execution_on(const std::string& device, const std::optional<CudaStream
 
 Execution execution_with(const std::string& device, const std::optional<CudaStream>& stream,
                          std::initializer_list<const DeviceMatrixArgument*> matrices) {
-  require(device == "cuda",
-          [&] { return "device: expected cuda for arrays on the device, got \"" + device + "\""; });
+  require(device == "cuda", [&] { return "device: expected cuda for arrays on the device, got \"" + device + "\""; });
   const CudaStream chosen = stream ? *stream : (*matrices.begin())->stream().value_or(0);
   for (const DeviceMatrixArgument* matrix : matrices)
     if (matrix->stream()) device_wait_for(chosen, *matrix->stream());

@@ -62,8 +62,8 @@ class Released {
   PyThreadState* state_;
 };
 
-/// Calls compute(Execution) without the GIL and returns what it returns, which must not be a Python object. `wanted` says
-/// all but the monitor.
+/// Calls compute(Execution) without the GIL and returns what it returns, which must not be a Python object. `wanted`
+/// says all but the monitor.
 template <typename Compute>
 auto run_released(Execution wanted, py::object progress, Compute&& compute) {
   PythonMonitor monitor(std::move(progress));

@@ -9,7 +9,9 @@ from recocore import _native
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if _native.cuda_device_count() == 0:
-        skip = pytest.mark.skip(reason="this build has no CUDA device: .ci/cuda runs these tests on the execution layer")
+        skip = pytest.mark.skip(
+            reason="this build has no CUDA device: .ci/cuda runs these tests on the execution layer"
+        )
         for item in items:
             if "tests/cuda" in item.nodeid:
                 item.add_marker(skip)

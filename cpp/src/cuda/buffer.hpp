@@ -68,8 +68,8 @@ template <typename T>
   return buffer;
 }
 
-/// How many things of `bytes_each` fit into what is free beside `bytes_fixed`, at most `wanted`. A fifth stays free, for
-/// what the runtime itself takes and what others free and take meanwhile. Throws Error{out_of_memory} naming the
+/// How many things of `bytes_each` fit into what is free beside `bytes_fixed`, at most `wanted`. A fifth stays free,
+/// for what the runtime itself takes and what others free and take meanwhile. Throws Error{out_of_memory} naming the
 /// operation where not even one does.
 [[nodiscard]] inline std::int64_t chunk_that_fits(std::int64_t wanted, std::int64_t bytes_each,
                                                   std::int64_t bytes_fixed, const std::string& operation) {

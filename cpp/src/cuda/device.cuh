@@ -18,8 +18,8 @@
   __shared__ type name##_storage[count];   \
   type* const name = name##_storage
 /// The shared memory whose size the launch says.
-#define RECOCORE_DYNAMIC_SHARED(type, name)               \
-  extern __shared__ double recocore_dynamic_shared[];     \
+#define RECOCORE_DYNAMIC_SHARED(type, name)           \
+  extern __shared__ double recocore_dynamic_shared[]; \
   type* const name = reinterpret_cast<type*>(recocore_dynamic_shared)
 
 #else
@@ -36,8 +36,8 @@ inline constexpr unsigned kAllLanes = 0xffffffffU;
 /// Threads of a block, in every kernel: eight warps.
 inline constexpr int kThreads = 256;
 
-/// Starts `blocks` blocks of kThreads threads, as many as a grid holds: kernels stride over the rest. With so many bytes
-/// of shared memory whose size is known now only. Throws Error{device} where the launch fails.
+/// Starts `blocks` blocks of kThreads threads, as many as a grid holds: kernels stride over the rest. With so many
+/// bytes of shared memory whose size is known now only. Throws Error{device} where the launch fails.
 template <typename... Parameters, typename... Arguments>
 void launch_with_shared(void (*kernel)(Parameters...), std::int64_t blocks, std::int64_t shared_bytes,
                         StreamHandle stream, const Arguments&... arguments) {

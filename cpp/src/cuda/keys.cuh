@@ -54,8 +54,7 @@ __device__ inline Key bound_of_best(const Key* keys, std::int64_t n, std::int64_
     const Key prefix = scratch.prefix;
     for (std::int64_t i = threadIdx.x; i < n; i += kThreads) {
       const Key key = keys[i];
-      if (shift == 56 || ((key ^ prefix) >> (shift + 8)) == 0)
-        atomicAdd(&scratch.histogram[(key >> shift) & 255U], 1U);
+      if (shift == 56 || ((key ^ prefix) >> (shift + 8)) == 0) atomicAdd(&scratch.histogram[(key >> shift) & 255U], 1U);
     }
     __syncthreads();
     if (is_first_thread()) {

@@ -36,10 +36,10 @@ __device__ void fill_tile(float* tile, std::int64_t first, std::int64_t depth, c
   }
 }
 
-/// sums[i][j] += sum over d < depth of left(tile_row() + i, d) * right(tile_column() + j, d), or of the squares of their
-/// differences: one after the other by d, each rounded once, so a sum does not depend on where in a tile it is. Both
-/// give 0 for rows that are not there. `shared` has kTileFloats. All threads of the block take part; a barrier comes
-/// last.
+/// sums[i][j] += sum over d < depth of left(tile_row() + i, d) * right(tile_column() + j, d), or of the squares of
+/// their differences: one after the other by d, each rounded once, so a sum does not depend on where in a tile it is.
+/// Both give 0 for rows that are not there. `shared` has kTileFloats. All threads of the block take part; a barrier
+/// comes last.
 template <Along left_along, Along right_along, bool kDistances = false, typename Left, typename Right>
 __device__ void add_product(float (&sums)[kEach][kEach], float* shared, std::int64_t depth, const Left& left,
                             const Right& right) {
@@ -57,9 +57,8 @@ __device__ void add_product(float (&sums)[kEach][kEach], float* shared, std::int
       float b[kEach];
       RECOCORE_UNROLL for (int i = 0; i < kEach; ++i) a[i] = left_tile[d * kTileStride + row + i];
       RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) b[j] = right_tile[d * kTileStride + column + j];
-      RECOCORE_UNROLL for (int i = 0; i < kEach; ++i)
-        RECOCORE_UNROLL for (int j = 0; j < kEach; ++j)
-          sums[i][j] = kDistances ? fmaf(a[i] - b[j], a[i] - b[j], sums[i][j]) : fmaf(a[i], b[j], sums[i][j]);
+      RECOCORE_UNROLL for (int i = 0; i < kEach; ++i) RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) sums[i][j] =
+          kDistances ? fmaf(a[i] - b[j], a[i] - b[j], sums[i][j]) : fmaf(a[i], b[j], sums[i][j]);
     }
     __syncthreads();
   }

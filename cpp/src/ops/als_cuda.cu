@@ -25,7 +25,8 @@ using namespace cuda;
 
 // Entries from which on a row's system is summed up by many blocks.
 constexpr std::int64_t kHeadEntries = 4096;
-// Rows for the dual that repay finding the eigenbasis, which the host does: about 100 f^3 multiplications for n f^2 each.
+// Rows for the dual that repay finding the eigenbasis, which the host does: about 100 f^3 multiplications for n f^2
+// each.
 constexpr std::int64_t kDualRows = 256;
 // Entries and rows that are on the device at a time: some 100 MB, enough to keep it busy for long.
 constexpr std::int64_t kChunkEntries = 8'388'608;
@@ -72,8 +73,9 @@ class Basis {
       const Buffer<std::int32_t> rows = uploaded<std::int32_t>(counted, stream);
       Buffer<float> sums(width_ * width_, stream);
       const std::int64_t count = counted.empty() ? fixed.rows : std::ssize(counted);
-      sum_outer_products({given_.data(), given_.stride(), width_, counted.empty() ? nullptr : rows.data(), nullptr, count},
-                         1.0F, sums.data(), stream);
+      sum_outer_products(
+          {given_.data(), given_.stride(), width_, counted.empty() ? nullptr : rows.data(), nullptr, count}, 1.0F,
+          sums.data(), stream);
       sums.download(gram);
     }
     const bool finite = std::all_of(gram.begin(), gram.end(), [](float v) { return std::isfinite(v); });
@@ -248,7 +250,8 @@ class HalfEpoch {
     const std::int64_t width = block_width();
     const std::int64_t fixed_bytes = (blocks + 2) * width * width * 4 + f * f * 4;
     const std::int64_t entries = chunk_that_fits(kChunkEntries, 24, fixed_bytes, name());
-    const std::int64_t rows = std::max<std::int64_t>(1, chunk_that_fits(kChunkRows, 12 * f + 32, fixed_bytes, name()) / 2);
+    const std::int64_t rows =
+        std::max<std::int64_t>(1, chunk_that_fits(kChunkRows, 12 * f + 32, fixed_bytes, name()) / 2);
     workspace_ = Buffer<float>(blocks * width * width, stream_.handle());
     for (std::int64_t first = 0; first < all.rows;) {
       const std::int64_t count = rows_of_chunk(all, first, std::max<std::int64_t>(entries / 2, 1), rows);
@@ -286,7 +289,8 @@ class HalfEpoch {
     // An entry without weight that pulls all the same has a place in the primal only; and where D is rounding error,
     // the primal says whether the system is singular.
     const auto values = interactions_.view().row_values(row);
-    if (params_.loss == AlsLoss::original && std::find(values.begin(), values.end(), 0.0F) != values.end()) return false;
+    if (params_.loss == AlsLoss::original && std::find(values.begin(), values.end(), 0.0F) != values.end())
+      return false;
     return basis_.least() + lambda > (basis_.most() + lambda) * 1e-6;
   }
 
@@ -374,9 +378,9 @@ class HalfEpoch {
   void solve_head_row(const Chunk& chunk, std::int32_t row, const AlsRowsView& rows, const AlsTask& task) {
     const long long begin = chunk.begin_host[at(row)];
     const AlsBasisView basis = basis_.view();
-    sum_outer_products({basis.fixed, basis.width, basis.width, rows.columns + begin, rows.weights + begin,
-                        chunk.entries(row)},
-                       1.0F, workspace_.data(), stream_.handle());
+    sum_outer_products(
+        {basis.fixed, basis.width, basis.width, rows.columns + begin, rows.weights + begin, chunk.entries(row)}, 1.0F,
+        workspace_.data(), stream_.handle());
     launch_with_shared(solve_head, 1, basis.width * 4, stream_.handle(), basis, rows, task, workspace_.data());
   }
 

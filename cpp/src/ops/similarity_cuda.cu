@@ -225,8 +225,8 @@ CsrMatrix similarity_cuda(const CsrView& matrix, const SimilarityParams& params,
   const PairKind kind = needed == SumsNeeded::counts     ? PairKind::counts
                         : needed == SumsNeeded::products ? PairKind::products
                                                          : PairKind::moments;
-  ProductTask task{"similarity",   kind, matrix, {}, rows, columns.indptr, columns.indices, {}, matrix.rows, {}, {},
-                   params.k};
+  ProductTask task{"similarity",    kind, matrix,      {}, rows, columns.indptr,
+                   columns.indices, {},   matrix.rows, {}, {},   params.k};
   if (kind != PairKind::counts) {
     task.left_weights.reserve(matrix.indices.size());
     for (std::int64_t r = 0; r < matrix.rows; ++r)
@@ -275,8 +275,18 @@ CsrMatrix matmul_topk_cuda(const CsrView& a, const CsrView& b, const MatmulTopkP
              "; build it with Csr.from_coo or Csr.from_scipy";
     });
   }
-  ProductTask task{"matmul_topk", PairKind::products, a, {a.values.begin(), a.values.end()}, {}, b.indptr, b.indices,
-                   {b.values.begin(), b.values.end()}, b.cols, {}, {}, params.k};
+  ProductTask task{"matmul_topk",
+                   PairKind::products,
+                   a,
+                   {a.values.begin(), a.values.end()},
+                   {},
+                   b.indptr,
+                   b.indices,
+                   {b.values.begin(), b.values.end()},
+                   b.cols,
+                   {},
+                   {},
+                   params.k};
   task.selection = {params.k.value_or(std::numeric_limits<std::int64_t>::max()), 1, least_key(params.threshold), true,
                     true};
   return RowProducts(task, execution).run();

@@ -1,5 +1,5 @@
-// The CUDA implementation of recocore/similarity.hpp and of recocore/matmul_topk.hpp, whose sums are the same; arguments
-// are already checked.
+// The CUDA implementation of recocore/similarity.hpp and of recocore/matmul_topk.hpp, whose sums are the same;
+// arguments are already checked.
 #pragma once
 
 #include "recocore/matmul_topk.hpp"

@@ -27,7 +27,8 @@ void spmm_cuda(const CsrView& sparse, MatrixView<const float> dense, MatrixView<
   const DeviceMatrix factors(dense, on_device, stream);
   const std::int64_t width = std::max<std::int64_t>(dense.cols, 1);
   const std::int64_t entries = chunk_that_fits(kChunkEntries, 16, 0, "spmm");
-  const std::int64_t most_rows = chunk_that_fits(std::max<std::int64_t>(kChunkFloats / width, 1), 16 * width, 0, "spmm");
+  const std::int64_t most_rows =
+      chunk_that_fits(std::max<std::int64_t>(kChunkFloats / width, 1), 16 * width, 0, "spmm");
   for (std::int64_t first = 0; first < sparse.rows;) {
     const std::int64_t from = sparse.indptr[at(first)];
     std::int64_t count = 1;

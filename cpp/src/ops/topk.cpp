@@ -46,9 +46,9 @@ void check_shapes(MatrixView<const float> queries, MatrixView<const float> items
 void check_metric(const TopkProblem& problem, Device device) {
   require(device == Device::cuda || problem.metric == Metric::inner_product || problem.codes != nullptr,
           [] { return std::string("metric: expected inner_product for items that are not packed; pack them first"); });
-  require(device == Device::cuda ||
-              (problem.precision != Precision::float16 && problem.precision != Precision::bfloat16),
-          [] { return std::string("precision: float16 and bfloat16 need device='cuda'; use auto or float32"); });
+  require(
+      device == Device::cuda || (problem.precision != Precision::float16 && problem.precision != Precision::bfloat16),
+      [] { return std::string("precision: float16 and bfloat16 need device='cuda'; use auto or float32"); });
 }
 
 void check_biases(const TopkProblem& problem) {

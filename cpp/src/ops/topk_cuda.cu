@@ -121,7 +121,11 @@ struct Part {
     const std::int64_t width = problem.items.cols;
     if (!on_device) copy = upload_rows(problem.items, first, count, stream);
     rows = {on_device ? problem.items.data + first * problem.items.stride : copy.data(),
-            on_device ? problem.items.stride : width, first, count, biases, nullptr};
+            on_device ? problem.items.stride : width,
+            first,
+            count,
+            biases,
+            nullptr};
     if (problem.metric == Metric::cosine) {
       lengths = Buffer<float>(count, stream);
       launch(row_lengths, count, stream, rows.values, rows.stride, count, width, lengths.data());

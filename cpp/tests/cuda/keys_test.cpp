@@ -13,11 +13,13 @@
 namespace recocore::cuda {
 namespace {
 
-__global__ void select(Key* keys, std::int64_t n, std::int64_t k, Key* bound) {
+__global__ void select(Key* keys, std::int64_t n, std::int64_t k, Key* bound, std::int64_t* kept) {
   RECOCORE_SHARED(SelectScratch, scratch, 1);
   const Key found = bound_of_best(keys, n, k, *scratch);
-  const std::int64_t kept = keep_reaching(keys, n, found, *scratch);
-  if (is_first_thread()) *bound = kept == k ? found : 0;
+  const std::int64_t count = keep_reaching(keys, n, found, *scratch);
+  if (!is_first_thread()) return;
+  *bound = found;
+  *kept = count;
 }
 
 __global__ void sort(Key* keys, std::int64_t n) {
@@ -43,17 +45,18 @@ TEST_CASE("the bound of the best is that of a sort, at any k") {
   const ScopedSettings restore;
   for (const std::uint64_t seed : {1, 2, 3}) {
     exec::settings().seed = seed;
-    for (const std::size_t n : {1, 2, 31, 32, 33, 255, 256, 257, 1000}) {
+    for (const std::size_t n : {1, 31, 32, 33, 257, 600}) {
       for (const Key mask : {~Key{0}, Key{0xffff0000ffff}}) {
         const std::vector<Key> keys = random_keys(n, static_cast<unsigned>(n), mask);
         std::vector<Key> sorted = keys;
         std::sort(sorted.begin(), sorted.end(), std::greater<>());
-        for (const std::size_t k : {std::size_t{1}, std::size_t{7}, n / 2, n - 1, n}) {
+        for (const std::size_t k : {std::size_t{1}, n / 2, n}) {
           if (k < 1 || k > n) continue;
           std::vector<Key> mine = keys;
           Key bound = 0;
-          launch(select, 1, 0, mine.data(), static_cast<std::int64_t>(n), static_cast<std::int64_t>(k), &bound);
-          CHECK(bound != 0);
+          std::int64_t kept = 0;
+          launch(select, 1, 0, mine.data(), static_cast<std::int64_t>(n), static_cast<std::int64_t>(k), &bound, &kept);
+          CHECK(kept == static_cast<std::int64_t>(k));
           CHECK(bound <= sorted[k - 1]);
           std::sort(mine.begin(), mine.begin() + static_cast<std::ptrdiff_t>(k), std::greater<>());
           CHECK(std::equal(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(k), mine.begin()));
@@ -64,7 +67,7 @@ TEST_CASE("the bound of the best is that of a sort, at any k") {
 }
 
 TEST_CASE("keys are sorted, the best first") {
-  for (const std::size_t n : {1, 2, 64, 256, 1024, 2048}) {
+  for (const std::size_t n : {1, 2, 64, 1024}) {
     std::vector<Key> keys = random_keys(n, static_cast<unsigned>(n) + 1, ~Key{0});
     launch(sort, 1, 0, keys.data(), static_cast<std::int64_t>(n));
     CHECK(std::is_sorted(keys.begin(), keys.end(), std::greater<>()));
@@ -85,10 +88,10 @@ TEST_CASE("a key is the host's, and gives its score and id back") {
 
 TEST_CASE("halves are those that _Float16 rounds to, and what they are worth") {
   std::mt19937 random(5);
-  std::vector<unsigned> patterns{0, 0x80000000U, 0x7f800000U, 0xff800000U, 0x477fefffU, 0x477ff000U, 0x38800000U,
-                                 0x387fffffU, 0x33000000U, 0x33000001U, 0x00000001U};
-  for (int i = 0; i < 200'000; ++i) patterns.push_back(static_cast<unsigned>(random()));
-  for (int i = 0; i < 100'000; ++i)  // near the range of halves
+  std::vector<unsigned> patterns{0,           0x80000000U, 0x7f800000U, 0xff800000U, 0x477fefffU, 0x477ff000U,
+                                 0x38800000U, 0x387fffffU, 0x33000000U, 0x33000001U, 0x00000001U};
+  for (int i = 0; i < 20'000; ++i) patterns.push_back(static_cast<unsigned>(random()));
+  for (int i = 0; i < 20'000; ++i)  // near the range of halves
     patterns.push_back((static_cast<unsigned>(random()) & 0x8fffffffU) | 0x30000000U);
   bool all = true;
   for (const unsigned bits : patterns) {

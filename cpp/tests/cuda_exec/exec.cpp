@@ -51,11 +51,12 @@ class Shuffle {
   explicit Shuffle(std::uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15U + 0x632be59bd9b4e019U) {
     for (int i = 0; i < 4; ++i) below(2);
   }
+  /// A number below n, which is less than 2^31.
   std::size_t below(std::size_t n) {
     state_ ^= state_ >> 12U;
     state_ ^= state_ << 25U;
     state_ ^= state_ >> 27U;
-    return static_cast<std::size_t>((state_ * 0x2545f4914f6cdd1dU) >> 33U) % n;
+    return static_cast<std::size_t>(((state_ * 0x2545f4914f6cdd1dU) >> 33U) * n >> 31U);
   }
 
  private:
@@ -76,6 +77,8 @@ struct Warp {
   std::array<std::uint64_t, kLanes> delivered{};
   unsigned present = 0;
   unsigned exited = 0;
+  unsigned waiting = 0;            // lanes that do
+  const Waiting* alike = nullptr;  // one of them, where all came with its mask to its operation
 };
 
 std::string place(const Site& site) {
@@ -112,7 +115,21 @@ class Grid {
   static std::size_t warp_of(int thread) { return static_cast<std::size_t>(thread / kLanes); }
   static void thread_body();
   void run_block(std::int64_t block);
-  void wait() { fibers_[static_cast<std::size_t>(current_)]->leave(); }
+  /// Lets another thread run until this one is chosen again.
+  void wait() {
+    Fiber& mine = *fibers_[static_cast<std::size_t>(current_)];
+    if (ready_.empty() || !failure_.empty()) return mine.leave();
+    const int before = current_;
+    choose();
+    if (current_ != before) mine.hop(*fibers_[static_cast<std::size_t>(current_)]);
+  }
+  /// Makes one of those that can go on the present thread.
+  void choose() {
+    std::swap(ready_[shuffle_.below(ready_.size())], ready_.back());
+    current_ = ready_.back();
+    ready_.pop_back();
+    threadIdx.x = static_cast<unsigned>(current_);
+  }
   void deliver(Warp& warp, std::size_t first, unsigned lanes);
   /// Ends the launch with a message: threads are left where they are, and nothing of theirs needs a destructor.
   [[noreturn]] void fail(const std::string& message);
@@ -193,10 +210,7 @@ void Grid::run_block(std::int64_t block) {
     warps_[warp_of(t)].present |= 1U << static_cast<unsigned>(t % kLanes);
   }
   while (!ready_.empty() && failure_.empty()) {
-    std::swap(ready_[shuffle_.below(ready_.size())], ready_.back());
-    current_ = ready_.back();
-    ready_.pop_back();
-    threadIdx.x = static_cast<unsigned>(current_);
+    choose();
     fibers_[static_cast<std::size_t>(current_)]->resume();
   }
   if (failure_.empty() && exited_ != threads_) failure_ = stuck();
@@ -241,12 +255,15 @@ std::uint64_t Grid::wait_lanes(unsigned mask, std::uint64_t value, int source, c
                                const Site& site) {
   Warp& warp = warps_[warp_of(current_)];
   const auto me = static_cast<unsigned>(lane());
-  const auto refuse = [&](const std::string& what) { fail(std::string(operation) + " of " + place(site) + ": " + what); };
-  if ((mask >> me & 1U) == 0)
-    refuse("lane " + std::to_string(me) + " is not in its own mask " + hexadecimal(mask));
+  const auto refuse = [&](const std::string& what) {
+    fail(std::string(operation) + " of " + place(site) + ": " + what);
+  };
+  if ((mask >> me & 1U) == 0) refuse("lane " + std::to_string(me) + " is not in its own mask " + hexadecimal(mask));
   const unsigned expected = mask & warp.present;
   if ((expected & warp.exited) != 0) fail(ended(operation, site, mask));
-  for (unsigned l = 0; l < kLanes; ++l) {
+  const bool joins = warp.waiting == 0 || (warp.alike != nullptr && warp.alike->mask == mask &&
+                                           warp.alike->operation == operation && (warp.waiting & ~mask) == 0);
+  for (unsigned l = 0; l < kLanes && !joins; ++l) {
     const Waiting& other = warp.lanes[l];
     if (other.mask == 0) continue;
     const bool wanted = (mask >> l & 1U) != 0;
@@ -257,9 +274,11 @@ std::uint64_t Grid::wait_lanes(unsigned mask, std::uint64_t value, int source, c
       refuse("other lanes of the mask came to " + std::string(other.operation) + " of " + place(other.site));
   }
   warp.lanes[me] = {mask, value, source, operation, site};
-  unsigned here = 0;
-  for (unsigned l = 0; l < kLanes; ++l)
-    if (warp.lanes[l].mask == mask) here |= 1U << l;
+  warp.alike = joins ? &warp.lanes[me] : nullptr;
+  warp.waiting |= 1U << me;
+  unsigned here = warp.waiting;
+  for (unsigned l = 0; l < kLanes && !joins; ++l)
+    if (warp.lanes[l].mask != mask) here &= ~(1U << l);
   if (here == expected) deliver(warp, warp_of(current_), here);
   wait();
   return warps_[warp_of(current_)].delivered[static_cast<std::size_t>(lane())];
@@ -281,6 +300,8 @@ void Grid::deliver(Warp& warp, std::size_t number, unsigned lanes) {
   }
   for (unsigned l = 0; l < kLanes; ++l)
     if ((lanes >> l & 1U) != 0) warp.lanes[l].mask = 0;
+  warp.waiting &= ~lanes;
+  warp.alike = nullptr;
 }
 
 void Grid::interleave() {

@@ -172,7 +172,7 @@ inline double __dadd_rn(double a, double b) {
 
 }  // namespace recocore::cuda
 
-#define RECOCORE_SHARED(type, name, count)   \
+#define RECOCORE_SHARED(type, name, count)  \
   static const char name##_declaration = 0; \
   type* const name =                        \
       static_cast<type*>(::recocore::cuda::exec::shared_memory(&name##_declaration, sizeof(type) * (count)))

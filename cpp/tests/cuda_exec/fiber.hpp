@@ -19,12 +19,16 @@ class Fiber {
   void resume();
   /// Leaves this fiber for the scheduler, from inside of it.
   void leave();
+  /// Leaves this fiber for another one, which goes on or begins.
+  void hop(Fiber& next);
 
  private:
   static void enter();
+  void arrived(void* fake_stack);
 
   void (*body_)();
   char* stack_ = nullptr;
+  char* top_ = nullptr;
   void* stack_pointer_ = nullptr;
   void* sanitizer_fiber_ = nullptr;
 };

@@ -151,6 +151,7 @@ def pair_counts(
         num_threads: 0 for one a core.
         progress: told the part done.
         baskets_at_once: at most 2^24, above which float32 counts would not be exact.
+        device: cpu or cuda.
     """
     pairs = np.empty(0, np.int64)
     counts = np.empty(0, np.int64)

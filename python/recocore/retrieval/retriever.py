@@ -221,7 +221,8 @@ class Retriever:
         self._length = shape_of(items)[0] if is_on_device(items) else len(items)
         if biases is not None and np.shape(biases) != (self._length,):
             raise InvalidArgumentError(
-                f"biases: expected one for each of the {self._length} items, got {list(np.shape(biases))}", field="biases"
+                f"biases: expected one for each of the {self._length} items, got {list(np.shape(biases))}",
+                field="biases",
             )
         self.items = items
         self.metric = metric

@@ -25,12 +25,12 @@ struct AlsBasisView {
 struct AlsRowsView {
   const long long* begin = nullptr;  ///< [rows + 1], of the entries here
   const std::int32_t* columns = nullptr;
-  const float* weights = nullptr;  ///< w of each entry
-  const float* pulls = nullptr;    ///< of each entry
+  const float* weights = nullptr;   ///< w of each entry
+  const float* pulls = nullptr;     ///< of each entry
   const double* lambdas = nullptr;  ///< [rows]
-  const float* priors = nullptr;   ///< [rows, width]; null for zero
-  float* x = nullptr;              ///< [rows, width]
-  float* predictions = nullptr;    ///< of each entry; for solvers that go on from present factors
+  const float* priors = nullptr;    ///< [rows, width]; null for zero
+  float* x = nullptr;               ///< [rows, width]
+  float* predictions = nullptr;     ///< of each entry; for solvers that go on from present factors
 };
 
 /// Which rows a launch solves, and where it says that one has no solution: the least of 4 row + outcome.
@@ -46,8 +46,8 @@ __device__ inline void report(const AlsTask& task, std::int32_t row, Outcome out
 }
 
 /// out[t] += sum over entries e of coefficient(e) * column first + t of the entry's fixed row, t < width. Groups of
-/// threads take every so many entries, and are added up in order. A barrier comes first and last; `scratch` has kThreads
-/// elements.
+/// threads take every so many entries, and are added up in order. A barrier comes first and last; `scratch` has
+/// kThreads elements.
 template <typename Coefficient>
 __device__ void add_entries(float* out, const AlsBasisView& basis, const std::int32_t* columns, std::int64_t entries,
                             std::int64_t first, std::int64_t width, const Coefficient& coefficient, float* scratch) {
@@ -99,28 +99,28 @@ __device__ inline float dense_at(const AlsBasisView& basis, double lambda, std::
 }
 
 /// matrix [width, width], the lower triangle: the block of the row's system at column `first`.
-__device__ inline void build_system(float* matrix, const AlsBasisView& basis, const AlsRowsView& rows,
-                                    std::int64_t row, std::int64_t first, std::int64_t width, float* shared) {
+__device__ inline void build_system(float* matrix, const AlsBasisView& basis, const AlsRowsView& rows, std::int64_t row,
+                                    std::int64_t first, std::int64_t width, float* shared) {
   const long long begin = rows.begin[row];
-  const WeighedRows from{basis.fixed + first,        basis.width,          width,
-                         rows.columns + begin,       rows.weights + begin, rows.begin[row + 1] - begin};
+  const WeighedRows from{basis.fixed + first,  basis.width,          width,
+                         rows.columns + begin, rows.weights + begin, rows.begin[row + 1] - begin};
   for (std::int64_t r = 0; r < width; r += kTile)
     for (std::int64_t c = 0; c <= r; c += kTile) {
       float sums[kEach][kEach] = {};
       add_outer_products(sums, shared, from, 0, from.count, r, c);
-      RECOCORE_UNROLL for (int i = 0; i < kEach; ++i)
-        RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
-          const std::int64_t at_row = r + tile_row() + i;
-          const std::int64_t at_column = c + tile_column() + j;
-          if (at_row < width && at_column <= at_row)
-            matrix[at_row * width + at_column] =
-                sums[i][j] + dense_at(basis, rows.lambdas[row], first + at_row, first + at_column);
-        }
+      RECOCORE_UNROLL for (int i = 0; i < kEach; ++i) RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
+        const std::int64_t at_row = r + tile_row() + i;
+        const std::int64_t at_column = c + tile_column() + j;
+        if (at_row < width && at_column <= at_row)
+          matrix[at_row * width + at_column] =
+              sums[i][j] + dense_at(basis, rows.lambdas[row], first + at_row, first + at_column);
+      }
     }
 }
 
-/// Exact, by the system of the factors, `block` of them at a time: all at once, or one block after the other with cached
-/// predictions (Rendle et al., "iALS++", 2021, section 4). `workspace` has block^2 floats for each block of threads.
+/// Exact, by the system of the factors, `block` of them at a time: all at once, or one block after the other with
+/// cached predictions (Rendle et al., "iALS++", 2021, section 4). `workspace` has block^2 floats for each block of
+/// threads.
 __global__ void __launch_bounds__(kThreads)
     solve_blocks(AlsBasisView basis, AlsRowsView rows, AlsTask task, std::int64_t block, float* workspace) {
   RECOCORE_SHARED(float, shared, kTileFloats);
@@ -156,11 +156,10 @@ __global__ void __launch_bounds__(kThreads)
             right[t] -= dense_at(basis, rows.lambdas[row], first + t, j) * x[j];
         }
       }
-      add_entries(right, basis, columns, entries, first, width,
-                  [=](std::int64_t e) {
-                    return predictions == nullptr ? pulls[e] : pulls[e] - weights[e] * predictions[e];
-                  },
-                  scratch);
+      add_entries(
+          right, basis, columns, entries, first, width,
+          [=](std::int64_t e) { return predictions == nullptr ? pulls[e] : pulls[e] - weights[e] * predictions[e]; },
+          scratch);
       outcome = solve_in_block(matrix, width, right, width, shared, scratch);
       if (outcome != Outcome::solved) break;
       for (std::int64_t t = threadIdx.x; t < width; t += kThreads)
@@ -196,7 +195,8 @@ __global__ void __launch_bounds__(kThreads) solve_duals(AlsBasisView basis, AlsR
     __syncthreads();
     for (std::int64_t t = threadIdx.x; t < basis.width; t += kThreads) {
       roots[t] = 1.0F / sqrtf(static_cast<float>(basis.diagonal[t] + lambda));
-      right[t] = rows.priors == nullptr ? 0.0F : static_cast<float>(lambda * double{rows.priors[row * basis.width + t]});
+      right[t] =
+          rows.priors == nullptr ? 0.0F : static_cast<float>(lambda * double{rows.priors[row * basis.width + t]});
     }
     for (int e = static_cast<int>(threadIdx.x); e < entries; e += kThreads) {
       scales[e] = sqrtf(rows.weights[begin + e]);
@@ -208,12 +208,11 @@ __global__ void __launch_bounds__(kThreads) solve_duals(AlsBasisView basis, AlsR
       return e < entries ? scales[e] * basis.fixed[columns[e] * basis.width + t] * roots[t] : 0.0F;
     };
     add_product<Along::depth, Along::depth>(sums, shared, basis.width, scaled, scaled);
-    RECOCORE_UNROLL for (int r = 0; r < kEach; ++r)
-      RECOCORE_UNROLL for (int c = 0; c < kEach; ++c) {
-        const int at_row = tile_row() + r;
-        const int at_column = tile_column() + c;
-        matrix[at_row * kStride + at_column] = sums[r][c] + (at_row == at_column ? 1.0F : 0.0F);
-      }
+    RECOCORE_UNROLL for (int r = 0; r < kEach; ++r) RECOCORE_UNROLL for (int c = 0; c < kEach; ++c) {
+      const int at_row = tile_row() + r;
+      const int at_column = tile_column() + c;
+      matrix[at_row * kStride + at_column] = sums[r][c] + (at_row == at_column ? 1.0F : 0.0F);
+    }
     if (rows.priors != nullptr) {
       for (std::int64_t t = threadIdx.x; t < basis.width; t += kThreads)
         rows.x[row * basis.width + t] = right[t] * roots[t] * roots[t];
@@ -224,8 +223,9 @@ __global__ void __launch_bounds__(kThreads) solve_duals(AlsBasisView basis, AlsR
     Outcome outcome = solve_in_block(matrix, kStride, unknowns, entries, shared, scratch);
     float bad = 0;
     if (outcome == Outcome::solved) {
-      add_entries(right, basis, columns, entries, 0, basis.width,
-                  [=](std::int64_t e) { return scales[e] * unknowns[e]; }, scratch);
+      add_entries(
+          right, basis, columns, entries, 0, basis.width, [=](std::int64_t e) { return scales[e] * unknowns[e]; },
+          scratch);
       for (std::int64_t t = threadIdx.x; t < basis.width; t += kThreads) {
         const float x = right[t] * roots[t] * roots[t];
         rows.x[row * basis.width + t] = x;
@@ -276,9 +276,8 @@ __global__ void __launch_bounds__(kThreads)
       product[t] = own(t) * x[t];
     }
     const double before = sum_over_factors(width, sums, [=](std::int64_t t) { return direction[t] * product[t]; });
-    for_predictions(direction, basis, columns, entries, 0, width, [=](std::int64_t e, float prediction) {
-      predictions[e] = weights[e] * prediction - pulls[e];
-    });
+    for_predictions(direction, basis, columns, entries, 0, width,
+                    [=](std::int64_t e, float prediction) { predictions[e] = weights[e] * prediction - pulls[e]; });
     __syncthreads();
     add_entries(product, basis, columns, entries, 0, width, [=](std::int64_t e) { return predictions[e]; }, scratch);
     for (std::int64_t t = threadIdx.x; t < width; t += kThreads) residual[t] -= product[t];
@@ -297,8 +296,7 @@ __global__ void __launch_bounds__(kThreads)
                       [=](std::int64_t e, float prediction) { predictions[e] = weights[e] * prediction; });
       __syncthreads();
       add_entries(product, basis, columns, entries, 0, width, [=](std::int64_t e) { return predictions[e]; }, scratch);
-      const double curvature =
-          sum_over_factors(width, sums, [=](std::int64_t t) { return direction[t] * product[t]; });
+      const double curvature = sum_over_factors(width, sums, [=](std::int64_t t) { return direction[t] * product[t]; });
       if (!(curvature > 0)) break;
       const auto length = static_cast<float>(energy / curvature);
       for (std::int64_t t = threadIdx.x; t < width; t += kThreads) {
@@ -333,8 +331,9 @@ __global__ void __launch_bounds__(kThreads)
     right[t] = rows.priors == nullptr
                    ? 0.0F
                    : static_cast<float>(rows.lambdas[row] * double{rows.priors[row * basis.width + t]});
-  add_entries(right, basis, rows.columns + begin, rows.begin[row + 1] - begin, 0, basis.width,
-              [=](std::int64_t e) { return pulls[e]; }, scratch);
+  add_entries(
+      right, basis, rows.columns + begin, rows.begin[row + 1] - begin, 0, basis.width,
+      [=](std::int64_t e) { return pulls[e]; }, scratch);
   const Outcome outcome = solve_in_block(matrix, basis.width, right, basis.width, shared, scratch);
   for (std::int64_t t = threadIdx.x; t < basis.width; t += kThreads) rows.x[row * basis.width + t] = right[t];
   report(task, row, outcome);
@@ -379,9 +378,8 @@ __global__ void __launch_bounds__(kThreads)
                       }
                       const double wanted = value < 0 ? 0 : 1;
                       const double squared = (wanted - prediction) * (wanted - prediction);
-                      mine += loss == EntryLoss::ials
-                                  ? weight * squared
-                                  : (alpha0 + weight) * squared - alpha0 * prediction * prediction;
+                      mine += loss == EntryLoss::ials ? weight * squared
+                                                      : (alpha0 + weight) * squared - alpha0 * prediction * prediction;
                     });
     const double sum = sum_of_block(mine, sums);
     if (is_first_thread()) losses[r] = sum;

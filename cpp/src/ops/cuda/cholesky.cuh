@@ -24,19 +24,18 @@ __device__ inline void update_behind(float* a, std::int64_t stride, std::int64_t
         return [=](int r, std::int64_t d) { return first + r < n ? a[(first + r) * stride + begin + d] : 0.0F; };
       };
       add_product<Along::depth, Along::depth>(sums, shared, end - begin, at(row), at(column));
-      RECOCORE_UNROLL for (int i = 0; i < kEach; ++i)
-        RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
-          const std::int64_t r = row + tile_row() + i;
-          const std::int64_t c = column + tile_column() + j;
-          if (r < n && c <= r) a[r * stride + c] -= sums[i][j];
-        }
+      RECOCORE_UNROLL for (int i = 0; i < kEach; ++i) RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
+        const std::int64_t r = row + tile_row() + i;
+        const std::int64_t c = column + tile_column() + j;
+        if (r < n && c <= r) a[r * stride + c] -= sums[i][j];
+      }
     }
   __syncthreads();
 }
 
-/// Solves a x = b in place. The lower triangle of a becomes its Cholesky factor; a and b may be in shared memory or not.
-/// All threads of the block take part and get the same outcome; unless that is `solved`, both are void. `shared` has
-/// kTileFloats, `scratch` kThreads elements. O(n^3).
+/// Solves a x = b in place. The lower triangle of a becomes its Cholesky factor; a and b may be in shared memory or
+/// not. All threads of the block take part and get the same outcome; unless that is `solved`, both are void. `shared`
+/// has kTileFloats, `scratch` kThreads elements. O(n^3).
 __device__ inline Outcome solve_in_block(float* a, std::int64_t stride, float* b, std::int64_t n, float* shared,
                                          float* scratch) {
   __syncthreads();

@@ -1,5 +1,6 @@
-// Sums of outer products of rows, cut into stretches that blocks take on their own, and added up in float64 in the order
-// of the stretches: a Gram matrix, or the system of a row with very many entries. And the product with a small matrix.
+// Sums of outer products of rows, cut into stretches that blocks take on their own, and added up in float64 in the
+// order of the stretches: a Gram matrix, or the system of a row with very many entries. And the product with a small
+// matrix.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +9,8 @@
 
 namespace recocore::cuda {
 
-/// Some rows of a matrix of f columns: all in order where `numbers` is null. Each counts `weights` times; null for ones.
+/// Some rows of a matrix of f columns: all in order where `numbers` is null. Each counts `weights` times; null for
+/// ones.
 struct WeighedRows {
   const float* rows = nullptr;
   std::int64_t stride = 0;
@@ -64,12 +66,11 @@ __global__ void __launch_bounds__(kThreads)
     float sums[kEach][kEach] = {};
     add_outer_products(sums, shared, from, begin, end, tile_of_row * kTile, tile_of_column * kTile);
     float* out = partial + work / tiles * from.width * from.width;
-    RECOCORE_UNROLL for (int i = 0; i < kEach; ++i)
-      RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
-        const std::int64_t row = tile_of_row * kTile + tile_row() + i;
-        const std::int64_t column = tile_of_column * kTile + tile_column() + j;
-        if (row < from.width && column <= row) out[row * from.width + column] = sums[i][j];
-      }
+    RECOCORE_UNROLL for (int i = 0; i < kEach; ++i) RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
+      const std::int64_t row = tile_of_row * kTile + tile_row() + i;
+      const std::int64_t column = tile_of_column * kTile + tile_column() + j;
+      if (row < from.width && column <= row) out[row * from.width + column] = sums[i][j];
+    }
   }
 }
 
@@ -103,22 +104,18 @@ __global__ void __launch_bounds__(kThreads)
     add_product<Along::depth, Along::rows>(
         sums, shared, width,
         [&](int r, std::int64_t d) { return first_row + r < count ? rows[(first_row + r) * stride + d] : 0.0F; },
-        [&](int c, std::int64_t d) {
-          return first_column + c < width ? matrix[d * width + first_column + c] : 0.0F;
-        });
-    RECOCORE_UNROLL for (int i = 0; i < kEach; ++i)
-      RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
-        const std::int64_t row = first_row + tile_row() + i;
-        const std::int64_t column = first_column + tile_column() + j;
-        if (row < count && column < width) out[row * out_stride + column] = sums[i][j];
-      }
+        [&](int c, std::int64_t d) { return first_column + c < width ? matrix[d * width + first_column + c] : 0.0F; });
+    RECOCORE_UNROLL for (int i = 0; i < kEach; ++i) RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
+      const std::int64_t row = first_row + tile_row() + i;
+      const std::int64_t column = first_column + tile_column() + j;
+      if (row < count && column < width) out[row * out_stride + column] = sums[i][j];
+    }
   }
 }
 
 /// out = rows, where either may lie apart.
-__global__ void __launch_bounds__(kThreads)
-    copy_rows(const float* rows, std::int64_t stride, std::int64_t count, std::int64_t width, float* out,
-              std::int64_t out_stride) {
+__global__ void __launch_bounds__(kThreads) copy_rows(const float* rows, std::int64_t stride, std::int64_t count,
+                                                      std::int64_t width, float* out, std::int64_t out_stride) {
   for (std::int64_t at = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; at < count * width;
        at += std::int64_t{gridDim.x} * kThreads)
     out[at / width * out_stride + at % width] = rows[at / width * stride + at % width];

@@ -80,8 +80,7 @@ __device__ inline float score_of_pair(const PairFormula& formula, const PairTota
     case PairForm::tversky: {
       const double only_i = formula.row_entries[i] - sums.n;
       const double only_j = formula.row_entries[j] - sums.n;
-      found = sums.n / __dadd_rn(__dadd_rn(sums.n, __dmul_rn(formula.alpha, only_i)),
-                                 __dmul_rn(formula.beta, only_j));
+      found = sums.n / __dadd_rn(__dadd_rn(sums.n, __dmul_rn(formula.alpha, only_i)), __dmul_rn(formula.beta, only_j));
       break;
     }
     case PairForm::likelihood:

@@ -164,8 +164,7 @@ __device__ void score_touched(const Accumulator<kind>& accumulator, const PairFo
   const unsigned touched = *accumulator.touched_count;
   for (unsigned t = threadIdx.x; t < touched; t += kThreads) {
     const std::int64_t slot = accumulator.touched[t];
-    const std::int32_t partner =
-        accumulator.keys == nullptr ? static_cast<std::int32_t>(slot) : accumulator.keys[slot];
+    const std::int32_t partner = accumulator.keys == nullptr ? static_cast<std::int32_t>(slot) : accumulator.keys[slot];
     const PairTotals sums = accumulator.totals(slot);
     accumulator.clear(slot);
     if (accumulator.keys != nullptr) accumulator.keys[slot] = -1;
@@ -178,9 +177,8 @@ __device__ void score_touched(const Accumulator<kind>& accumulator, const PairFo
 }
 
 template <PairKind kind, bool is_table>
-__global__ void __launch_bounds__(kThreads)
-    select_partners(LeftRows left, RightColumns right, PairFormula formula, Selection selection, RowTask task,
-                    RowResults results) {
+__global__ void __launch_bounds__(kThreads) select_partners(LeftRows left, RightColumns right, PairFormula formula,
+                                                            Selection selection, RowTask task, RowResults results) {
   constexpr std::int64_t kSlots = is_table ? slots_of(kind) : 1;
   constexpr std::int64_t kDoubles = doubles_of(kind) == 0 ? 1 : doubles_of(kind) * kSlots;
   RECOCORE_SHARED(std::int32_t, table_keys, kSlots);

@@ -15,8 +15,8 @@ struct SparseRows {
   std::int64_t rows = 0;
 };
 
-/// A block a row, its threads over the columns of `dense`: each sum in the order of the row's entries, in float64 as the
-/// CPU's.
+/// A block a row, its threads over the columns of `dense`: each sum in the order of the row's entries, in float64 as
+/// the CPU's.
 static __global__ void __launch_bounds__(kThreads)
     multiply_sparse(SparseRows sparse, const float* dense, std::int64_t stride, std::int64_t width, float* out,
                     std::int64_t out_stride) {

@@ -14,7 +14,7 @@ enum class ScoreKind { product, cosine, distance };
 
 /// Which items a query may have. Every list is of items, in rising order.
 struct DeviceFilter {
-  const unsigned* refused = nullptr;  ///< a bit an item that nobody may have; null for none
+  const unsigned* refused = nullptr;          ///< a bit an item that nobody may have; null for none
   const long long* excluded_begin = nullptr;  ///< [queries + 1]; null for none
   const std::int32_t* excluded = nullptr;
 };
@@ -52,8 +52,8 @@ struct ItemRows {
 /// The candidates found so far of each query.
 struct Candidates {
   Key* keys = nullptr;
-  std::int64_t capacity = 0;   ///< of each query
-  unsigned* counts = nullptr;  ///< [queries]
+  std::int64_t capacity = 0;    ///< of each query
+  unsigned* counts = nullptr;   ///< [queries]
   const Key* bounds = nullptr;  ///< [queries] what a key has to reach
 };
 
@@ -196,7 +196,8 @@ __global__ void __launch_bounds__(kThreads)
           const float bias = items.biases == nullptr ? 0.0F : items.biases[item];
           const float most = sums[i][j] + query_lengths[q] * halves.slack[row] + bias;
           // The rounding of the last sums, and of the smallest floats; and what is no number may be anything.
-          passes = !(most + 1.2e-7F * (fabsf(most) + fabsf(bias)) + 1e-40F < score_of_key(bound)) && admits(filter, q, item);
+          passes =
+              !(most + 1.2e-7F * (fabsf(most) + fabsf(bias)) + 1e-40F < score_of_key(bound)) && admits(filter, q, item);
           if (passes) {
             const float* query = queries.values + q * queries.stride;
             const float* values = items.values + row * items.stride;
@@ -242,8 +243,7 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 /// What a query's candidates have to reach at first: its threshold, or nothing.
-__global__ void __launch_bounds__(kThreads)
-    start_bounds(const float* thresholds, Key* bounds, std::int64_t queries) {
+__global__ void __launch_bounds__(kThreads) start_bounds(const float* thresholds, Key* bounds, std::int64_t queries) {
   for (std::int64_t first = std::int64_t{blockIdx.x} * kThreads; first < queries;
        first += std::int64_t{gridDim.x} * kThreads) {
     const std::int64_t q = first + threadIdx.x;
@@ -308,9 +308,8 @@ __global__ void __launch_bounds__(kThreads)
 /// One block a row: its halves, and their slack. A product of length-1 query and row y moves by |y - half(y)|, and the
 /// float32 sums of both are off by (width + 2) roundings of |y| at most.
 template <typename Half>
-__global__ void __launch_bounds__(kThreads)
-    narrow_rows(const float* rows, std::int64_t stride, std::int64_t count, std::int64_t width, Half* halves,
-                float* slack) {
+__global__ void __launch_bounds__(kThreads) narrow_rows(const float* rows, std::int64_t stride, std::int64_t count,
+                                                        std::int64_t width, Half* halves, float* slack) {
   RECOCORE_SHARED(double, scratch, kThreads);
   for (std::int64_t r = blockIdx.x; r < count; r += gridDim.x) {
     double lost = 0;
@@ -334,9 +333,8 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 /// The first row with a value that is not finite, or `count`.
-__global__ void __launch_bounds__(kThreads)
-    find_not_finite(const float* rows, std::int64_t stride, std::int64_t count, std::int64_t width,
-                    unsigned long long* found) {
+__global__ void __launch_bounds__(kThreads) find_not_finite(const float* rows, std::int64_t stride, std::int64_t count,
+                                                            std::int64_t width, unsigned long long* found) {
   for (std::int64_t r = blockIdx.x; r < count; r += gridDim.x)
     for (std::int64_t d = threadIdx.x; d < width; d += kThreads)
       if (!(fabsf(rows[r * stride + d]) <= 3.4028234663852886e38F))
@@ -363,12 +361,11 @@ __global__ void __launch_bounds__(kThreads)
           const std::int64_t row = first + r;
           return row < items.count ? items.values[row * items.stride + d] : 0.0F;
         });
-    RECOCORE_UNROLL for (int i = 0; i < kEach; ++i)
-      RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
-        const std::int64_t q = first_query + tile_row() + i;
-        const std::int64_t row = first + tile_column() + j;
-        if (q < queries.count && row < items.count) scores[q * scores_stride + row] = sums[i][j];
-      }
+    RECOCORE_UNROLL for (int i = 0; i < kEach; ++i) RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
+      const std::int64_t q = first_query + tile_row() + i;
+      const std::int64_t row = first + tile_column() + j;
+      if (q < queries.count && row < items.count) scores[q * scores_stride + row] = sums[i][j];
+    }
   }
 }
 
