@@ -77,6 +77,7 @@ struct Warp {
   std::array<std::uint64_t, kLanes> delivered{};
   unsigned present = 0;
   unsigned exited = 0;
+  unsigned delivered_count = 0;
   unsigned waiting = 0;            // lanes that do
   const Waiting* alike = nullptr;  // one of them, where all came with its mask to its operation
 };
@@ -107,6 +108,11 @@ class Grid {
   void* shared(const void* key, std::size_t bytes);
   void* dynamic() { return shared(this, static_cast<std::size_t>(shared_bytes_)); }
 
+  /// The sanitizer's point of order of the warp's next operation; two take turns, as for barriers.
+  [[nodiscard]] char* warp_order() {
+    const Warp& warp = warps_[warp_of(current_)];
+    return &warp_order_[warp_of(current_)][warp.delivered_count % 2];
+  }
   [[nodiscard]] int lane() const { return current_ % kLanes; }
   [[nodiscard]] int width() const { return std::popcount(warps_[warp_of(current_)].present); }
   std::int64_t blocks_run = 0;
@@ -147,10 +153,12 @@ class Grid {
   std::vector<int> ready_;
   std::vector<Warp> warps_;
   int at_barrier_ = 0;
+  std::uint64_t barriers_ = 0;
   Site barrier_;
   std::string failure_;
+  std::array<std::array<char, 2>, kMostThreads / kLanes> warp_order_{};
   std::vector<std::pair<const void*, std::unique_ptr<char[]>>> shared_;
-  char launched_ = 0, finished_ = 0, barrier_order_ = 0;  // the sanitizer's points of order
+  char launched_ = 0, finished_ = 0, allocation_ = 0, barrier_order_[2] = {};  // the sanitizer's points of order
 };
 
 Grid grid;
@@ -195,7 +203,6 @@ void Grid::run(std::int64_t blocks, int threads, std::int64_t shared_bytes, void
     throw Error(ErrorCode::device, "cuda_exec: " + std::exchange(failure_, {}) + " (block " + std::to_string(at) +
                                        ", seed " + std::to_string(settings().seed) + ")");
   }
-  acquire(&finished_);
 }
 
 void Grid::run_block(std::int64_t block) {
@@ -214,6 +221,7 @@ void Grid::run_block(std::int64_t block) {
     fibers_[static_cast<std::size_t>(current_)]->resume();
   }
   if (failure_.empty() && exited_ != threads_) failure_ = stuck();
+  acquire(&finished_);  // all that the block did comes before its memory goes
   shared_.clear();
 }
 
@@ -238,17 +246,20 @@ std::string Grid::stuck() const {
 void Grid::wait_block(const Site& site) {
   if (at_barrier_ > 0 && (barrier_.line() != site.line() || std::strcmp(barrier_.file_name(), site.file_name()) != 0))
     fail("threads of a block wait at different barriers, " + place(barrier_) + " and " + place(site));
-  release(&barrier_order_);
+  // Barriers take turns: a thread that still leaves one must not learn what others have done up to the next.
+  char* const order = &barrier_order_[barriers_ % 2];
+  release(order);
   barrier_ = site;
   if (++at_barrier_ == threads_) {
     at_barrier_ = 0;
+    ++barriers_;
     for (int t = 0; t < threads_; ++t)
       if (t != current_) ready_.push_back(t);
     // Who came last need not go on first.
     ready_.push_back(current_);
   }
   wait();
-  acquire(&barrier_order_);
+  acquire(order);
 }
 
 std::uint64_t Grid::wait_lanes(unsigned mask, std::uint64_t value, int source, const char* operation,
@@ -302,6 +313,7 @@ void Grid::deliver(Warp& warp, std::size_t number, unsigned lanes) {
     if ((lanes >> l & 1U) != 0) warp.lanes[l].mask = 0;
   warp.waiting &= ~lanes;
   warp.alike = nullptr;
+  ++warp.delivered_count;
 }
 
 void Grid::interleave() {
@@ -311,10 +323,12 @@ void Grid::interleave() {
 }
 
 void* Grid::shared(const void* key, std::size_t bytes) {
+  acquire(&allocation_);
   for (const auto& [known, memory] : shared_)
     if (known == key) return memory.get();
   auto memory = std::make_unique_for_overwrite<char[]>(bytes);
   for (std::size_t b = 0; b < bytes; ++b) memory[b] = static_cast<char>(0xff);
+  release(&allocation_);  // or whoever uses it would race with the allocation
   return shared_.emplace_back(key, std::move(memory)).second.get();
 }
 
@@ -352,10 +366,10 @@ unsigned vote(unsigned mask, bool predicate, const char* operation, const Site& 
   return static_cast<unsigned>(grid.wait_lanes(mask, predicate ? 1 : 0, -1, operation, site));
 }
 void wait_warp(unsigned mask, const Site& site) {
-  static char order = 0;
-  release(&order);
+  char* const order = grid.warp_order();
+  release(order);
   grid.wait_lanes(mask, 0, -1, "__syncwarp", site);
-  acquire(&order);
+  acquire(order);
 }
 void interleave() {
   grid.interleave();
