@@ -98,6 +98,9 @@ std::string ended(const char* operation, const Site& site, unsigned mask) {
   return std::string(operation) + " of " + place(site) + ": mask " + hexadecimal(mask) + " names a lane that has ended";
 }
 
+/// Leaves the thread that found a mistake.
+struct Failed {};
+
 class Grid {
  public:
   void run(std::int64_t blocks, int threads, std::int64_t shared_bytes, void (*body)(void*), void* arguments);
@@ -120,6 +123,7 @@ class Grid {
  private:
   static std::size_t warp_of(int thread) { return static_cast<std::size_t>(thread / kLanes); }
   static void thread_body();
+  void run_thread();
   void run_block(std::int64_t block);
   /// Lets another thread run until this one is chosen again.
   void wait() {
@@ -165,15 +169,23 @@ Grid grid;
 std::mutex one_at_a_time;
 
 void Grid::thread_body() {
-  acquire(&grid.launched_);
-  grid.body_(grid.arguments_);
-  release(&grid.finished_);
-  ++grid.exited_;
-  Warp& warp = grid.warps_[warp_of(grid.current_)];
-  const auto me = static_cast<unsigned>(grid.lane());
+  try {
+    grid.run_thread();
+  } catch (const Failed&) {
+    // The launch ends; the message is in failure_.
+  }
+}
+
+void Grid::run_thread() {
+  acquire(&launched_);
+  body_(arguments_);
+  release(&finished_);
+  ++exited_;
+  Warp& warp = warps_[warp_of(current_)];
+  const auto me = static_cast<unsigned>(lane());
   warp.exited |= 1U << me;
   for (const Waiting& waiting : warp.lanes)
-    if ((waiting.mask >> me & 1U) != 0) grid.fail(ended(waiting.operation, waiting.site, waiting.mask));
+    if ((waiting.mask >> me & 1U) != 0) fail(ended(waiting.operation, waiting.site, waiting.mask));
 }
 
 void Grid::run(std::int64_t blocks, int threads, std::int64_t shared_bytes, void (*body)(void*), void* arguments) {
@@ -227,7 +239,7 @@ void Grid::run_block(std::int64_t block) {
 
 void Grid::fail(const std::string& message) {
   failure_ = message;
-  for (;;) wait();
+  throw Failed();
 }
 
 std::string Grid::stuck() const {
