@@ -242,6 +242,14 @@ def test_the_search_of_the_chapter_on_als(tmp_path: Path) -> None:
     assert "next: recocore fit events.parquet --model als --factors" in run(command, tmp_path)
 
 
+def test_the_page_on_cuda_names_what_is_missing(tmp_path: Path) -> None:
+    """Its commands need nvcc and are text; its snippet runs in every build."""
+    page = (ROOT / "docs" / "cuda.md").read_text(encoding="utf-8")
+    [snippet] = [content for language, content in blocks(page) if language == "python"]
+    printed = run([sys.executable, "-c", snippet], tmp_path)
+    assert "device" in printed or not printed
+
+
 def real_data_commands() -> list[str]:
     chapter = README.split("## Real data")[1].split("\n## ")[0]
     return [line for language, content in blocks(chapter) if language == "bash" for line in joined(content)]
