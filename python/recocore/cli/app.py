@@ -24,6 +24,8 @@ COMMANDS = {
     "recommend": "Ask an index for recommendations, without a server.",
     "registry": "Keep versions of an index in a folder, and aliases that move between them.",
     "serve": "Serve an index over gRPC.",
+    "keys": "Give callers API keys, and take them back.",
+    "audit": "Read the audit log through: is every line as it was written?",
     "top": "Watch a running service in the terminal.",
     "bench": "Measure recocore beside its peers, in a checkout's benchmarks folder.",
     "info": "Say what this installation, or an index, consists of.",
