@@ -25,6 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "models": {"data", "ops", "scoring", "storage"},
     "index": {"_native", "data", "retrieval", "scoring", "storage"},
     "registry": {"index", "storage"},
+    "profiles": {"_native", "data", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "service": {"client", "index", "registry", "v1"},
     "client": {"v1"},
