@@ -17,6 +17,7 @@ PACKAGE = ROOT / "python" / "recocore"
 SHARED = {"csr", "errors", "memory", "recommendations", "types"}
 
 ROOMS: dict[str, set[str]] = {
+    "expressions": set(),
     "ops": {"_native"},
     "storage": set(),
     "data": {"_native", "ops", "storage"},
