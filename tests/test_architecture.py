@@ -26,11 +26,11 @@ ROOMS: dict[str, set[str]] = {
     "models": {"data", "ops", "scoring", "storage"},
     "index": {"_native", "data", "retrieval", "scoring", "storage"},
     "registry": {"index", "storage"},
-    "profiles": {"_native", "data", "ops", "storage"},
+    "profiles": {"_native", "data", "expressions", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "service": {"client", "index", "registry", "v1"},
     "client": {"v1"},
-    "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "registry", "service"},
+    "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "profiles", "registry", "service"},
 }
 
 # Rooms that must stay clear of a third-party library.

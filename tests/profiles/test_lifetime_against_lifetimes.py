@@ -70,7 +70,9 @@ def test_spend_and_lifetime_value_agree(transactions: Any) -> None:
     assert told == pytest.approx(theirs.to_numpy(), rel=2e-3)
     history = (table["frequency"], table["recency"], table["T"])
     bought = lifetimes.BetaGeoFitter(penalizer_coef=0.0).fit(*history)
-    worth = peer.customer_lifetime_value(bought, *history, table["monetary_value"], time=6, discount_rate=0.01, freq="D")
+    worth = peer.customer_lifetime_value(
+        bought, *history, table["monetary_value"], time=6, discount_rate=0.01, freq="D"
+    )
     model = BGNBD().fit(*history)
     ours = clv(model, spend, *history, table["monetary_value"], periods=6, period=30, discount_rate=0.01)
     assert ours == pytest.approx(worth.to_numpy(), rel=1e-2)

@@ -126,7 +126,10 @@ class LifetimeModel:
             model._fitted = _Fitted(
                 MappingProxyType({name: take(params, name, float) for name in cls.names}),
                 MappingProxyType(
-                    {name: float("nan") if errors.get(name) is None else take(errors, name, float) for name in cls.names}
+                    {
+                        name: float("nan") if errors.get(name) is None else take(errors, name, float)
+                        for name in cls.names
+                    }
                 ),
                 take(body, "log_likelihood", float),
                 count(body, "customers"),

@@ -75,11 +75,23 @@ def clv(
         if not is_finite_number(number) or not sound(number):
             raise InvalidArgumentError(f"{name}: expected {expected}, got {number!r}", field=name)
     counts, last, ages = histories(frequency, recency, T)
-    value = margin * spend.expected_spend(counts, column(mean_value, "mean_value"))
-    worth = np.zeros(np.shape(value))
-    before = np.zeros(np.shape(counts))
+    value = spend.expected_spend(counts, column(mean_value, "mean_value"))
+    return margin * value * discounted_purchases(purchases, counts, last, ages, periods, period, discount_rate)
+
+
+def discounted_purchases(
+    purchases: BGNBD | ModifiedBGNBD,
+    frequency: Float64Array,
+    recency: Float64Array,
+    age: Float64Array,
+    periods: int,
+    period: float,
+    discount_rate: float,
+) -> Float64Array:
+    """The purchases of each coming period, each worth (1 + discount_rate)^-i of one today, added up."""
+    total, before = np.zeros(np.shape(frequency)), np.zeros(np.shape(frequency))
     for step in range(1, periods + 1):
-        until = purchases.expected_purchases(step * period, counts, last, ages)
-        worth = worth + value * (until - before) / (1 + discount_rate) ** step
+        until = purchases.expected_purchases(step * period, frequency, recency, age)
+        total += (until - before) / (1 + discount_rate) ** step
         before = until
-    return worth
+    return total
