@@ -157,7 +157,7 @@ def test_refusals() -> None:
     with pytest.raises(InvalidArgumentError, match="visitor: expected an id, got ''"):
         known.merge_visitor("", "b", at=day(6))
     with pytest.raises(InvalidArgumentError, match="a datetime with a zone"):
-        known.merge_users("c", "b", at=datetime(2027, 1, 1))  # noqa: DTZ001
+        known.merge_users("c", "b", at=datetime(2027, 1, 1))
     with pytest.raises(InvalidArgumentError, match="when the link was made"):
         known.unmerge(0, at=day(1))
     known.unmerge(0, at=day(6))

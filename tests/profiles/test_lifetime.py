@@ -95,7 +95,7 @@ def fitted(kind: type[Any], params: dict[str, float]) -> Any:
 
 
 def test_cdnow_spend_gives_the_published_parameters(data: Path) -> None:
-    """Fader and Hardie (2013), note 025: p, q, γ = 6.25, 3.74, 15.45."""
+    """Fader and Hardie (2013), note 025: p, q, gamma = 6.25, 3.74, 15.45."""
     table = pq.read_table(data / "cdnow" / "summary_with_spend.parquet")
     x, mean = table.column("x").to_numpy(), table.column("zbar").to_numpy()
     params = GammaGamma().fit(x[x > 0], mean[x > 0]).params_

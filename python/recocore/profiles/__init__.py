@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from recocore.profiles.identity import Identities
     from recocore.profiles.items import build_items
     from recocore.profiles.lifetime import BGNBD, GammaGamma, LifetimeModels, ModifiedBGNBD, clv, lifetime_features
-    from recocore.profiles.scores import rfm
     from recocore.profiles.schema import LIFECYCLE, profile_schema
+    from recocore.profiles.scores import rfm
     from recocore.profiles.segments import Segmentation, SegmentRule, drift, members, psi, retention
     from recocore.profiles.table import ProfileTable
     from recocore.profiles.tags import Declaration, DeclaredAttributes, Tag, TagDefinition, TagSet, dimension_scores

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Collection, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,8 @@ from recocore.errors import InvalidArgumentError
 from recocore.profiles.table import ProfileTable
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
     from recocore.types import BoolArray
 
 PURPOSES: Final = ("personalisation", "marketing", "analytics")

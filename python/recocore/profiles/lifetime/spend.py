@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 class GammaGamma(LifetimeModel):
     """Gamma-Gamma: the value of a purchase varies around a customer's own mean, and that mean over customers.
 
-    A purchase is Gamma(p, ν), and ν is Gamma(q, v) over customers. The model takes value and frequency to be independent.
+    The value of a purchase is Gamma(p, rate), and the rate Gamma(q, v) over customers. The model takes value and frequency to be independent.
 
     Args:
         penalizer: adds this times the sum of squared parameters to the mean negative log-likelihood.
 
     Source: Fader, Hardie (2013), "The Gamma-Gamma model of monetary value", brucehardie.com/notes/025, equations 1a and 5;
-    its v is γ there.
+    its v is called gamma there.
 
     Example:
         >>> model = GammaGamma(penalizer=0.01).fit([2, 1, 5, 7, 3], [22.4, 11.8, 33.0, 40.2, 18.5])

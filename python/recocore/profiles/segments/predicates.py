@@ -75,7 +75,8 @@ def members(rules: Sequence[SegmentRule], features: Features) -> pa.Table:
     Example:
         >>> from recocore.profiles.features import Features
         >>> features = Features(pa.table({"user_id": ["ann", "bob"], "level": [95, 40]}))
-        >>> rules = [SegmentRule.parse("top", "level >= 90", features.kinds), SegmentRule.parse("all", "level > 0", features.kinds)]
+        >>> wanted = {"top": "level >= 90", "all": "level > 0"}
+        >>> rules = [SegmentRule.parse(name, when, features.kinds) for name, when in wanted.items()]
         >>> members(rules, features).select(["user_id", "segment"]).to_pylist()
         [{'user_id': 'ann', 'segment': 'top'}, {'user_id': 'ann', 'segment': 'all'}, {'user_id': 'bob', 'segment': 'all'}]
     """

@@ -1,6 +1,6 @@
 """Tags: what a rule, or the user, says about a user in a word, with its weight, source, time and version."""
 
-from recocore.profiles.tags.declared import DECLARABLE, DeclaredAttributes, Declaration
+from recocore.profiles.tags.declared import DECLARABLE, Declaration, DeclaredAttributes
 from recocore.profiles.tags.definitions import TagDefinition
 from recocore.profiles.tags.dimensions import dimension_scores
 from recocore.profiles.tags.tag import Tag

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,8 @@ from recocore.profiles.consent import PURPOSES
 from recocore.profiles.tags.declared import DECLARABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from recocore.expressions import Kind
 
 Rule = Expression | Compiled

@@ -6,7 +6,6 @@ import hashlib
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,7 +25,7 @@ from recocore.profiles.tags.tag_table import COLUMNS, TagTable
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection, Mapping
 
     from recocore.expressions import Comparison, Kind
     from recocore.profiles.features import Features
