@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class GammaGamma(LifetimeModel):
     """Gamma-Gamma: the value of a purchase varies around a customer's own mean, and that mean over customers.
 
-    The value of a purchase is Gamma(p, rate), and the rate Gamma(q, v) over customers. The model takes value and frequency to be independent.
+    The value of a purchase is Gamma(p, rate), and the rate Gamma(q, v) over customers. The model takes value and
+    frequency to be independent.
 
     Args:
         penalizer: adds this times the sum of squared parameters to the mean negative log-likelihood.
