@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from recocore.profiles.items import build_items
     from recocore.profiles.lifetime import BGNBD, GammaGamma, LifetimeModels, ModifiedBGNBD, clv, lifetime_features
     from recocore.profiles.schema import LIFECYCLE, profile_schema
-    from recocore.profiles.scores import rfm
+    from recocore.profiles.scores import rfm, rfm_cuts
     from recocore.profiles.segments import Segmentation, SegmentRule, drift, members, psi, retention
     from recocore.profiles.table import ProfileTable
     from recocore.profiles.tags import Declaration, DeclaredAttributes, Tag, TagDefinition, TagSet, dimension_scores
@@ -55,6 +55,7 @@ __all__ = [
     "psi",
     "retention",
     "rfm",
+    "rfm_cuts",
     "withdraw",
 ]
 
@@ -67,7 +68,7 @@ _HOMES = {
     "identity": ("Identities",),
     "items": ("build_items",),
     "lifetime": ("BGNBD", "GammaGamma", "LifetimeModels", "ModifiedBGNBD", "clv", "lifetime_features"),
-    "scores": ("rfm",),
+    "scores": ("rfm", "rfm_cuts"),
     "schema": ("LIFECYCLE", "profile_schema"),
     "segments": ("SegmentRule", "Segmentation", "drift", "members", "psi", "retention"),
     "table": ("ProfileTable",),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FORMAT = 1
 
 # What the native pass has room for; see cpp/include/recocore/profiles.hpp.
-MAX_DIMENSIONS = 6
+MAX_DIMENSIONS = 4
 MAX_TYPES = 255
 
 _DAY = timedelta(days=1)
@@ -42,7 +42,7 @@ class ProfileConfig:
         refund_types: types whose `value`, whatever its sign, is given back.
         search_types: types whose `query` is a search term.
         passive_types: types that happen to a user; they are counted, but are no activity of the life cycle.
-        dimensions: text columns of the event schema with an interest vector each, up to 6; `price_band` comes besides.
+        dimensions: text columns of the event schema with an interest vector each, up to 4; `price_band` comes besides.
         half_life: after how long an event says half as much.
         half_lives: other half-lives by dimension, by `price_band`, or by `spend` (of `spend_decayed`).
         top: entries kept of an interest vector, of paths and of search terms; what is cut off is recorded.
@@ -134,8 +134,8 @@ class ProfileConfig:
 
     def _check_hours(self) -> None:
         quiet = self.quiet_hours
-        if not (len(quiet) == 2 and all(isinstance(hour, int) and 0 <= hour <= 24 for hour in quiet)):
-            raise _refused("quiet_hours", "two hours from 0 to 24", quiet)
+        if not (len(quiet) == 2 and all(isinstance(hour, int) and 0 <= hour <= 23 for hour in quiet)):
+            raise _refused("quiet_hours", "two hours from 0 to 23", quiet)
         integer(self.send_window, "send_window", 1, 24)
         if not (is_finite_number(self.hour_prior) and self.hour_prior >= 0):
             raise _refused("hour_prior", "a number of at least 0", self.hour_prior)
@@ -153,8 +153,8 @@ class ProfileConfig:
 
     @property
     def interests(self) -> tuple[str, ...]:
-        """The interest vectors: the dimensions, then `price_band` where there are bands."""
-        return (*self.dimensions, *(("price_band",) if self.price_bands else ()))
+        """The interest vectors: the dimensions, then `price_band` where there are bands and the dimension `category`."""
+        return (*self.dimensions, *(("price_band",) if self.price_bands and "category" in self.dimensions else ()))
 
     def half_life_of(self, name: str) -> timedelta:
         """The half-life of a dimension, of `price_band` or of `spend`."""

@@ -22,15 +22,17 @@ LEVELS = 100
 
 @dataclass(frozen=True, slots=True)
 class CutPoints:
-    """The lowest value of each score above 1, and each category's offers by price.
+    """The lowest value of each score above 1, each category's offers by price, and when everybody is there.
 
-    A score is `1 + #{cuts ≤ value}`: of ascending cuts, ties share one score. `version` names the content.
+    A score is `1 + #{cuts ≤ value}`: of ascending cuts, ties share one score. A part that is left empty is fitted to the
+    users of each table. `version` names the content.
 
     Attributes:
         recency: days since the last purchase, `bins - 1` ascending cuts; its score is reversed, so that the latest is best.
         frequency: orders, `bins - 1` ascending cuts.
         monetary: net spend in minor units, `bins - 1` ascending cuts.
         level: decayed spend, 99 ascending cuts.
+        hours: the population's shares of the 168 local hours of a week, towards which a user's few events are drawn.
         offers: category → (prices in minor units, ascending; how many items were offered at each).
     """
 
@@ -38,6 +40,7 @@ class CutPoints:
     frequency: tuple[float, ...] = ()
     monetary: tuple[float, ...] = ()
     level: tuple[float, ...] = ()
+    hours: tuple[float, ...] = ()
     offers: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
@@ -46,6 +49,10 @@ class CutPoints:
             if any(math.isnan(cut) for cut in cuts) or list(cuts) != sorted(cuts):
                 raise InvalidArgumentError(f"{name}: expected ascending cut points, got {cuts}", field=name)
             object.__setattr__(self, name, cuts)
+        hours = tuple(float(share) for share in self.hours)
+        if len(hours) not in {0, 168} or not all(0 <= share <= 1 for share in hours):
+            raise InvalidArgumentError(f"hours: expected 168 shares of a week, got {hours}", field="hours")
+        object.__setattr__(self, "hours", hours)
         object.__setattr__(self, "offers", MappingProxyType(dict(sorted(self.offers.items()))))
 
     @property
@@ -66,6 +73,7 @@ class CutPoints:
             "frequency": [_plain(cut) for cut in self.frequency],
             "monetary": [_plain(cut) for cut in self.monetary],
             "level": [_plain(cut) for cut in self.level],
+            "hours": list(self.hours),
             "offers": {name: [list(prices), list(counts)] for name, (prices, counts) in self.offers.items()},
         }
 
@@ -79,7 +87,7 @@ class CutPoints:
         try:
             cuts = {name: tuple(map(float, body[name])) for name in ("recency", "frequency", "monetary", "level")}
             offers = {name: (tuple(prices), tuple(counts)) for name, (prices, counts) in body["offers"].items()}
-            return cls(**cuts, offers=offers)
+            return cls(**cuts, hours=tuple(body["hours"]), offers=offers)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CorruptError(f"cut points: expected what to_body made, got {error}") from error
 
@@ -119,3 +127,24 @@ def apply_cuts(values: AnyArray, cuts: Sequence[float]) -> Int64Array:
     """`1 + #{cuts ≤ value}` of each value: int64 `[n]`."""
     edges: Float64Array = np.asarray(cuts, np.float64)
     return np.asarray(1 + np.searchsorted(edges, values, side="right"), np.int64)
+
+
+def place_in_groups(groups: AnyArray, values: AnyArray) -> Float64Array:
+    """`(n_< + ½·n_=) / n` of each value among the values of its group. float64 `[n]`; O(n log n).
+
+    Example:
+        >>> place_in_groups(np.array([0, 0, 1]), np.array([5, 9, 5])).tolist()
+        [0.25, 0.75, 0.5]
+    """
+    order = np.lexsort((values, groups))
+    group, value = groups[order], values[order]
+    begin = np.searchsorted(group, group, side="left")
+    size = np.searchsorted(group, group, side="right") - begin
+    fresh = np.ones(len(order), np.bool_)
+    fresh[1:] = (group[1:] != group[:-1]) | (value[1:] != value[:-1])
+    run = np.cumsum(fresh) - 1
+    first = np.flatnonzero(fresh)
+    equal = np.diff(np.append(first, len(order)))[run]
+    places = np.empty(len(order))
+    places[order] = (2 * (first[run] - begin) + equal) / (2 * size)
+    return places

@@ -40,6 +40,7 @@ svg line { stroke: var(--line); }
 .bars .track i { display: block; height: 100%; background: var(--accent); opacity: 0.75; min-width: 1px; }
 .bars .n { text-align: right; color: var(--soft); font-size: 13.5px; white-space: nowrap; }
 .scroll { overflow-x: auto; }
+main, section, .pair, .small, figure { min-width: 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 14px; }
 th { font-weight: 500; font-size: 13px; text-align: left; white-space: nowrap; }
 .list { width: 100%; }

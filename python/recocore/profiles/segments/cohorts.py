@@ -71,7 +71,7 @@ def retention(
 ) -> Retention:
     """How cohorts stay: a user belongs to the period of the first event, and is active in each period with one.
 
-    O(events log events). Events without a user or a time, and those at or after `as_of` or not yet known then, are left out.
+    O(events log events). Events without a user or a time, and those at or after `as_of` or not yet known then, are left out, as in `build`.
 
     Args:
         events: a log, with `identities.apply` before where visitors log in.
@@ -139,9 +139,9 @@ def _counted(batch: EventBatch, as_of: datetime | None, types: Sequence[str] | N
     keep = pc.and_(pc.is_valid(table.column("user_id")), pc.is_valid(table.column("event_time")))
     if as_of is not None:
         until = pa.scalar(as_of, pa.timestamp("us", "UTC"))
-        for name in ("event_time", "known_time"):
-            if name in names:
-                keep = pc.and_(keep, pc.fill_null(pc.less(table.column(name), until), True))
+        keep = pc.and_(keep, pc.less(table.column("event_time"), until))
+        if "known_time" in names:
+            keep = pc.and_(keep, pc.fill_null(pc.less_equal(table.column("known_time"), until), True))
     if types is not None:
         keep = pc.and_(keep, pc.is_in(table.column("type"), value_set=pa.array(types, pa.string())))
     return table.filter(keep)
