@@ -9,6 +9,7 @@ CSS = """
 body { margin: 0; background: var(--ground); color: var(--ink);
   font: 15px/1.5 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }
 main { max-width: 1120px; margin: 0 auto; padding: 24px 20px 48px; }
+h1, h2, h3, li, figure b { overflow-wrap: anywhere; }
 h1 { font-size: 24px; margin: 0; letter-spacing: -0.01em; }
 h2 { font-size: 17px; margin: 0 0 2px; }
 h3 { font-size: 15px; margin: 0 0 6px; }
