@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
@@ -34,7 +35,9 @@ def visible(events: list[Event], as_of: datetime) -> list[Event]:
             continue
         key = (event["user_id"], event["event_id"])
         held = first.get(key)
-        if held is None or (event.get("known_time") or event["event_time"]) < (held.get("known_time") or held["event_time"]):
+        if held is None or (event.get("known_time") or event["event_time"]) < (
+            held.get("known_time") or held["event_time"]
+        ):
             first[key] = event
     counted = [event for event in [*first.values(), *nameless] if event["event_time"] < as_of]
     return sorted(counted, key=lambda event: event["event_time"])
@@ -200,7 +203,7 @@ def profile(events: list[Event], as_of: datetime, prices: dict[str, list[int]], 
     row["first_event"], row["last_event"] = events[0]["event_time"], events[-1]["event_time"]
     row |= money_features(events, as_of)
     times = row.pop("_order_times")
-    gaps = [after - before for before, after in zip(times, times[1:], strict=False)]
+    gaps = [after - before for before, after in itertools.pairwise(times)]
     days = [gap / DAY for gap in gaps]
     row["gap_median"] = quantile(days, 0.5) if days else None
     row["gap_iqr"] = quantile(days, 0.75) - quantile(days, 0.25) if days else None
@@ -238,7 +241,9 @@ def profile(events: list[Event], as_of: datetime, prices: dict[str, list[int]], 
     row["dwell_mean_ms"] = sum(dwells) / len(dwells) if dwells else None
     row["n_transitions"] = sum(len(visit) - 1 for visit in sessions)
     terms = Counter(
-        event["query"].strip().lower() for event in events if event["type"] == "search" and (event.get("query") or "").strip()
+        event["query"].strip().lower()
+        for event in events
+        if event["type"] == "search" and (event.get("query") or "").strip()
     )
     row["n_searches"] = sum(terms.values())
     row["search_terms"] = sorted(terms.items(), key=lambda e: (-e[1], e[0]))[:5]
@@ -268,7 +273,8 @@ def profiles(events: list[Event], as_of: datetime, timezone: str = "UTC") -> dic
 
 def quantile_scores(values: list[float], bins: int) -> list[int]:
     return [
-        1 + min(bins - 1, math.floor(bins * (sum(v < x for v in values) + sum(v == x for v in values) / 2) / len(values)))
+        1
+        + min(bins - 1, math.floor(bins * (sum(v < x for v in values) + sum(v == x for v in values) / 2) / len(values)))
         for x in values
     ]
 

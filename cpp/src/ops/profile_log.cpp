@@ -86,8 +86,8 @@ void ProfileLog::append(const ProfileBatch& batch, const ProfileVocabularies& vo
 }
 
 void ProfileLog::append(Record& record, const ProfileEvent& event) {
-  // An event takes at most some 120 bytes; growing by a quarter wastes less than doubling.
-  constexpr std::size_t kRoom = 128;
+  // Most events take less; growing by a quarter wastes less than doubling.
+  constexpr std::size_t kRoom = 64;
   if (record.packed.capacity() - record.packed.size() < kRoom && record.packed.size() >= kRoom)
     record.packed.reserve(record.packed.size() + record.packed.size() / 4 + kRoom);
   cpu::pack(event, record.last, record.packed);

@@ -34,7 +34,9 @@ class Names:
     path: pa.Array
 
 
-def fitted_cuts(native: dict[str, Any], offers: NativeOffers, names: Names, config: ProfileConfig, as_of: int) -> CutPoints:
+def fitted_cuts(
+    native: dict[str, Any], offers: NativeOffers, names: Names, config: ProfileConfig, as_of: int
+) -> CutPoints:
     """The configuration's cut points; parts that it leaves empty are fitted to these users."""
     given = config.cuts or CutPoints()
     bought = native["n_purchases"] > 0
@@ -152,9 +154,13 @@ def _listed(present: AnyArray, fields: dict[str, Any]) -> pa.Array:
     )
 
 
+def _by_user(array: AnyArray, users: int) -> AnyArray:
+    return array.reshape(users, len(array) // max(1, users))
+
+
 def _interest(name: str, native: Any, names: pa.Array) -> dict[str, Any]:
     codes, weights, total, truncated = native
-    codes, weights = codes.reshape(len(total), -1), weights.reshape(len(total), -1)
+    codes, weights = _by_user(codes, len(total)), _by_user(weights, len(total))
     present = codes >= 0
     fields = {"name": names.take(pa.array(codes[present])), "weight": pa.array(weights[present])}
     return {
@@ -179,7 +185,7 @@ def _hours(native: dict[str, Any], config: ProfileConfig, cuts: CutPoints | None
 
 
 def _ratio(above: AnyArray, below: AnyArray) -> Float64Array:
-    """above / below, NaN where nothing is below."""
+    """Above / below, NaN where nothing is below."""
     return np.where(below > 0, above / np.maximum(below, 1), np.nan)
 
 
@@ -198,8 +204,8 @@ def _shares(native: dict[str, Any]) -> dict[str, Any]:
 
 def _paths_and_terms(native: dict[str, Any], names: Names) -> dict[str, Any]:
     users = len(native["n_events"])
-    start, end, steps = (array.reshape(users, -1) for array in native["paths"])
-    terms, term_counts = (array.reshape(users, -1) for array in native["terms"])
+    start, end, steps = (_by_user(array, users) for array in native["paths"])
+    terms, term_counts = (_by_user(array, users) for array in native["terms"])
     taken, searched = start >= 0, terms >= 0
     return {
         "paths": _listed(

@@ -193,7 +193,9 @@ class ProfileConfig:
         try:
             body = json.loads(text)
             if body.pop("format") != FORMAT:
-                raise CorruptError(f"profile configuration: expected format {FORMAT}; read it with the version that wrote it")
+                raise CorruptError(
+                    f"profile configuration: expected format {FORMAT}; read it with the version that wrote it"
+                )
             for name in ("half_life", "session_gap", "active_within", "dormant_after", "lost_after", "window"):
                 body[name] = None if body[name] is None else timedelta(microseconds=body[name])
             body["half_lives"] = {name: timedelta(microseconds=us) for name, us in body["half_lives"].items()}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ import numpy as np
 from recocore.errors import CorruptError, InvalidArgumentError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from recocore.types import AnyArray, Float64Array, Int64Array
 
 LEVELS = 100

@@ -209,7 +209,9 @@ def _first_known(rows: AnyArray, columns: dict[str, Any], known: AnyArray) -> An
     order = np.lexsort((columns["times"][named], known[named], ids[named], columns["users"][named]))
     ordered = named[order]
     first = np.ones(len(ordered), np.bool_)
-    first[1:] = (ids[ordered[1:]] != ids[ordered[:-1]]) | (columns["users"][ordered[1:]] != columns["users"][ordered[:-1]])
+    first[1:] = (ids[ordered[1:]] != ids[ordered[:-1]]) | (
+        columns["users"][ordered[1:]] != columns["users"][ordered[:-1]]
+    )
     return np.sort(np.concatenate([ordered[first], nameless]))
 
 

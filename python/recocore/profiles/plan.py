@@ -6,14 +6,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
-
-from recocore.profiles.cuts import CutPoints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
+
     from recocore.profiles.config import ProfileConfig
+    from recocore.profiles.cuts import CutPoints
     from recocore.profiles.zones import Zone
     from recocore.types import Int64Array
 

@@ -92,6 +92,8 @@ def _raw(table: Any) -> tuple[pa.ChunkedArray, tuple[AnyArray, AnyArray, AnyArra
         column = source.column(name)
         taken = column.to_numpy()
         if column.null_count or taken.dtype.kind not in "iuf" or not np.isfinite(taken).all():
-            raise InvalidArgumentError(f"table: expected finite numbers in {name}, got {column.type} with gaps", field=name)
+            raise InvalidArgumentError(
+                f"table: expected finite numbers in {name}, got {column.type} with gaps", field=name
+            )
         values.append(taken)
     return source.column("user_id"), (values[0], values[1], values[2])

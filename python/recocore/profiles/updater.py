@@ -122,7 +122,9 @@ class Updater:
             if None not in (self._currency, other._currency) and self._currency != other._currency:
                 raise InvalidArgumentError(f"other: expected {self._currency}, got {other._currency}", field="other")
             if None not in (self._digits, other._digits) and self._digits != other._digits:
-                raise InvalidArgumentError("other: expected money of the same minor unit; set money_digits", field="other")
+                raise InvalidArgumentError(
+                    "other: expected money of the same minor unit; set money_digits", field="other"
+                )
             self._log.merge(other._log)
             self._user_type = self._user_type or other._user_type
             self._currency = self._currency or other._currency
@@ -215,7 +217,9 @@ class Updater:
                 "currency": self._currency,
                 "digits": self._digits,
             }
-        save_arrays(Path(path), _FORMAT, about, arrays)
+        # Files hold no unsigned bytes.
+        stored = {name: array.view(np.int8) if array.dtype == np.uint8 else array for name, array in arrays.items()}
+        save_arrays(Path(path), _FORMAT, about, stored)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Updater:
@@ -227,7 +231,10 @@ class Updater:
         """
         folder = load_arrays(Path(path), _FORMAT)
         try:
-            about, arrays = folder.about, {name: np.array(array) for name, array in folder.arrays.items()}
+            about = folder.about
+            arrays = {
+                name: array.view(np.uint8) if array.dtype == np.int8 else array for name, array in folder.arrays.items()
+            }
             updater = cls(ProfileConfig.from_json(about["config"]))
             kinds = {None: None, "string": pa.string(), "int64": pa.int64()}
             updater._user_type = kinds[about["user_type"]]
@@ -280,10 +287,7 @@ class Updater:
         offsets, data = self._log.names("users")
         if self._user_type is None:
             return pa.array([], pa.string()), np.empty(0, np.int32)
-        if pa.types.is_integer(self._user_type):
-            ids = pa.array(data.view("<i8"))
-        else:
-            ids = arrow_names((offsets, data))
+        ids = pa.array(data.view("<i8")) if pa.types.is_integer(self._user_type) else arrow_names((offsets, data))
         order = pc.sort_indices(ids)
         return ids.take(order), np.asarray(order).astype(np.int32)
 
