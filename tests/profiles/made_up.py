@@ -53,7 +53,7 @@ def made_up(users: int = 400, seed: int = 0, names: tuple[str, ...] = ("tea", "<
         "active_hours": [
             [
                 {"hour": int(hour), "count": int(count)}
-                for hour, count in zip(*np.unique(drawn % 168, return_counts=True))
+                for hour, count in zip(*np.unique(drawn % 168, return_counts=True), strict=True)
             ]
             for drawn in rng.normal(45, 30, (users, 6)).astype(int)
         ],

@@ -103,7 +103,7 @@ def test_its_figures_are_those_of_the_profiles(page: str) -> None:
     assert values["Users"] == "400"
     assert values["Buyers"] == str(int((orders > 0).sum()))
     assert values["Repeat buyers"] == str(int((orders > 1).sum()))
-    grid = page.split('class="heat grid"')[1].split("</table>")[0]
+    grid = page.split('class="heat grid"')[1].split("</table>", maxsplit=1)[0]
     assert sum(map(int, re.findall(r'">(\d+)<small>', grid))) == int((orders > 0).sum())
     cards = re.findall(r"<h3>Segment (\d)</h3><div>(\d+) users", page)
     assert [number for number, _ in cards] == ["1", "2", "3"]

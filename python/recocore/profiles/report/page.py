@@ -65,6 +65,8 @@ def render(
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
         f'<title>{escape(title)}</title><link rel="icon" href="data:,"><style>{CSS}</style></head>\n<body><main>'
-        f'<header><h1>{escape(title)}</h1><span class="soft">as of {moment} · cut points {profiles.cuts.version}</span></header>\n'
-        f"{body}\n<footer>Definitions and sources: docs/profiles.md and docs/segments.md of recocore.</footer></main></body></html>\n"
+        f"<header><h1>{escape(title)}</h1>"
+        f'<span class="soft">as of {moment} · cut points {profiles.cuts.version}</span></header>\n'
+        f"{body}\n<footer>Definitions and sources: docs/profiles.md and docs/segments.md of recocore.</footer>"
+        "</main></body></html>\n"
     )

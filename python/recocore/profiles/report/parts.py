@@ -55,7 +55,8 @@ def histogram(name: str, values: Float64Array, said: Callable[[float], str] = sh
         return ""
     low, high = float(known.min()), float(known.max())
     if low == high:
-        return f"<figure><b>{escape(name)}</b><figcaption>{escape(said(low))} for all {short(len(known))} users</figcaption></figure>"
+        all_alike = f"{said(low)} for all {short(len(known))} users"
+        return f"<figure><b>{escape(name)}</b><figcaption>{escape(all_alike)}</figcaption></figure>"
     logarithmic = low >= 0 and high > 100 * max(float(np.median(known)), 0.01)
     if logarithmic:
         edges = np.expm1(np.linspace(np.log1p(low), np.log1p(high), _BINS + 1))
@@ -136,4 +137,5 @@ def listing(columns: Sequence[str], rows: Iterable[Sequence[str]], text: int = 1
         + "</tr>"
         for row in rows
     )
-    return f'<div class="scroll"><table class="list"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    body = "".join(lines)
+    return f'<div class="scroll"><table class="list"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -204,7 +204,8 @@ def segment_cards(segments: Segmentation | None, features: Features, money: Mone
         lines = "".join(
             f"<li>{escape(label(out.feature))} <b>{escape(money.of(out.feature, out.median))}</b> "
             f'<span class="{"up" if out.difference > 0 else "down"}">{"▲" if out.difference > 0 else "▼"} '
-            f'{abs(out.difference):.1f}σ</span><br><span class="soft">all: {escape(money.of(out.feature, out.overall))}</span></li>'
+            f"{abs(out.difference):.1f} SD</span>"
+            f'<br><span class="soft">all: {escape(money.of(out.feature, out.overall))}</span></li>'
             for out in standouts
         )
         cards.append(
@@ -214,7 +215,7 @@ def segment_cards(segments: Segmentation | None, features: Features, money: Mone
         )
     best = max(segments.silhouettes.values(), default=None)
     about = (
-        "Medians of what stands out in each segment, with its distance from the mean of all in robust deviations (σ)."  # noqa: RUF001
+        "Medians of what stands out in each segment, with its distance from the mean of all in robust deviations (SD)."
     )
     about += "" if best is None else f" {len(cards)} segments have the best silhouette, {best:.2f}."
     return section("Segments", about, f'<div class="cards">{"".join(cards)}</div>')
@@ -232,7 +233,7 @@ def tag_list(tags: TagSet | None, given: TagTable | None, features: Features) ->
             tag.version,
             short(counts.get(tag.name, 0)),
             percent(counts.get(tag.name, 0) / max(1, features.rows)),
-        )  # fmt: skip
+        )
         for tag in sorted(tags.definitions, key=lambda tag: (-counts.get(tag.name, 0), tag.name))
     ]
     return section("Tags", "", listing(("tag", "rule", "version", "users", "share"), rows, text=3))
@@ -243,7 +244,7 @@ def drifted(table: pa.Table | None) -> str:
     if table is None:
         return ""
     rows = [(label(row["feature"]), row["verdict"], f"{row['psi']:.3f}") for row in table.slice(0, 15).to_pylist()]
-    about = "Population stability index against the earlier build, the most drifted first; below 0.1 is stable, above 0.25 shifted."
+    about = "Population stability index against the earlier build, the most drifted first: below 0.1 stable, above 0.25 shifted."
     return section("Drift", about, listing(("feature", "verdict", "PSI"), rows, text=2))
 
 

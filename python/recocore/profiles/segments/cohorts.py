@@ -71,7 +71,8 @@ def retention(
 ) -> Retention:
     """How cohorts stay: a user belongs to the period of the first event, and is active in each period with one.
 
-    O(events log events). Events without a user or a time, and those at or after `as_of` or not yet known then, are left out, as in `build`.
+    O(events log events). Events without a user or a time, and those at or after `as_of` or not yet known then, are left out,
+    as in `build`.
 
     Args:
         events: a log, with `identities.apply` before where visitors log in.
