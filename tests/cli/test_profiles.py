@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 import pytest
 from tests.profiles.made_up import made_up
 
+from recocore.data import EventBatch, clean
+from recocore.profiles import Identities, ProfileTable, build
 from recocore.profiles.segments import Segmentation
 
 if TYPE_CHECKING:
@@ -41,6 +44,59 @@ def tags(tmp_path: Path) -> Path:
     path = tmp_path / "tags.toml"
     path.write_text(TAGS, encoding="utf-8")
     return path
+
+
+def test_build_makes_profiles_of_a_log(run: Run, log: Path, tmp_path: Path) -> None:
+    out, config = tmp_path / "p.parquet", tmp_path / "profiles.toml"
+    config.write_text('half_life = "10d"\ntop = 2\n[half_lives]\nbrand = "90d"\n', encoding="utf-8")
+    done = run("profiles", "build", log, "--out", out, "--as-of", "2025-02-15", "--config", config, "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    built = ProfileTable.load(out)
+    assert (told["users"], told["as_of"]) == (len(built), "2025-02-15T00:00:00+00:00")
+    assert (built.config.half_life.days, built.config.half_lives["brand"].days, built.config.top) == (10, 90, 2)
+    assert max(map(len, built.column("interest_brand").to_pylist())) <= 2
+    # As the library says, of the same events.
+    sound = clean(EventBatch.from_parquet(log)).events
+    assert built.table.equals(build(sound, built.as_of_time, built.config).table)
+    page = run("profiles", "report", out, "--events", log, "--period", "week", "--out", tmp_path / "r.html", "--json")
+    assert page.returncode == 0, page.stderr
+    assert "<h2>Retention</h2>" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_build_applies_identities_as_of_its_moment(run: Run, log: Path, tmp_path: Path) -> None:
+    users = sorted(set(clean(EventBatch.from_parquet(log)).events.column("user_id").to_pylist()))[:2]
+    known = Identities()
+    known.merge_users(users[0], users[1], at=datetime(2025, 2, 1, tzinfo=UTC))
+    known.save(tmp_path / "known.json")
+    counts = {}
+    for moment in ("2025-01-31", "2025-03-01"):
+        done = run(
+            "profiles", "build", log, "--out", tmp_path / "p.parquet", "--as-of", moment,
+            "--identities", tmp_path / "known.json",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        counts[moment] = ProfileTable.load(tmp_path / "p.parquet").column("user_id").to_pylist().count(users[0])
+    assert counts == {"2025-01-31": 1, "2025-03-01": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("colour = 3", "got colour"),
+        ("top = 'x'", "top: expected"),
+        ("quiet_hours = 5", "profiles.toml"),
+        ("[[", "profiles.toml"),
+    ],
+)
+def test_build_refuses_a_wrong_configuration(run: Run, log: Path, tmp_path: Path, text: str, expected: str) -> None:
+    config = tmp_path / "profiles.toml"
+    config.write_text(text, encoding="utf-8")
+    done = run("profiles", "build", log, "--out", tmp_path / "p.parquet", "--config", config)
+    assert done.returncode == 1
+    assert expected in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "p.parquet").exists()
 
 
 def test_show_tells_features_expectations_and_reasons(run: Run, profiles: Path, tags: Path) -> None:

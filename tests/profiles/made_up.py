@@ -68,5 +68,5 @@ def made_up(users: int = 400, seed: int = 0, names: tuple[str, ...] = ("tea", "<
         if values is None:
             values = [[] if pa.types.is_list(field.type) else defaults.get(str(field.type))] * users
         columns.append(values.cast(field.type) if isinstance(values, pa.Array) else pa.array(values, field.type))
-    cuts = CutPoints((1.0,) * 4, (1.0,) * 4, (1.0,) * 4, (1.0,) * 99, {})
+    cuts = CutPoints((1.0,) * 4, (1.0,) * 4, (1.0,) * 4, (1.0,) * 99)
     return ProfileTable(pa.Table.from_arrays(columns, schema=schema), _AS_OF_US, config, cuts, "EUR", 2)

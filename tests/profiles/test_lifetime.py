@@ -62,7 +62,7 @@ def plain_log_likelihood(params: tuple[float, ...], first: int, history: History
 @pytest.fixture(scope="module")
 def cdnow(data: Path) -> History:
     table = pq.read_table(data / "cdnow" / "summary.parquet")
-    return tuple(table.column(name).to_numpy() for name in ("frequency", "recency", "T"))  # type: ignore[return-value]
+    return tuple(table.column(name).to_numpy() for name in ("frequency", "recency", "T"))
 
 
 def test_cdnow_gives_the_published_parameters(cdnow: History) -> None:
@@ -249,6 +249,30 @@ def test_spend_refuses_what_is_free() -> None:
         GammaGamma().fit([1, 2], [5, 0])
     with pytest.raises(InvalidArgumentError, match="frequency: expected at least 1, got 0"):
         GammaGamma().fit([1, 0], [5, 5])
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"periods": 0}, "periods: expected an integer from 1"),
+        ({"period": 0}, "period: expected a number above 0, got 0"),
+        ({"discount_rate": -1}, "discount_rate: expected a number above -1"),
+        ({"margin": 1.5}, "margin: expected a number above 0 and at most 1, got 1.5"),
+    ],
+)
+def test_lifetime_value_refuses_by_name(change: dict[str, Any], expected: str) -> None:
+    model = fitted(BGNBD, {"r": 0.24, "alpha": 4.4, "a": 0.8, "b": 2.4})
+    spend = fitted(GammaGamma, {"p": 6.25, "q": 3.74, "v": 15.44})
+    with pytest.raises(InvalidArgumentError) as refused:
+        clv(model, spend, [3], [20], [30], [25.0], **change)
+    assert expected in str(refused.value)
+
+
+def test_everybodys_mean_is_infinite_where_it_does_not_exist() -> None:
+    spend = fitted(GammaGamma, {"p": 2.0, "q": 0.9, "v": 15.0})
+    nobody, somebody = spend.expected_spend([0, 1], [0, 20])
+    assert nobody == np.inf
+    assert somebody == pytest.approx(2 * (15 + 20) / (2 + 0.9 - 1))
 
 
 def test_before_fit_there_are_no_answers() -> None:

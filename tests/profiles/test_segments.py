@@ -241,8 +241,8 @@ def test_psi_is_the_written_out_sum() -> None:
     before, after = [1] * 50 + [2] * 30 + [3] * 20, [1] * 30 + [2] * 30 + [3] * 40
     expected = (0.3 - 0.5) * np.log(0.3 / 0.5) + 0 + (0.4 - 0.2) * np.log(0.4 / 0.2)
     assert psi(before, after) == pytest.approx(expected, rel=1e-12)
-    texts = [np.array([{1: "a", 2: "b", 3: None}[value] for value in side], object) for side in (before, after)]
-    assert psi(*texts) == pytest.approx(expected, rel=1e-12)
+    old, new = (np.array([{1: "a", 2: "b", 3: None}[value] for value in side], object) for side in (before, after))
+    assert psi(old, new) == pytest.approx(expected, rel=1e-12)
     # A missing value is a bin of its own, and a bin that is new does not make the index infinite.
     assert psi([1.0, 1.0], [1.0, np.nan]) == pytest.approx(
         (0.5 - 1) * np.log(0.5) + (0.5 - 5e-5) * np.log(0.5 / 5e-5), rel=1e-12

@@ -293,7 +293,8 @@ def test_declared_attributes_keep_who_said_so() -> None:
     ],
 )
 def test_declarations_that_are_refused(change: dict[str, Any], expected: str) -> None:
-    arguments = {"user_id": "ann", "name": "age", "value": "34", "source": "account", "updated": NOW} | change
+    arguments: dict[str, Any] = {"user_id": "ann", "name": "age", "value": "34", "source": "account", "updated": NOW}
+    arguments |= change
     with pytest.raises(InvalidArgumentError, match=expected):
         Declaration(**arguments)
 

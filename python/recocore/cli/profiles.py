@@ -352,7 +352,11 @@ def _config(path: str | None, log: LogOptions) -> ProfileConfig:
         values["weights"] = log.weights
     if log.half_life is not None:
         values["half_life"] = log.half_life
-    return ProfileConfig(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    ready: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    try:
+        return ProfileConfig(**ready)
+    except (TypeError, AttributeError) as error:  # a value of a kind that the field's own check does not foresee
+        raise InvalidArgumentError(f"{path}: {error}; see the fields of ProfileConfig", field="config") from None
 
 
 def _span(value: Any) -> Any:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recocore.data import EventBatch
+from recocore.data.checks import is_whole
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
 from recocore.storage.document import digest, parse, seal, take
 from recocore.storage.plain_file import read_plain, replace_plain
@@ -201,8 +202,7 @@ class Identities:
 
     def _merge(self, source: Node, target: Node, at: datetime, why: str) -> int:
         for kind, name in (source, target):
-            sound = bool(name) if isinstance(name, str) else isinstance(name, int) and not isinstance(name, bool)
-            if not sound:
+            if not (name if isinstance(name, str) else is_whole(name)):
                 raise InvalidArgumentError(f"{kind}: expected an id, got {name!r}", field=kind)
         if source == target:
             raise InvalidArgumentError(
@@ -251,7 +251,7 @@ def _find(parents: dict[Node, Node], node: Node) -> Node:
     return root
 
 
-def _checked(at: datetime, argument: str = "at") -> datetime:
+def _checked(at: Any, argument: str = "at") -> datetime:
     if not isinstance(at, datetime) or at.tzinfo is None:
         raise InvalidArgumentError(f"{argument}: expected a datetime with a zone, got {at!r}", field=argument)
     return at

@@ -67,13 +67,14 @@ def clv(
         ((6,), True)
     """
     integer(periods, "periods", 1, 10_000)
-    for name, number, expected, sound in (
-        ("period", period, "a number above 0", lambda value: value > 0),
-        ("discount_rate", discount_rate, "a number above -1", lambda value: value > -1),
-        ("margin", margin, "a number in (0, 1]", lambda value: 0 < value <= 1),
+    for name, number, above, most in (
+        ("period", period, 0.0, np.inf),
+        ("discount_rate", discount_rate, -1.0, np.inf),
+        ("margin", margin, 0.0, 1.0),
     ):
-        if not is_finite_number(number) or not sound(number):
-            raise InvalidArgumentError(f"{name}: expected {expected}, got {number!r}", field=name)
+        if not is_finite_number(number) or not above < number <= most:
+            limit = f" and at most {most:g}" if most < np.inf else ""
+            raise InvalidArgumentError(f"{name}: expected a number above {above:g}{limit}, got {number!r}", field=name)
     counts, last, ages = histories(frequency, recency, T)
     value = spend.expected_spend(counts, column(mean_value, "mean_value"))
     return margin * value * discounted_purchases(purchases, counts, last, ages, periods, period, discount_rate)

@@ -53,11 +53,14 @@ def histogram(name: str, values: Float64Array, said: Callable[[float], str] = sh
     known = values[np.isfinite(values)]
     if not len(known):
         return ""
+    middle = float(np.median(known))
+    negative = bool(known.min() < 0)
+    known = np.maximum(known, 0)  # the few whose refunds exceed their purchases would take half of the axis
     low, high = float(known.min()), float(known.max())
     if low == high:
         all_alike = f"{said(low)} for all {short(len(known))} users"
         return f"<figure><b>{escape(name)}</b><figcaption>{escape(all_alike)}</figcaption></figure>"
-    logarithmic = low >= 0 and high > 100 * max(float(np.median(known)), 0.01)
+    logarithmic = low >= 0 and high > 100 * max(middle, 0.01)
     if logarithmic:
         edges = np.expm1(np.linspace(np.log1p(low), np.log1p(high), _BINS + 1))
     elif np.all(known == np.floor(known)) and high - low < _BINS:
@@ -74,14 +77,14 @@ def histogram(name: str, values: Float64Array, said: Callable[[float], str] = sh
         for place, count in enumerate(counts)
         if count
     )
-    middle = float(np.median(known))
     axis = "logarithmic axis" if logarithmic else ""
-    described = f"{name}: {len(known)} users from {said(low)} to {said(high)}, median {said(middle)}"
+    least = f"≤ {said(low)}" if negative else said(low)
+    described = f"{name}: {len(known)} users from {least} to {said(high)}, median {said(middle)}"
     return (
         f"<figure><b>{escape(name)}</b>"
         f'<svg viewBox="0 0 100 60" preserveAspectRatio="none" role="img" aria-label="{escape(described)}">{rects}'
         '<line x1="0" x2="100" y1="60" y2="60" vector-effect="non-scaling-stroke"/></svg>'
-        f'<div class="axis"><span>{escape(said(low))}</span><span>median {escape(said(middle))}</span>'
+        f'<div class="axis"><span>{escape(least)}</span><span>median {escape(said(middle))}</span>'
         f"<span>{escape(said(high))}</span></div>"
         f"<figcaption>{short(len(known))} users{', ' + axis if axis else ''}</figcaption></figure>"
     )

@@ -244,7 +244,7 @@ def drifted(table: pa.Table | None) -> str:
     if table is None:
         return ""
     rows = [(label(row["feature"]), row["verdict"], f"{row['psi']:.3f}") for row in table.slice(0, 15).to_pylist()]
-    about = "Population stability index against the earlier build, the most drifted first: below 0.1 stable, above 0.25 shifted."
+    about = "Population stability index since the earlier build, the most drifted first: below 0.1 stable, above 0.25 shifted."
     return section("Drift", about, listing(("feature", "verdict", "PSI"), rows, text=2))
 
 

@@ -54,7 +54,7 @@ def psi(before: Any, after: Any, bins: int = 10) -> float:
         places = _binned(old.astype(np.float64), new.astype(np.float64), bins)
     else:
         names = {value: place for place, value in enumerate(dict.fromkeys([*old.tolist(), *new.tolist()]))}
-        places = tuple(np.array([names[value] for value in side.tolist()], np.int64) for side in (old, new))
+        places = tuple(np.array([names[value] for value in side.tolist()], np.int64) for side in (old, new))  # type: ignore[assignment]  # two
     width = int(max(side.max() for side in places)) + 1
     expected, actual = (np.bincount(side, minlength=width) / len(side) for side in places)
     seen = (expected > 0) | (actual > 0)

@@ -61,11 +61,11 @@ class Scale:
 
     def logs(self, points: Float64Array) -> Float64Array:
         """Coordinates back as logarithms, which another scale can measure."""
-        return points * np.asarray(self.spread) + np.asarray(self.center)
+        return np.asarray(points * np.array(self.spread) + np.array(self.center), np.float64)
 
     def of_logs(self, logs: Float64Array) -> Float64Array:
         """Logarithms as coordinates."""
-        return (logs - np.asarray(self.center)) / np.asarray(self.spread)
+        return np.asarray((logs - np.array(self.center)) / np.array(self.spread), np.float64)
 
 
 def log(values: Float64Array) -> Float64Array:

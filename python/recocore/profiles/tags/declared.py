@@ -56,8 +56,9 @@ class Declaration:
             raise _refused("name", f"one of {', '.join(DECLARABLE)}", self.name)
         if self.source not in SOURCES:
             raise _refused("source", f"one of {', '.join(SOURCES)}: what is inferred is no declaration", self.source)
-        if not isinstance(self.updated, datetime) or self.updated.tzinfo is None:
-            raise _refused("updated", "a datetime with a zone", self.updated)
+        updated: object = self.updated
+        if not isinstance(updated, datetime) or updated.tzinfo is None:
+            raise _refused("updated", "a datetime with a zone", updated)
         if self.value is not None:
             object.__setattr__(self, "value", _checked(self.name, self.value))
 

@@ -86,7 +86,8 @@ class TagDefinition:
             >>> tag.when.names, len(tag.version)
             (('level', 'n_orders'), 12)
         """
-        if not isinstance(name, str) or not _NAME.fullmatch(name):
+        given: object = name
+        if not isinstance(given, str) or not _NAME.fullmatch(given):
             raise _refused("name", "lower-case letters, digits and _, a letter first, at most 64", name)
         if name in DECLARABLE:
             raise InvalidArgumentError(
