@@ -60,6 +60,17 @@ def test_parameters_and_answers_agree(ours: Any, theirs: str, penalizer: float, 
     assert model.expected_purchases(10, *history) == pytest.approx(np.ravel(ahead), rel=5e-3)
 
 
+def test_spend_agrees_on_cdnow() -> None:
+    table = pandas.read_csv(DATASETS / "cdnow_customers_summary_with_transactions.csv")
+    table = table[table["x"] > 0]
+    peer = lifetimes.GammaGammaFitter(penalizer_coef=0.0).fit(table["x"], table["zbar"])
+    spend = GammaGamma().fit(table["x"], table["zbar"])
+    assert list(spend.params_.values()) == pytest.approx(list(peer.params_[["p", "q", "v"]]), rel=5e-3)
+    penalised = lifetimes.GammaGammaFitter(penalizer_coef=0.001).fit(table["x"], table["zbar"])
+    ours = GammaGamma(penalizer=0.001).fit(table["x"], table["zbar"])
+    assert list(ours.params_.values()) == pytest.approx(list(penalised.params_[["p", "q", "v"]]), rel=5e-3)
+
+
 def test_spend_and_lifetime_value_agree(transactions: Any) -> None:
     table = transactions[transactions["frequency"] > 0]
     peer = lifetimes.GammaGammaFitter(penalizer_coef=0.0).fit(table["frequency"], table["monetary_value"])

@@ -21,11 +21,10 @@ from recocore.profiles import ProfileConfig, ProfileTable, build
 from recocore.profiles.features import Features
 from recocore.profiles.identity import Identities
 from recocore.profiles.lifetime import LifetimeModels
-from recocore.profiles.report import render
+from recocore.profiles.report import render, save_page
 from recocore.profiles.segments import Segmentation, SegmentRule, members, retention
 from recocore.profiles.segments.clustering import DEFAULT_FEATURES
 from recocore.profiles.tags import TagSet
-from recocore.storage.plain_file import replace_plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -274,7 +273,7 @@ def report(
         tags=None if tags_file is None else TagSet.read(tags_file, known.kinds),
         before=None if before is None else ProfileTable.load(before),
     )
-    replace_plain(target, page.encode())
+    save_page(page, target)
     if as_json:
         print_json({"out": out, "bytes": len(page.encode()), "users": len(loaded)})
     else:

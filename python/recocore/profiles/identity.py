@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import pyarrow as pa
@@ -13,8 +12,8 @@ import pyarrow.compute as pc
 from recocore.data import EventBatch
 from recocore.data.checks import is_whole
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
-from recocore.storage.document import digest, parse, seal, take
-from recocore.storage.plain_file import read_plain, replace_plain
+from recocore.storage.document import take
+from recocore.storage.sealed_file import load_sealed, save_sealed
 
 if TYPE_CHECKING:
     import os
@@ -180,7 +179,7 @@ class Identities:
             [*link.source, *link.target, link.made.isoformat(), link.unmade and link.unmade.isoformat(), link.why]
             for link in self._links
         ]
-        replace_plain(Path(path), seal({"kind": "identities", "format": _FORMAT, "links": links}))
+        save_sealed(path, "identities", _FORMAT, {"links": links})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Identities:
@@ -190,12 +189,8 @@ class Identities:
             FileNotFoundError: nothing is there.
             CorruptError: the file is damaged or of another kind.
         """
+        body = load_sealed(path, "identities", _FORMAT)
         try:
-            body = parse(read_plain(Path(path)))
-            said = take(body, "digest", str)
-            del body["digest"]
-            if said != digest(body) or (body.get("kind"), body.get("format")) != ("identities", _FORMAT):
-                raise CorruptError(f"expected identities of format {_FORMAT} with a digest that fits")
             return cls(_link(number, entry) for number, entry in enumerate(take(body, "links", list)))
         except (CorruptError, ValueError, TypeError) as error:
             raise CorruptError(f"{path}: {error}; save the identities again") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -12,8 +11,8 @@ import numpy as np
 from recocore.data.checks import is_finite_number
 from recocore.errors import CorruptError, InvalidArgumentError, NotFittedError
 from recocore.profiles.lifetime.fitting import maximise
-from recocore.storage.document import count, digest, parse, seal, take
-from recocore.storage.plain_file import read_plain, replace_plain
+from recocore.storage.document import count, take
+from recocore.storage.sealed_file import load_sealed, save_sealed
 
 if TYPE_CHECKING:
     import os
@@ -91,8 +90,6 @@ class LifetimeModel:
         """
         known = self._known()
         body = {
-            "kind": self.kind,
-            "format": _FORMAT,
             "penalizer": self.penalizer,
             "params": dict(known.params),
             "standard_errors": {
@@ -101,7 +98,7 @@ class LifetimeModel:
             "log_likelihood": known.log_likelihood,
             "customers": known.customers,
         }
-        replace_plain(Path(path), seal(body))
+        save_sealed(path, self.kind, _FORMAT, body)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -111,16 +108,8 @@ class LifetimeModel:
             FileNotFoundError: nothing is there.
             CorruptError: the file is damaged, or of another model.
         """
+        body = load_sealed(path, cls.kind, _FORMAT)
         try:
-            body = parse(read_plain(Path(path)))
-            said = take(body, "digest", str)
-            del body["digest"]
-            if said != digest(body):
-                raise CorruptError("the digest does not fit the content")
-            if (body.get("kind"), body.get("format")) != (cls.kind, _FORMAT):
-                raise CorruptError(
-                    f"expected kind {cls.kind!r} of format {_FORMAT}, got {body.get('kind')!r} of {body.get('format')!r}"
-                )
             params, errors = take(body, "params", dict), take(body, "standard_errors", dict)
             model = cls(take(body, "penalizer", float))
             model._fitted = _Fitted(

@@ -10,7 +10,7 @@ import numpy as np
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from recocore.types import BoolArray, Float64Array
+    from recocore.types import BoolArray, Float64Array, Int64Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -20,11 +20,13 @@ class Distinct:
     Attributes:
         columns: float64 `[n]` each.
         weights: how often each row came, float64 `[n]`.
+        place: the distinct row of each row, int64 `[total]`.
         total: how many rows there were.
     """
 
     columns: tuple[Float64Array, ...]
     weights: Float64Array
+    place: Int64Array
     total: int
 
 
@@ -124,10 +126,17 @@ def distinct(*columns: Float64Array) -> Distinct:
             f"frequency: expected a column of at least one customer, got shape {list(columns[0].shape)}",
             field="frequency",
         )
+    return distinct_rows(*columns)
+
+
+def distinct_rows(*columns: Float64Array) -> Distinct:
+    """The distinct rows of 1-d columns of one length, which may be 0; O(n log n)."""
     order = np.lexsort(columns)
     ordered = [values[order] for values in columns]
     fresh = np.ones(len(order), np.bool_)
     fresh[1:] = np.any([values[1:] != values[:-1] for values in ordered], axis=0)
     starts = np.flatnonzero(fresh)
     weights = np.diff(starts, append=len(order)).astype(np.float64)
-    return Distinct(tuple(values[starts] for values in ordered), weights, len(order))
+    place = np.empty(len(order), np.int64)
+    place[order] = np.cumsum(fresh) - 1
+    return Distinct(tuple(values[starts] for values in ordered), weights, place, len(order))

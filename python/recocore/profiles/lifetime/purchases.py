@@ -10,7 +10,7 @@ from scipy.special import digamma, expit, gammaln
 from recocore.errors import InvalidArgumentError
 from recocore.profiles.lifetime.base import LifetimeModel
 from recocore.profiles.lifetime.future import alive_purchases
-from recocore.profiles.lifetime.inputs import aligned, column, distinct, histories, refuse
+from recocore.profiles.lifetime.inputs import aligned, column, distinct, distinct_rows, histories, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,8 +84,11 @@ class _PurchaseModel(LifetimeModel):
         refuse(ahead < 0, ahead, "t", "at least 0", "it is the time from the end of observation on")
         named = zip(("frequency", "recency", "T"), histories(frequency, recency, T), strict=True)
         ahead, counts, last, ages = aligned(("t", ahead), *named)
-        still = self._alive(counts, last, ages, r, alpha, a, b)
-        return still * alive_purchases(ahead / (alpha + ages), r + counts, a, b + counts + self._first)
+        # Of a history only these say how much is bought while alive: a million customers are some thousand such rows.
+        kinds = distinct_rows(np.ravel(ahead), np.ravel(counts), np.ravel(ages))
+        t_, x_, age_ = kinds.columns
+        bought = alive_purchases(t_ / (alpha + age_), r + x_, a, b + x_ + self._first)
+        return self._alive(counts, last, ages, r, alpha, a, b) * bought[kinds.place].reshape(counts.shape)
 
     def _alive(
         self, x: Float64Array, last: Float64Array, age: Float64Array, r: float, alpha: float, a: float, b: float

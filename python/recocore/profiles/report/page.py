@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,8 +13,11 @@ from recocore.profiles.lifetime import LifetimeModels
 from recocore.profiles.report import sections
 from recocore.profiles.report.style import CSS
 from recocore.profiles.segments import drift
+from recocore.storage.plain_file import replace_plain
 
 if TYPE_CHECKING:
+    import os
+
     from recocore.profiles.segments import Retention, Segmentation
     from recocore.profiles.table import ProfileTable
     from recocore.profiles.tags import TagSet
@@ -70,3 +74,12 @@ def render(
         f"{body}\n<footer>Definitions and sources: docs/profiles.md and docs/segments.md of recocore.</footer>"
         "</main></body></html>\n"
     )
+
+
+def save_page(page: str, path: str | os.PathLike[str]) -> None:
+    """Write a page, whole or not at all.
+
+    Raises:
+        OSError: the file system refuses.
+    """
+    replace_plain(Path(path), page.encode())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,8 +14,8 @@ from recocore.ops.arguments import integer
 from recocore.profiles.features import Features
 from recocore.profiles.segments.kmeans import kmeans, nearest, silhouette
 from recocore.profiles.segments.scaling import Scale
-from recocore.storage.document import count, digest, parse, seal, take
-from recocore.storage.plain_file import read_plain, replace_plain
+from recocore.storage.document import count, take
+from recocore.storage.sealed_file import load_sealed, save_sealed
 
 if TYPE_CHECKING:
     import os
@@ -184,8 +183,6 @@ class Segmentation:
             OSError: the file system refuses.
         """
         body = {
-            "kind": "segmentation",
-            "format": _FORMAT,
             "features": list(self.scale.features),
             "fill": list(self.scale.fill),
             "center": list(self.scale.center),
@@ -197,7 +194,7 @@ class Segmentation:
             "silhouettes": {str(k): value for k, value in self.silhouettes.items()},
             "seed": self.seed,
         }
-        replace_plain(Path(path), seal(body))
+        save_sealed(path, "segmentation", _FORMAT, body)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -207,12 +204,8 @@ class Segmentation:
             FileNotFoundError: nothing is there.
             CorruptError: the file is damaged or of another kind.
         """
+        body = load_sealed(path, "segmentation", _FORMAT)
         try:
-            body = parse(read_plain(Path(path)))
-            said = take(body, "digest", str)
-            del body["digest"]
-            if said != digest(body) or (body.get("kind"), body.get("format")) != ("segmentation", _FORMAT):
-                raise CorruptError(f"expected a segmentation of format {_FORMAT} with a digest that fits")
             parts = {name: tuple(take(body, name, list)) for name in ("features", "fill", "center", "spread")}
             return cls(
                 Scale(**parts),
