@@ -52,7 +52,7 @@ def render(
     columns = None if models is None else models.features(profiles)
     features = plain if columns is None else Features(profiles, columns)
     parts = [
-        sections.overview(profiles, features, money),
+        sections.overview(features, money),
         f'<section class="pair">{sections.life_cycle(features)}{sections.rfm_grid(features, money)}</section>',
         sections.distributions(features, money),
         sections.segment_cards(segments, features, money),

@@ -51,7 +51,7 @@ class Money:
         return self(value) if feature in _MONEY else short(value)
 
 
-def overview(profiles: ProfileTable, features: Features, money: Money) -> str:
+def overview(features: Features, money: Money) -> str:
     """The figures at the top."""
     orders, net = features.numbers("n_orders"), features.numbers("spend_net")
     buyers = int((orders > 0).sum())
@@ -230,13 +230,13 @@ def tag_list(tags: TagSet | None, given: TagTable | None, features: Features) ->
         (
             tag.name,
             tag.about or tag.when.text,
-            tag.version,
             short(counts.get(tag.name, 0)),
             percent(counts.get(tag.name, 0) / max(1, features.rows)),
+            tag.version,
         )
         for tag in sorted(tags.definitions, key=lambda tag: (-counts.get(tag.name, 0), tag.name))
     ]
-    return section("Tags", "", listing(("tag", "rule", "version", "users", "share"), rows, text=3))
+    return section("Tags", "", listing(("tag", "rule", "users", "share", "version"), rows, text=2))
 
 
 def drifted(table: pa.Table | None) -> str:
