@@ -29,9 +29,12 @@ from recocore.profiles.tags import TagSet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from recocore.data import EventBatch
+    from recocore.data import Cleaned, EventBatch
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+_identities = click.option(
+    "--identities", "identities_file", metavar="FILE", help="Merges of visitors and accounts, applied to the log first."
+)
 _tags = click.option("--tags", "tags_file", metavar="FILE", help="Definitions of tags, TOML or JSON.")
 
 
@@ -56,9 +59,7 @@ def command() -> None:
 @click.option(
     "--config", "config_file", metavar="FILE", help="Fields of ProfileConfig as TOML, durations such as '30d'."
 )
-@click.option(
-    "--identities", "identities_file", metavar="FILE", help="Merges of visitors and accounts, applied before."
-)
+@_identities
 @_json
 @log_options
 def build_profiles(
@@ -80,9 +81,8 @@ def build_profiles(
     log = LogOptions.take(options)
     target = files.check_target(out)
     config = _config(config_file, log)
-    known = None if identities_file is None else Identities.load(identities_file)
     until = None if as_of is None else _moment(as_of)
-    cleaned = log.read(events, prepare=None if known is None else lambda batch: known.apply(batch, until))
+    cleaned = _read(events, log, identities_file, until)
     moment = until or _after(cleaned.events)
     profiles = build(cleaned.events, moment, config)
     profiles.save(target)
@@ -231,6 +231,7 @@ def segment(
 @click.option("--before", metavar="FILE", help="Earlier profiles, to measure the drift since.")
 @click.option("--title", default="Customer profiles", show_default=True, help="The page's heading.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of a fresh segmentation.")
+@_identities
 @_tags
 @_json
 @log_options
@@ -243,6 +244,7 @@ def report(
     before: str | None,
     title: str,
     seed: int,
+    identities_file: str | None,
     tags_file: str | None,
     as_json: bool,
     **options: Any,
@@ -260,7 +262,8 @@ def report(
     known = _features(loaded)
     kept = None
     if events is not None:
-        kept = retention(log.read(events).events, loaded.as_of_time, period, loaded.config.timezone)  # type: ignore[arg-type]  # click checked
+        read = _read(events, log, identities_file, loaded.as_of_time).events
+        kept = retention(read, loaded.as_of_time, period, loaded.config.timezone)  # type: ignore[arg-type]  # click checked
     if segments_file is not None:
         segments: Segmentation | None = Segmentation.load(segments_file)
     else:
@@ -278,6 +281,14 @@ def report(
         print_json({"out": out, "bytes": len(page.encode()), "users": len(loaded)})
     else:
         click.echo(f"the report of {len(loaded):,} profiles is in {out} ({len(page.encode()) / 1024:.0f} KiB)")
+
+
+def _read(events: str, log: LogOptions, identities_file: str | None, as_of: datetime | None) -> Cleaned:
+    """A log under the users that its events belong to, parted into sound events and a quarantine."""
+    if identities_file is None:
+        return log.read(events)
+    known = Identities.load(identities_file)
+    return log.read(events, prepare=lambda batch: known.apply(batch, as_of))
 
 
 def _features(profiles: ProfileTable) -> Features:
