@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recocore.cli.events import LogOptions, log_options, report_counts, report_table
-from recocore.cli.parameters import duration
+from recocore.cli.profile_config import profile_config
 from recocore.cli.terminal import console, note, print_json, table
 from recocore.data import files
 from recocore.errors import InvalidArgumentError, NotFoundError
-from recocore.profiles import ProfileConfig, ProfileTable, build
+from recocore.profiles import ProfileTable, build
 from recocore.profiles.features import Features
 from recocore.profiles.identity import Identities
 from recocore.profiles.lifetime import LifetimeModels
@@ -80,7 +78,7 @@ def build_profiles(
     """
     log = LogOptions.take(options)
     target = files.check_target(out)
-    config = _config(config_file, log)
+    config = profile_config(config_file, log.weights, log.half_life)
     until = None if as_of is None else _moment(as_of)
     cleaned = _read(events, log, identities_file, until)
     moment = until or _after(cleaned.events)
@@ -336,41 +334,6 @@ def _after(events: EventBatch) -> datetime:
             "events: expected event_time, got none; name its source with --columns event_time=SOURCE"
         )
     return max(known) + timedelta(microseconds=1)
-
-
-def _config(path: str | None, log: LogOptions) -> ProfileConfig:
-    """The configuration of a file, and of the options that say more."""
-    given: dict[str, Any] = {}
-    if path is not None:
-        try:
-            given = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InvalidArgumentError(f"{path}: {error}", field="config") from None
-    fields = {field.name for field in dataclasses.fields(ProfileConfig)} - {"cuts"}
-    if unknown := sorted(set(given) - fields):
-        raise InvalidArgumentError(
-            f"{path}: expected fields of ProfileConfig ({', '.join(sorted(fields))}), got {', '.join(unknown)}",
-            field="config",
-        )
-    spans = {field.name for field in dataclasses.fields(ProfileConfig) if "timedelta" in str(field.type)} - {
-        "half_lives"
-    }
-    values = {name: _span(value) if name in spans else value for name, value in given.items()}
-    if isinstance(values.get("half_lives"), dict):
-        values["half_lives"] = {name: _span(value) for name, value in values["half_lives"].items()}
-    if log.weights is not None:
-        values["weights"] = log.weights
-    if log.half_life is not None:
-        values["half_life"] = log.half_life
-    ready: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    try:
-        return ProfileConfig(**ready)
-    except (TypeError, AttributeError) as error:  # a value of a kind that the field's own check does not foresee
-        raise InvalidArgumentError(f"{path}: {error}; see the fields of ProfileConfig", field="config") from None
-
-
-def _span(value: Any) -> Any:
-    return duration(value) if isinstance(value, str) else value
 
 
 def _spell(value: Any) -> str:
