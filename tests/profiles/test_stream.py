@@ -183,7 +183,7 @@ def test_nothing_is_taken_of_a_batch_that_is_refused() -> None:
     updater.update(as_batch(good))
     before = updater.n_events
     bad = [{**event, "currency": "USD"} for event in good]
-    with pytest.raises(InvalidArgumentError, match="one currency .EUR., got EUR, USD"):
+    with pytest.raises(InvalidArgumentError, match=r"one currency \(EUR\), got EUR, USD"):
         updater.update(as_batch(bad))
     with pytest.raises(InvalidArgumentError, match="user_id of string as before, got int64"):
         updater.update(as_batch(made_up(3, 30, seed=1, integer_users=True)))
