@@ -20,6 +20,7 @@ from recocore.profiles.columns import arrow_names, native_events, native_names
 from recocore.profiles.config import ProfileConfig
 from recocore.profiles.cuts import CutPoints
 from recocore.profiles.money import DEFAULT_DIGITS, digits_of
+from recocore.profiles.one_event import EventReader, user_key
 from recocore.profiles.plan import native_offers, native_plan, send_rule
 from recocore.profiles.schema import columns as schema_columns
 from recocore.profiles.table import ProfileTable
@@ -71,6 +72,7 @@ class Updater:
         self._currency = self._config.currency
         self._digits: int | None = None  # of the money that is held
         self._offers: tuple[int, NativeOffers] | None = None
+        self._reader = EventReader(self._config)
         self._lock = threading.Lock()
 
     @property
@@ -110,6 +112,53 @@ class Updater:
             if _has_money(native):
                 self._digits = native.money_digits
         return len(native.columns["users"])
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Take one event in, as `update` does a batch: some microseconds, for a server that is told one at a time.
+
+        Args:
+            event: values by the names of the event schema; what is absent or None is null. `event_time` and `known_time`
+                are instants as `as_of` is.
+
+        Raises:
+            InvalidArgumentError: as `update`; a name that the schema does not have; a value of another type.
+
+        Example:
+            >>> updater = Updater()
+            >>> updater.record({"user_id": "ann", "item_id": "mug", "type": "view", "event_time": 1_700_000_000_000_000})
+            >>> updater.row("ann", 1_700_000_000_000_001)["count_view"]
+            1
+        """
+        currency = event.get("currency")
+        known = self._currency
+        if currency is not None and known is not None and currency != known:
+            if event.get("value") is not None or event.get("price") is not None:
+                raise InvalidArgumentError(
+                    f"events: expected money of one currency ({known}), got {currency}; convert them to one first",
+                    field="currency",
+                )
+            currency = known
+        digits = self._config.money_digits
+        if digits is None:
+            digits = digits_of(currency or known)
+        read = self._reader.read(event, digits)
+        with self._lock:
+            kind = pa.string() if isinstance(event["user_id"], str) else pa.int64()
+            if self._user_type not in (None, kind):
+                raise InvalidArgumentError(
+                    f"events: expected user_id of {self._user_type} as before, got {kind}", field="user_id"
+                )
+            if read.has_money and self._digits not in (None, digits):
+                raise InvalidArgumentError(
+                    f"events: {currency} has another minor unit than the money before, which named no currency; "
+                    "set currency in the configuration",
+                    field="currency",
+                )
+            self._log.append_one(*read.arguments)
+            self._user_type = kind
+            self._currency = known or currency
+            if read.has_money:
+                self._digits = digits
 
     def merge(self, other: Updater) -> None:
         """Take in what another updater of an equal configuration holds; it stays as it is.
@@ -279,12 +328,9 @@ class Updater:
         return fixed if fixed is not None else digits_of(self._currency) if self._currency else DEFAULT_DIGITS
 
     def _key(self, user_id: str | int) -> bytes:
-        integers = pa.types.is_integer(self._user_type)
-        if isinstance(user_id, bool) or not isinstance(user_id, (int, np.integer) if integers else str):
+        if isinstance(user_id, str) != pa.types.is_string(self._user_type) or isinstance(user_id, bool):
             raise InvalidArgumentError(f"user_id: expected one of {self._user_type}, got {user_id!r}", field="user_id")
-        if isinstance(user_id, str):
-            return user_id.encode()
-        return int(user_id).to_bytes(8, "little", signed=True) if -(2**63) <= user_id < 2**63 else b""
+        return user_key(user_id)
 
     def _users(self) -> tuple[pa.Array, Int32Array]:
         """All ids, ascending, and their codes."""

@@ -9,9 +9,6 @@
 namespace recocore::cpu {
 namespace {
 
-// Some 9,100 years from 1970: sums and differences of times stay within 64 bits.
-constexpr std::int64_t kLatest = std::int64_t{1} << 58;
-
 void check_size(std::size_t size, std::size_t events, const char* argument) {
   require(size == events || size == 0, [&] {
     return std::string(argument) + ": expected a value for each of " + std::to_string(events) + " events, got " +
