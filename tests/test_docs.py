@@ -242,6 +242,15 @@ def test_paths_that_the_docs_name_exist(page: str) -> None:
         assert (ROOT / path).exists(), path
 
 
+@pytest.mark.parametrize("page", ["profiles.md"])
+def test_the_examples_of_a_page(page: str, tmp_path: Path) -> None:
+    examples = [content for language, content in blocks((ROOT / "docs" / page).read_text(encoding="utf-8"))
+                if language == "python"]  # fmt: skip
+    assert examples
+    for example in examples:
+        run([sys.executable, "-c", example], tmp_path)
+
+
 def test_only_the_install_blocks_are_left_to_continuous_integration() -> None:
     bash = [content for language, content in blocks(README) if language == "bash"]
     assert all(".venv/bin/pip install" in content for content in bash[:INSTALL_BLOCKS])

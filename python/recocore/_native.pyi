@@ -1,5 +1,6 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from recocore.types import (
@@ -52,6 +53,25 @@ class ProfileLog:
     def __init__(self, dimensions: int, types: int) -> None: ...
     def append(
         self, columns: dict[str, AnyArray], vocabularies: dict[str, Any], users: tuple[Int64Array, UInt8Array] | None
+    ) -> None: ...
+    def append_one(
+        self,
+        user: bytes,
+        time: int,
+        known: int,
+        type: int,
+        id: str | None,
+        item: int | str | None,
+        session: str | None,
+        order: str | None,
+        money: int,
+        price: int,
+        dwell: int,
+        quantity: int,
+        query: str | None,
+        path: str | None,
+        coupon: bool,
+        dimensions: Sequence[str | None],
     ) -> None: ...
     def merge(self, other: ProfileLog) -> None: ...
     def forget(self, user: bytes) -> bool: ...
