@@ -28,6 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "registry": {"index", "storage"},
     "profiles": {"_native", "data", "expressions", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
+    "fraud": {"_native", "ops", "storage"},
     "service": {"client", "index", "registry", "v1"},
     "client": {"v1"},
     "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "profiles", "registry", "service"},

@@ -5,6 +5,7 @@
 namespace recocore::bindings {
 
 void register_errors(pybind11::module_& module);
+void register_anomaly(pybind11::module_& module);
 void register_als(pybind11::module_& module);
 void register_csr(pybind11::module_& module);
 void register_device(pybind11::module_& module);
@@ -14,6 +15,7 @@ void register_profiles(pybind11::module_& module);
 void register_bootstrap(pybind11::module_& module);
 void register_ranking_metrics(pybind11::module_& module);
 void register_matmul_topk(pybind11::module_& module);
+void register_rings(pybind11::module_& module);
 void register_similarity(pybind11::module_& module);
 
 }  // namespace recocore::bindings
