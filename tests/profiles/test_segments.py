@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from recocore.data import EventBatch
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
 from recocore.profiles.features import Features
-from recocore.profiles.segments import Segmentation, SegmentRule, drift, members, psi, retention
+from recocore.profiles.segments import Segmentation, SegmentRule, clustering, drift, members, psi, retention
 from recocore.profiles.segments.kmeans import kmeans, lloyd, plus_plus, silhouette
 from recocore.profiles.segments.scaling import Scale, log
 
@@ -86,6 +86,16 @@ def test_the_kinds_of_customers_are_found_and_k_too() -> None:
     assert segments.assign(table).tolist() == (table.column("kind").to_numpy() + 1).tolist()
     again = Segmentation.fit(table, NAMES)
     assert again.centroids.tobytes() == segments.centroids.tobytes()
+
+
+def test_many_users_are_tried_on_a_sample_and_fitted_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = customers(6, sizes=(3_000, 2_000, 1_000))
+    whole = Segmentation.fit(table, NAMES)
+    monkeypatch.setattr(clustering, "_TRIAL", 500)
+    monkeypatch.setattr(clustering, "_SAMPLE", 200)
+    sampled = Segmentation.fit(table, NAMES)
+    assert sampled.sizes == whole.sizes == (3_000, 2_000, 1_000)
+    assert sampled.centroids == pytest.approx(whole.centroids, rel=1e-9)
 
 
 def test_what_stands_out_is_said_in_the_features_units() -> None:

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.ops.arguments import integer
 from recocore.profiles.features import Features
-from recocore.profiles.segments.kmeans import kmeans, nearest, silhouette
+from recocore.profiles.segments.kmeans import kmeans, lloyd, nearest, silhouette
 from recocore.profiles.segments.scaling import Scale
 from recocore.storage.document import count, take
 from recocore.storage.sealed_file import load_sealed, save_sealed
@@ -32,7 +32,7 @@ _FORMAT = 1
 _MOST = 10
 # The silhouette compares all pairs: 3,000 rows take a third of a second, and its standard error is about 0.005.
 _SAMPLE = 3_000
-# k is tried on at most so many rows; the chosen one is then fitted to all.
+# Starts and numbers of segments are tried on at most so many rows; the best is then carried on with all.
 _TRIAL = 30_000
 
 
@@ -120,16 +120,19 @@ class Segmentation:
             )
         scale = Scale.fit(source, names)
         points = scale.points(source)
-        distinct = len(np.unique(points, axis=0)) if len(points) else 0
+        trial = _sample(points, _TRIAL, seed)
+        distinct = len(np.unique(trial, axis=0)) if len(trial) else 0
         if distinct < 2:
             raise InvalidArgumentError(f"profiles: expected users who differ, got {distinct} kind", field="profiles")
         tried: dict[int, float] = {}
         if k is None:
-            tried = _try(points, range(2, min(integer(most, "most", 2), distinct) + 1), seed)
+            tried = _try(trial, range(2, min(integer(most, "most", 2), distinct) + 1), seed)
             k = max(tried, key=lambda number: (tried[number], -number))
         elif integer(k, "k", 2) > distinct:
             raise InvalidArgumentError(f"k: expected at most {distinct}, as many as users differ, got {k}", field="k")
-        clusters = kmeans(points, k, seed)
+        clusters = kmeans(trial, k, seed)
+        if len(trial) < len(points):
+            clusters = lloyd(points, clusters.centroids)
         sizes = np.bincount(clusters.labels, minlength=k)
         if previous is None:
             numbers, next_number = np.argsort(np.argsort(-sizes, kind="stable")) + 1, k + 1
@@ -225,18 +228,21 @@ def features_of(profiles: Features | ProfileTable | pa.Table) -> Features:
     return profiles if isinstance(profiles, Features) else Features(profiles)
 
 
-def _try(points: Float64Array, numbers: Collection[int], seed: int) -> dict[int, float]:
-    """The mean silhouette of each k on a sample."""
-    rng = np.random.default_rng(seed)
-    trial = points if len(points) <= _TRIAL else points[np.sort(rng.choice(len(points), _TRIAL, replace=False))]
-    judged = np.arange(len(trial))
-    if len(trial) > _SAMPLE:
-        judged = np.sort(rng.choice(len(trial), _SAMPLE, replace=False))
+def _sample(points: Float64Array, most: int, seed: int) -> Float64Array:
+    """At most so many rows, in their order."""
+    if len(points) <= most:
+        return points
+    return points[np.sort(np.random.default_rng(seed).choice(len(points), most, replace=False))]
+
+
+def _try(trial: Float64Array, numbers: Collection[int], seed: int) -> dict[int, float]:
+    """The mean silhouette of each k, on a sample."""
+    judged = _sample(trial, _SAMPLE, seed)
     scores: dict[int, float] = {}
     for k in numbers:
-        labels = kmeans(trial, k, seed).labels[judged]
+        labels, _ = nearest(judged, kmeans(trial, k, seed).centroids)
         if len(np.unique(labels)) > 1:
-            scores[k] = silhouette(trial[judged], labels)
+            scores[k] = silhouette(judged, labels)
     return scores
 
 
