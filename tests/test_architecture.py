@@ -17,6 +17,7 @@ PACKAGE = ROOT / "python" / "recocore"
 SHARED = {"addresses", "csr", "errors", "memory", "recommendations", "types"}
 
 ROOMS: dict[str, set[str]] = {
+    "expressions": set(),
     "ops": {"_native"},
     "storage": set(),
     "data": {"_native", "ops", "storage"},
@@ -27,7 +28,7 @@ ROOMS: dict[str, set[str]] = {
     "registry": {"index", "storage"},
     "state": {"data", "storage"},
     "consumers": {"data", "state"},
-    "profiles": {"_native", "data", "ops", "storage"},
+    "profiles": {"_native", "data", "expressions", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "service": {"client", "data", "index", "registry", "state", "v1"},
     "fraud": {"_native", "ops", "storage"},
@@ -41,6 +42,7 @@ ROOMS: dict[str, set[str]] = {
         "index",
         "models",
         "ops",
+        "profiles",
         "registry",
         "service",
         "state",

@@ -286,6 +286,25 @@ def test_real_data_commands_run_and_beat_popularity(command: str, tmp_path: Path
         assert metrics["recall@20"]["mean"] > baseline, name
 
 
+@pytest.mark.timeout(300)
+def test_the_page_on_segments(tmp_path: Path) -> None:
+    """Everything on one folder, in the order of the page."""
+    page = (ROOT / "docs" / "segments.md").read_text(encoding="utf-8")
+    ran = 0
+    for language, content in blocks(page):
+        if language == "toml":
+            (tmp_path / "tags.toml").write_text(content, encoding="utf-8")
+        elif language == "python":
+            assert run([sys.executable, "-c", content], tmp_path)
+            ran += 1
+        else:
+            for line in joined(content):
+                run(line, tmp_path)
+                ran += 1
+    assert ran == 12
+    assert "<h2>Retention</h2>" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_paths_that_the_docs_name_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8") + README

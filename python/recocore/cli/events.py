@@ -47,8 +47,8 @@ class LogOptions:
             merged |= mapping
         return cls(merged, **{name: options.pop(name) for name in cls.__slots__ if name != "columns"})
 
-    def read(self, path: str) -> Cleaned:
-        """Read a log and part it into sound events and a quarantine."""
+    def read(self, path: str, prepare: Callable[[EventBatch], EventBatch] | None = None) -> Cleaned:
+        """Read a log and part it into sound events and a quarantine; `prepare` is called on it between."""
         reader = EventBatch.from_csv if path.lower().endswith((".csv", ".csv.gz")) else EventBatch.from_parquet
         events = reader(
             path,
@@ -57,7 +57,7 @@ class LogOptions:
             time_unit=self.time_unit,  # type: ignore[arg-type]  # click checked the choice
             timezone=self.timezone,
         )
-        return clean(events)
+        return clean(events if prepare is None else prepare(events))
 
     def read_state(self, path: str, keys: str | None) -> Cleaned:
         """Read the log of a state, which a service may be writing meanwhile, without those who are not to be learned from.

@@ -1,0 +1,199 @@
+"""Expression: a checked text over named columns, on whole tables and on one row."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from recocore.errors import InvalidArgumentError
+from recocore.expressions import nodes
+from recocore.expressions.parsing import parse
+from recocore.expressions.row import RowError, row_function
+from recocore.expressions.vectorized import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from recocore.expressions.nodes import Kind, Node
+    from recocore.expressions.row import RowFunction
+    from recocore.types import AnyArray, BoolArray
+
+__all__ = ["Comparison", "Expression", "RowError"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One comparison of an expression, as it went in a row.
+
+    Attributes:
+        text: as the expression has it, such as "amount > 3 * avg_amount_7d"; a flag that stands alone is its name.
+        operator: <, <=, >, >=, ==, !=, in, not in, is missing, is not missing.
+        observed: the left side's value; None where it is missing.
+        threshold: the right side's value, or the list; None for is missing and where it is missing.
+        held: whether it holds; None where a value is missing.
+    """
+
+    text: str
+    operator: str
+    observed: object
+    threshold: object
+    held: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A checked expression. Make one with `Expression.parse`; equal ones have equal canonical texts and columns.
+
+    It may hold numbers, texts, True and False, columns, `+ - * / %`, comparisons (chained too), `in (...)` and
+    `not in (...)` with a list of constants, `is missing`, `is not missing`, `and`, `or`, `not`, `a if test else b`,
+    and `min`, `max`, `abs`, `log1p`, `clip(x, low, high)`. Everything is typed before anything runs.
+
+    A row has no result, which is an error of that row alone, where a value that is looked at is missing (NaN, infinite,
+    None) or a division by zero, a logarithm or an overflow gives no finite number. `and`, `or` and if-else look from
+    left to right at no more than it takes: `seen is missing or seen > 3` has a result in every row.
+
+    Attributes:
+        text: as it was given.
+        canonical: the one spelling of it.
+        columns: name to kind of the columns that it reads.
+        version: 16 hexadecimal digits of the SHA-256 of canonical text and columns.
+
+    Example:
+        >>> import numpy as np
+        >>> risky = Expression.parse("amount / orders > 100 and country != 'TW'",
+        ...                          {"amount": "number", "orders": "number", "country": "text"})
+        >>> table = {"amount": np.array([900.0, 50, 70]), "orders": np.array([2.0, 1, 0]),
+        ...          "country": np.array(["VN", "VN", "TW"])}
+        >>> values, errors = risky.evaluate(table)
+        >>> values.tolist(), errors.tolist()
+        ([True, False, False], [False, False, True])
+        >>> [(c.text, c.observed, c.threshold, c.held) for c in risky.explain({"amount": 900, "orders": 2, "country": "VN"})]
+        [('amount / orders > 100', 450.0, 100.0, True), ("country != 'TW'", 'VN', 'TW', True)]
+    """
+
+    text: str = field(compare=False)
+    canonical: str
+    columns: Mapping[str, Kind] = field(hash=False)
+    version: str
+    _node: Node = field(repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, text: str, columns: Mapping[str, Kind], *, argument: str = "expression") -> Expression:
+        """Read and check a text; at most 4,096 characters, 1,000 parts and 32 levels.
+
+        Args:
+            text: the expression.
+            columns: every column that it may name, with its kind: number, text or flag.
+            argument: what errors call the text, such as "rules[3].when".
+
+        Raises:
+            InvalidArgumentError: naming the place in the text, what was expected and what came.
+        """
+        if not isinstance(columns, Mapping):
+            raise InvalidArgumentError(
+                f"columns: expected a mapping of names to number, text or flag, got {columns!r:.80}", field="columns"
+            )
+        node, canonical = parse(text, columns, argument)
+        used = {name: columns[name] for name in sorted(_names(node))}
+        identity = json.dumps([canonical, list(used.items())], ensure_ascii=False)
+        return cls(text, canonical, used, hashlib.sha256(identity.encode()).hexdigest()[:16], node)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that it reads, sorted."""
+        return tuple(self.columns)
+
+    @property
+    def kind(self) -> Kind:
+        """What it gives: number, text or flag."""
+        return self._node.kind
+
+    def evaluate(self, table: Mapping[str, AnyArray]) -> tuple[AnyArray, BoolArray]:
+        """The result of every row. O(rows x parts).
+
+        Args:
+            table: name to 1-d array: numbers of any real dtype (NaN is missing), texts as object (None is missing) or
+                string arrays, flags as bool or object (None is missing). More columns than are read may be there.
+
+        Returns:
+            Values `[rows]` (float64, object of str, or bool) and errors, bool `[rows]`; the value of a row in error is
+            NaN, None or False.
+
+        Raises:
+            InvalidArgumentError: a column is missing, of another kind or of another length.
+        """
+        return evaluate(self._node, table, self.columns)
+
+    def row_function(self, order: Sequence[str]) -> RowFunction:
+        """A function of one row, values in `order`, some 0.2 us a comparison; it raises RowError for a row in error.
+
+        In a row a missing value is None (or NaN, for numbers). Its results are those of `evaluate`, to the bit.
+
+        Raises:
+            InvalidArgumentError: a column is not in `order`.
+        """
+        absent = [name for name in self.names if name not in order]
+        if absent:
+            raise InvalidArgumentError(
+                f"order: expected {', '.join(self.names)}, got no {', '.join(absent)}", field="order"
+            )
+        return row_function(self._node, order)
+
+    def explain(self, row: Mapping[str, object]) -> tuple[Comparison, ...]:
+        """Every comparison of the expression on one row, in the order of the text; none raises.
+
+        Raises:
+            InvalidArgumentError: the row lacks a column.
+        """
+        absent = [name for name in self.names if name not in row]
+        if absent:
+            raise InvalidArgumentError(
+                f"row: expected {', '.join(self.names)}, got no {', '.join(absent)}", field="row"
+            )
+        values = [row[name] for name in self.names]
+        return tuple(_look(node, values, self.names) for node in _comparisons(self._node))
+
+
+def _names(node: Node) -> set[str]:
+    own = {node.name} if isinstance(node, nodes.Column) else set()
+    return own.union(*(_names(child) for child in nodes.children(node)))
+
+
+def _comparisons(node: Node) -> Iterator[Node]:
+    """What an expression asks of a row: comparisons, and flags that stand for themselves."""
+    if isinstance(node, (nodes.Compare, nodes.Among, nodes.Missing)) or (
+        isinstance(node, nodes.Column) and node.kind == "flag"
+    ):
+        yield node
+        return
+    for child in nodes.children(node):
+        yield from _comparisons(child)
+
+
+# Trees are small values that hash; the functions of one are made once for all rows that are explained.
+_function = lru_cache(4096)(row_function)
+
+
+def _value(node: Node, values: Sequence[object], order: tuple[str, ...]) -> Any:
+    try:
+        return _function(node, order)(values)
+    except RowError:
+        return None
+
+
+def _look(node: Node, values: Sequence[object], order: tuple[str, ...]) -> Comparison:
+    held = _value(node, values, order)
+    match node:
+        case nodes.Compare(operator=operator, left=left, right=right):
+            return Comparison(node.text, operator, _value(left, values, order), _value(right, values, order), held)
+        case nodes.Among(item=item, values=listed, negated=negated):
+            return Comparison(node.text, "not in" if negated else "in", _value(item, values, order), listed, held)
+        case nodes.Missing(column=column, negated=negated):
+            operator = "is not missing" if negated else "is missing"
+            return Comparison(node.text, operator, _value(column, values, order), None, held)
+    assert isinstance(node, nodes.Column)
+    return Comparison(node.name, "==", held, True, held)
