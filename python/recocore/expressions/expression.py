@@ -193,7 +193,7 @@ def _look(node: Node, values: Sequence[object], order: tuple[str, ...]) -> Compa
         case nodes.Among(item=item, values=listed, negated=negated):
             return Comparison(node.text, "not in" if negated else "in", _value(item, values, order), listed, held)
         case nodes.Missing(column=column, negated=negated):
-            operator = "is not missing" if negated else "is missing"
-            return Comparison(node.text, operator, _value(column, values, order), None, held)
+            sign = "is not missing" if negated else "is missing"
+            return Comparison(node.text, sign, _value(column, values, order), None, held)
     assert isinstance(node, nodes.Column)
     return Comparison(node.name, "==", held, True, held)
