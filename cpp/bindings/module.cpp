@@ -14,4 +14,5 @@ PYBIND11_MODULE(_native, module) {
   register_ranking_metrics(module);
   register_matmul_topk(module);
   register_similarity(module);
+  register_velocity(module);
 }

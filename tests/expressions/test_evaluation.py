@@ -70,7 +70,8 @@ def reference(node: ast.expr, row: dict[str, Any]) -> Any:
                     return math.log1p(given[0])
                 if name == "clip":
                     return min(max(given[0], given[1]), given[2])
-                return {"min": min, "max": max, "abs": abs}[name](*given)
+                picked: Any = {"min": min, "max": max, "abs": abs}[name]
+                return picked(*given)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 operands = [left, *comparators]
                 return all(link(*each) for each in zip(operands, ops, operands[1:], strict=False))
