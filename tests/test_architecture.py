@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "index": {"_native", "data", "retrieval", "scoring", "storage"},
     "registry": {"index", "storage"},
     "evaluation": {"_native", "data", "ops"},
+    "fraud": {"_native", "charts", "data", "expressions", "ops", "storage"},
     "service": {"client", "index", "registry", "v1"},
     "client": {"v1"},
     "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "registry", "service"},

@@ -4,6 +4,7 @@
     recocore.Interactions   who met what how strongly: ids, indices and a sparse matrix
     recocore.models         ALS, ItemKNN, UserKNN, Popularity
     recocore.evaluation     metrics and comparisons
+    recocore.fraud          anomaly detectors, rings of accounts
     recocore.Index          a fitted model as an immutable, memory-mapped folder
     recocore.registry       versions of an index in one folder, and aliases that move between them
     recocore.service        the gRPC server
@@ -19,14 +20,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recocore import client, data, evaluation, index, models, ops, registry, service
+    from recocore import client, data, evaluation, fraud, index, models, ops, registry, service
     from recocore.data import EventBatch, Interactions
     from recocore.index import Index
 
 __version__ = "0.1.0"
 
 _CLASSES = {"EventBatch": "recocore.data", "Interactions": "recocore.data", "Index": "recocore.index"}
-_PACKAGES = ("client", "data", "evaluation", "index", "models", "ops", "registry", "service")
+_PACKAGES = ("client", "data", "evaluation", "fraud", "index", "models", "ops", "registry", "service")
 
 __all__ = [
     "EventBatch",
@@ -36,6 +37,7 @@ __all__ = [
     "client",
     "data",
     "evaluation",
+    "fraud",
     "index",
     "models",
     "ops",
