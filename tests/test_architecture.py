@@ -17,6 +17,7 @@ PACKAGE = ROOT / "python" / "recocore"
 SHARED = {"csr", "errors", "memory", "recommendations", "types"}
 
 ROOMS: dict[str, set[str]] = {
+    "charts": set(),
     "expressions": set(),
     "ops": {"_native"},
     "storage": set(),
