@@ -15,4 +15,5 @@ PYBIND11_MODULE(_native, module) {
   register_matmul_topk(module);
   register_similarity(module);
   register_velocity(module);
+  register_boosted_trees(module);
 }

@@ -206,3 +206,21 @@ class Velocity:
     def keys(self) -> int: ...
     def evicted(self) -> int: ...
     def bytes(self) -> int: ...
+
+# bind_boosted_trees.cpp
+class BoostedTrees:
+    def __init__(
+        self,
+        *,
+        roots: Int32Array,
+        feature: Int32Array,
+        threshold: Float64Array,
+        left: Int32Array,
+        right: Int32Array,
+        missing_left: UInt8Array,
+        value: Float64Array,
+        features: int,
+        baseline: float,
+    ) -> None: ...
+    def score(self, rows: Float64Array, num_threads: int = 0) -> Float64Array: ...
+    def explain(self, rows: Float64Array, num_threads: int = 0) -> Float64Array: ...

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
         FraudModel,
         OutcomeReport,
         Reason,
+        fit_model,
+        rule_columns,
     )
     from recocore.fraud.detectors import ECOD, HBOS, MCD, Detector, HalfSpaceTrees, IsolationForest, load_detector
     from recocore.fraud.rings import Component, Ring, RingFlag, RingWatch, connected_components, find_rings
@@ -47,6 +49,8 @@ _DECISION = (
     "FraudModel",
     "OutcomeReport",
     "Reason",
+    "fit_model",
+    "rule_columns",
 )
 _RULES = ("LiveRules", "Rule", "RuleSet", "RuleStatus", "backtest")
 _VELOCITY = ("Velocity", "VelocitySpec")
@@ -91,8 +95,10 @@ __all__ = [
     "change_points",
     "connected_components",
     "find_rings",
+    "fit_model",
     "load_detector",
     "metric_series",
+    "rule_columns",
     "seasonal_alarms",
 ]
 

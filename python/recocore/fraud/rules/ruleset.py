@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from dataclasses import dataclass, fields
 from enum import IntEnum
@@ -115,6 +116,20 @@ class RuleSet:
                 f"rules: expected tables [[rules]] alone, got {', '.join(body) or 'another form of rules'}",
                 field="rules",
             )
+        return cls.from_tables(tables, columns, functions)
+
+    @classmethod
+    def from_tables(
+        cls,
+        tables: Sequence[Mapping[str, Any]],
+        columns: Mapping[str, Kind],
+        functions: Mapping[str, Compiled] | None = None,
+    ) -> Self:
+        """The same from tables that are read already.
+
+        Raises:
+            InvalidArgumentError: as `from_toml`.
+        """
         made: list[Rule] = []
         wrong: list[str] = []
         for place, table in enumerate(tables):
@@ -125,6 +140,24 @@ class RuleSet:
         if wrong:
             raise InvalidArgumentError("; ".join(wrong), field="rules")
         return cls(tuple(made))
+
+    def to_toml(self) -> str:
+        """TOML that `from_toml` reads back; a function is named by its rule's name, and has to be given again."""
+        lines: list[str] = []
+        for rule in self.rules:
+            lines += ["[[rules]]", f"name = {json.dumps(rule.name)}"]
+            if isinstance(rule.when, Expression):
+                lines.append(f"when = {json.dumps(rule.when.text, ensure_ascii=False)}")
+            else:
+                lines.append(f"function = {json.dumps(rule.name)}")
+            if rule.snoozed_until is not None:
+                lines.append(f"snoozed_until = {rule.snoozed_until.isoformat()}")
+            for name in ("outcome", "score", "priority", "penalty", "shadow", "description"):
+                value = getattr(rule, name)
+                if value not in (None, "", 0, False):
+                    lines.append(f"{name} = {json.dumps(value, ensure_ascii=False)}")
+            lines.append("")
+        return "\n".join(lines)
 
     @property
     def version(self) -> str:
@@ -182,7 +215,7 @@ class RuleSet:
 _FIELDS: Final = frozenset(field.name for field in fields(Rule)) | {"function"}
 
 
-def _rule(table: dict[str, Any], columns: Mapping[str, Kind], functions: Mapping[str, Compiled]) -> Rule:
+def _rule(table: Mapping[str, Any], columns: Mapping[str, Kind], functions: Mapping[str, Compiled]) -> Rule:
     unknown = sorted(set(table) - _FIELDS)
     if unknown:
         raise InvalidArgumentError(f"expected {', '.join(sorted(_FIELDS))}, got {', '.join(unknown)}")

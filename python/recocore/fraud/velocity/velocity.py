@@ -107,7 +107,7 @@ class Velocity:
         self._numbers = tuple(
             dict.fromkeys(spec.column for spec in self.specs if spec.column and spec.statistic != "distinct")
         )
-        self._skew_us = clock_skew // _MICROSECOND
+        self.skew_us = clock_skew // _MICROSECOND
         self._settings: dict[str, Any] = {
             "including": including,
             "exact_window": exact_window // _MICROSECOND,
@@ -151,7 +151,7 @@ class Velocity:
         """
         return self._native.update(
             hashed_columns(self._native, events, self._ids),
-            event_times(events, self._skew_us),
+            event_times(events, self.skew_us),
             number_columns(events, self._numbers),
             hashed(self._native, events.column("type")),
         )
@@ -168,7 +168,7 @@ class Velocity:
         """
         time = to_us(event.get("event_time"), "event_time")
         if (known := event.get("known_time")) is not None:
-            time = min(time, to_us(known, "known_time") + self._skew_us)
+            time = min(time, to_us(known, "known_time") + self.skew_us)
         try:
             numbers = [math.nan if (n := event.get(name)) is None else float(n) for name in self._numbers]
         except (TypeError, ValueError) as error:
@@ -192,7 +192,7 @@ class Velocity:
 
     def describe(self) -> dict[str, Any]:
         """Specs and settings, as JSON holds them: what `described` makes an empty one from, the hash key apart."""
-        return {"specs": [str(spec) for spec in self.specs], "clock_skew": self._skew_us, **self._settings}
+        return {"specs": [str(spec) for spec in self.specs], "clock_skew": self.skew_us, **self._settings}
 
     @classmethod
     def described(cls, about: Mapping[str, Any], hash_key: bytes | None = None) -> Self:
