@@ -6,6 +6,7 @@ PYBIND11_MODULE(_native, module) {
   module.attr("__version__") = RECOCORE_VERSION;
   register_errors(module);
   register_als(module);
+  register_anomaly(module);
   register_csr(module);
   register_device(module);
   register_topk(module);
@@ -13,6 +14,7 @@ PYBIND11_MODULE(_native, module) {
   register_bootstrap(module);
   register_ranking_metrics(module);
   register_matmul_topk(module);
+  register_rings(module);
   register_similarity(module);
   register_velocity(module);
   register_boosted_trees(module);

@@ -5,6 +5,7 @@
 namespace recocore::bindings {
 
 void register_errors(pybind11::module_& module);
+void register_anomaly(pybind11::module_& module);
 void register_als(pybind11::module_& module);
 void register_csr(pybind11::module_& module);
 void register_device(pybind11::module_& module);
@@ -13,6 +14,7 @@ void register_ids(pybind11::module_& module);
 void register_bootstrap(pybind11::module_& module);
 void register_ranking_metrics(pybind11::module_& module);
 void register_matmul_topk(pybind11::module_& module);
+void register_rings(pybind11::module_& module);
 void register_similarity(pybind11::module_& module);
 void register_velocity(pybind11::module_& module);
 void register_boosted_trees(pybind11::module_& module);

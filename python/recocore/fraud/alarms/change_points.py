@@ -74,7 +74,7 @@ def _noise_variance(values: Float64Array) -> float:
     if len(values) < 3:
         return 1.0
     steps = np.diff(values)
-    deviation = 1.482602218505602 * float(np.median(np.abs(steps - np.median(steps)))) / math.sqrt(2)
+    deviation = 1.482602218505602 * float(np.median(np.abs(steps))) / math.sqrt(2)
     return max(deviation**2, 1e-12 * float(np.square(values).mean()), 1e-300)
 
 

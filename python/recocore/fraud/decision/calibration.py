@@ -58,7 +58,7 @@ class Calibrator:
 
         Example:
             >>> fitted = Calibrator.isotonic(np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.0, 1, 0, 1]))
-            >>> fitted(np.array([0.0, 0.2, 0.35, 1.0])).tolist()
+            >>> fitted(np.array([0.0, 0.2, 0.35, 1.0])).round(9).tolist()
             [0.0, 0.5, 0.75, 1.0]
         """
         _check(risk, labels)
