@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "fraud": {"_native", "charts", "data", "expressions", "ops", "storage"},
     "service": {"client", "index", "registry", "v1"},
     "client": {"v1"},
-    "cli": {"_native", "client", "data", "evaluation", "index", "models", "ops", "registry", "service"},
+    "cli": {"_native", "client", "data", "evaluation", "fraud", "index", "models", "ops", "registry", "service"},
 }
 
 # Rooms that must stay clear of a third-party library.

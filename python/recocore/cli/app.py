@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "Measure a model on held-out events, beside the popularity baseline.",
     "tune": "Search for the parameters of als that suit an event log.",
     "recommend": "Ask an index for recommendations, without a server.",
+    "fraud": "Score orders for fraud, with reasons; back-test rules, find rings, draw the report.",
     "registry": "Keep versions of an index in a folder, and aliases that move between them.",
     "serve": "Serve an index over gRPC.",
     "top": "Watch a running service in the terminal.",

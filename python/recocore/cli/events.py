@@ -24,67 +24,93 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 
 
 @dataclass(frozen=True, slots=True)
-class LogOptions:
-    """How to read a log and what its events weigh."""
+class SourceOptions:
+    """How to read a log's file."""
 
     columns: Mapping[str, str]
     drop_unmapped: bool
     time_unit: str | None
     timezone: str | None
-    weights: Mapping[str, float] | None
-    half_life: timedelta | None
 
     @classmethod
-    def take(cls, options: dict[str, Any]) -> LogOptions:
+    def take(cls, options: dict[str, Any]) -> SourceOptions:
         """Take these options out of all those of a command."""
         merged: dict[str, str] = {}
         for mapping in options.pop("columns"):
             merged |= mapping
-        return cls(merged, **{name: options.pop(name) for name in cls.__slots__ if name != "columns"})
+        return cls(merged, *(options.pop(name) for name in ("drop_unmapped", "time_unit", "timezone")))
 
-    def read(self, path: str) -> Cleaned:
-        """Read a log and part it into sound events and a quarantine."""
+    def read(self, path: str) -> EventBatch:
+        """Read a log as it is."""
         reader = EventBatch.from_csv if path.lower().endswith((".csv", ".csv.gz")) else EventBatch.from_parquet
-        events = reader(
+        return reader(
             path,
             self.columns,
             drop_unmapped=self.drop_unmapped,
             time_unit=self.time_unit,  # type: ignore[arg-type]  # click checked the choice
             timezone=self.timezone,
         )
-        return clean(events)
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """How to read a log and what its events weigh."""
+
+    source: SourceOptions
+    weights: Mapping[str, float] | None
+    half_life: timedelta | None
+
+    @classmethod
+    def take(cls, options: dict[str, Any]) -> LogOptions:
+        """Take these options out of all those of a command."""
+        return cls(SourceOptions.take(options), options.pop("weights"), options.pop("half_life"))
+
+    def read(self, path: str) -> Cleaned:
+        """Read a log and part it into sound events and a quarantine."""
+        return clean(self.source.read(path))
+
+
+def source_options(command: _F) -> _F:
+    """Add the options of `SourceOptions` to a command."""
+    return _with(
+        command,
+        click.option(
+            "--columns",
+            type=names,
+            metavar="NAME=SOURCE,...",
+            multiple=True,
+            help="What the file calls the schema's columns, such as user_id=customer,item_id=sku.",
+        ),
+        click.option("--drop-unmapped", is_flag=True, help="Leave out columns that the event schema lacks."),
+        click.option(
+            "--time-unit", type=click.Choice(["s", "ms", "us"]), help="Unit of times that are numbers since 1970."
+        ),
+        click.option("--timezone", metavar="ZONE", help="Zone of times without one, such as UTC or Asia/Shanghai."),
+    )
 
 
 def log_options(command: _F) -> _F:
     """Add the options of `LogOptions` to a command."""
-    for option in reversed(
-        (
-            click.option(
-                "--columns",
-                type=names,
-                metavar="NAME=SOURCE,...",
-                multiple=True,
-                help="What the file calls the schema's columns, such as user_id=customer,item_id=sku.",
-            ),
-            click.option("--drop-unmapped", is_flag=True, help="Leave out columns that the event schema lacks."),
-            click.option(
-                "--time-unit", type=click.Choice(["s", "ms", "us"]), help="Unit of times that are numbers since 1970."
-            ),
-            click.option("--timezone", metavar="ZONE", help="Zone of times without one, such as UTC or Asia/Shanghai."),
-            click.option(
-                "--weights",
-                type=weights,
-                metavar="TYPE=WEIGHT,...",
-                help="What an event of each type counts, such as view=1,buy=5; others are ignored.",
-            ),
-            click.option(
-                "--half-life",
-                type=duration,
-                metavar="TIME",
-                help="Age at which an event counts half, such as 30d or 12h.",
-            ),
-        )
-    ):
+    command = _with(
+        command,
+        click.option(
+            "--weights",
+            type=weights,
+            metavar="TYPE=WEIGHT,...",
+            help="What an event of each type counts, such as view=1,buy=5; others are ignored.",
+        ),
+        click.option(
+            "--half-life",
+            type=duration,
+            metavar="TIME",
+            help="Age at which an event counts half, such as 30d or 12h.",
+        ),
+    )
+    return source_options(command)
+
+
+def _with(command: _F, *options: Callable[[_F], _F]) -> _F:
+    for option in reversed(options):
         command = option(command)
     return command
 

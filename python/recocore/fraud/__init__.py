@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from recocore.fraud.rings import Component, Ring, RingFlag, RingWatch, connected_components, find_rings
     from recocore.fraud.rules import LiveRules, Rule, RuleSet, RuleStatus, backtest
     from recocore.fraud.supervised import BoostedTrees
+    from recocore.fraud.synthetic import synthetic_orders
     from recocore.fraud.velocity import Velocity, VelocitySpec
 
 _DETECTORS = ("ECOD", "HBOS", "MCD", "Detector", "HalfSpaceTrees", "IsolationForest", "load_detector")
@@ -56,6 +57,7 @@ _RULES = ("LiveRules", "Rule", "RuleSet", "RuleStatus", "backtest")
 _VELOCITY = ("Velocity", "VelocitySpec")
 _ROOM_OF = {
     "BoostedTrees": "recocore.fraud.supervised",
+    "synthetic_orders": "recocore.fraud.synthetic",
     **dict.fromkeys(_ALARMS, "recocore.fraud.alarms"),
     **dict.fromkeys(_DECISION, "recocore.fraud.decision"),
     **dict.fromkeys(_RULES, "recocore.fraud.rules"),
@@ -100,6 +102,7 @@ __all__ = [
     "metric_series",
     "rule_columns",
     "seasonal_alarms",
+    "synthetic_orders",
 ]
 
 
