@@ -240,3 +240,19 @@ def test_labels_learn_and_the_card_says_from_what() -> None:
     known = labels[scored.rows][late]
     assert scored.probability[late].mean() == pytest.approx(known.mean(), abs=0.02)
     assert scored.probability[late][known == 1].mean() > 0.5
+
+
+def test_events_without_an_id_are_told_apart_by_what_they_say() -> None:
+    model, events = fitted()
+    nameless = [{name: value for name, value in event.items() if name != "event_id"} for event in events[:300]]
+    engine = FraudEngine(model)
+    as_sent = [
+        {
+            **event,
+            "value": int(event["value"])
+            if event["value"] and event["value"] == int(event["value"])
+            else event["value"],
+        }
+        for event in nameless
+    ]
+    assert live(engine, as_sent) == list(model.decisions(batch(nameless)))

@@ -71,7 +71,9 @@ struct HashKey {
 ///
 /// Sums are of whole millionths: exact, and the same in every order. A number beyond 1e12 either way is missing.
 ///
-/// Memory: when a table's share of memory_bytes is used up, the key that was seen least recently is forgotten.
+/// Memory: when a table's share of memory_bytes is used up, the key that was seen least recently is forgotten. What is
+/// counted depends on what is held alone, not on how it came to be, so a restored state forgets the same keys; the
+/// allocator may hold up to twice as much.
 class Velocity {
  public:
   /// Throws Error{invalid_argument} for parameters out of range.
@@ -89,7 +91,7 @@ class Velocity {
 
   [[nodiscard]] std::int64_t keys() const noexcept;     ///< keys held, over all tables
   [[nodiscard]] std::int64_t evicted() const noexcept;  ///< keys forgotten for want of memory
-  [[nodiscard]] std::int64_t bytes() const noexcept;    ///< bytes in use
+  [[nodiscard]] std::int64_t bytes() const noexcept;    ///< bytes in use, as they are counted against memory_bytes
   [[nodiscard]] std::size_t counters() const noexcept;
   [[nodiscard]] const VelocityParams& params() const noexcept;
   [[nodiscard]] const HashKey& key() const noexcept;

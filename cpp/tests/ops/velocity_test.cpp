@@ -109,11 +109,21 @@ TEST_CASE("sums are exact whatever has come and gone") {
   CHECK(features[10003 * 8 + 1] == 0.3);
 }
 
-TEST_CASE("batches, checkpoints and the hash key leave no trace in the features") {
-  const Log log = random_log(4000, 12);
-  Velocity whole(small_params(), {1, 2});
+TEST_CASE("batches and checkpoints leave no trace in the features, short of memory or not") {
+  std::uint64_t keys = 0;
+  SUBCASE("enough") {
+    keys = 12;
+  }
+  SUBCASE("short") {
+    keys = 6000;
+  }
+  auto params = small_params();
+  params.memory_bytes = 3 << 20;
+  const Log log = random_log(keys == 12 ? 4000 : 15000, keys);
+  Velocity whole(params, {1, 2});
   const auto expected = log.run(whole);
-  Velocity parts(small_params(), {1, 2});
+  CHECK((whole.evicted() > 0) == (keys == 6000));
+  Velocity parts(params, {1, 2});
   std::vector<double> got;
   std::mt19937_64 random(9);
   for (std::size_t begin = 0; begin < log.times.size();) {
@@ -122,13 +132,15 @@ TEST_CASE("batches, checkpoints and the hash key leave no trace in the features"
     got.insert(got.end(), some.begin(), some.end());
     begin = end;
     if (random() % 8 == 0) {
-      Velocity next(small_params(), {1, 2});
+      Velocity next(params, {1, 2});
       next.restore(parts.state());
       CHECK(next.keys() == parts.keys());
+      CHECK(next.bytes() == parts.bytes());
       parts = std::move(next);
     }
   }
   CHECK(same(expected, got));
+  CHECK(whole.evicted() == parts.evicted());
 }
 
 TEST_CASE("a state that is cut or changed is refused, and changes nothing") {

@@ -34,8 +34,9 @@ def lines(
     *,
     x_range: tuple[float, float] | None = None,
     y_range: tuple[float, float] | None = None,
+    legend_below: bool = False,
 ) -> str:
-    """Curves in one frame, as SVG.
+    """Curves in one frame, as SVG; `legend_below` puts their names where rising curves leave room.
 
     Example:
         >>> lines([Line("recall", [0, 1], [0, 1])], "share", "recall").startswith("<svg")
@@ -52,7 +53,8 @@ def lines(
         )
     if len(curves) > 1:
         longest = max(len(curve.name) for curve in curves)
-        parts += legend([curve.name for curve in curves], _WIDTH - 50 - 6.2 * longest, 30)
+        top = _HEIGHT - 62 - 18 * (len(curves) - 1) if legend_below else 30
+        parts += legend([curve.name for curve in curves], _WIDTH - 50 - 6.2 * longest, top)
     return picture(_WIDTH, _HEIGHT, parts, f"{y_label} by {x_label}: {', '.join(curve.name for curve in curves)}")
 
 

@@ -51,6 +51,15 @@ _entities = click.option(
 )
 
 
+_hub_cap = click.option(
+    "--hub-cap",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Entities of more accounts tie nobody together, such as a popular coupon.",
+)
+
+
 @click.group("fraud")
 def command() -> None:
     """Score the events of a log for fraud, with reasons.
@@ -251,6 +260,7 @@ def backtest_command(
 @click.argument("events", metavar="EVENTS")
 @click.option("--account", default="user_id", show_default=True, help="The column of accounts.")
 @_entities
+@_hub_cap
 @click.option("--max-rings", type=click.IntRange(1), default=5, show_default=True, help="At most so many.")
 @click.option("--min-accounts", type=click.IntRange(1), default=3, show_default=True, help="Smaller ones are left out.")
 @_json
@@ -259,6 +269,7 @@ def rings_command(
     events: str,
     account: str,
     entities: tuple[str, ...],
+    hub_cap: int,
     max_rings: int,
     min_accounts: int,
     as_json: bool,
@@ -271,7 +282,9 @@ def rings_command(
       recocore fraud rings orders.parquet --entity device --entity payment_id --max-rings 3
     """
     log = SourceOptions.take(options).read(events)
-    found = [ring for ring in _rings(log, account, entities, max_rings)[0] if len(ring.accounts) >= min_accounts]
+    found = [
+        ring for ring in _rings(log, account, entities, max_rings, hub_cap)[0] if len(ring.accounts) >= min_accounts
+    ]
     if as_json:
         print_json([asdict(ring) for ring in found])
         return
@@ -289,6 +302,7 @@ def rings_command(
 @_cut
 @_entities
 @click.option("--budget", type=click.IntRange(1), default=50, show_default=True, help="Alerts looked at in a day.")
+@_hub_cap
 @click.option("--max-rings", type=click.IntRange(0), default=4, show_default=True, help="Rings to draw; 0 for none.")
 @_json
 @source_options
@@ -300,6 +314,7 @@ def report_command(
     label_cut: str | None,
     entities: tuple[str, ...],
     budget: int,
+    hub_cap: int,
     max_rings: int,
     as_json: bool,
     **options: Any,
@@ -313,7 +328,7 @@ def report_command(
     target = check_target(out)
     loaded = FraudModel.load(model)
     log = SourceOptions.take(options).read(events)
-    found, edges = _rings(log, "user_id", entities, max_rings) if max_rings else ([], [])
+    found, edges = _rings(log, "user_id", entities, max_rings, hub_cap) if max_rings else ([], [])
     made = fraud_report(
         loaded,
         log,
@@ -353,7 +368,7 @@ def _known(log: EventBatch, path: str | None, cut: str | None) -> Float64Array |
 
 
 def _rings(
-    log: EventBatch, account: str, entities: tuple[str, ...], most: int
+    log: EventBatch, account: str, entities: tuple[str, ...], most: int, hub_cap: int
 ) -> tuple[list[Ring], list[tuple[str, Any]]]:
     """The rings, and the edges between accounts and (kind, id)."""
     accounts = log.column(account).cast("string").to_pylist()
@@ -375,6 +390,7 @@ def _rings(
         [other for _, (_, other) in pairs],
         kinds=[kind for _, (kind, _) in pairs],
         max_rings=most,
+        hub_cap=hub_cap,
     )
     return found, pairs
 

@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::uint32_t kNone = UINT32_MAX;
 constexpr std::uint32_t kChunk = 256;    // keys whose storage is allocated at once
+constexpr std::size_t kPlaces = 3;       // of the index a key, on average: it is a quarter to half full
 constexpr std::size_t kFirstIndex = 64;  // places
 constexpr std::int64_t kAhead = 16;      // events whose memory is asked for before the first of them is taken in
 
@@ -34,7 +35,8 @@ Table::Table(const VelocityParams& params, int table, const HashKey& key)
       if (counter.table == table && (counter.statistic == VelocityStatistic::count) == count_only)
         readings_.push_back({counter.statistic, group_for(params, counter), feature});
     }
-  bytes_ = static_cast<std::int64_t>(index_.size() * sizeof(Place));
+  bytes_per_key_ = static_cast<std::int64_t>(sizeof(Head) + windows_per_key_ * sizeof(Window) +
+                                             seen_per_key_ * sizeof(Seen) + kPlaces * sizeof(Place));
 }
 
 std::size_t Table::group_for(const VelocityParams& params, const VelocityCounter& counter) {
@@ -113,6 +115,7 @@ void Table::take_in(std::uint64_t key, const VelocityEvents& events, std::int64_
 
   Window* const own_windows = windows(slot);
   Seen* const own_seen = seen(slot);
+  bytes_ -= bytes_of(slot);
   for (const Group& group : groups_) {
     if (group.distinct)
       own_seen[group.place].expire(group.length, clock);
@@ -122,22 +125,14 @@ void Table::take_in(std::uint64_t key, const VelocityEvents& events, std::int64_
   if (!including_) read_counters(slot, numbers, features);
   for (const Group& group : groups_) {
     if (!counts(group.types, type)) continue;
-    std::size_t before = 0;
-    std::size_t after = 0;
-    if (group.distinct) {
-      Seen& set = own_seen[group.place];
-      before = set.bytes();
-      set.add(group.length, clock, time, ids[static_cast<std::size_t>(group.column)], max_distinct_);
-      after = set.bytes();
-    } else {
-      Window& window = own_windows[group.place];
-      before = window.bytes();
-      window.add(group.shape, clock, time,
-                 group.column < 0 ? Amount{} : amount_of(numbers[static_cast<std::size_t>(group.column)]));
-      after = window.bytes();
-    }
-    bytes_ += static_cast<std::int64_t>(after) - static_cast<std::int64_t>(before);
+    if (group.distinct)
+      own_seen[group.place].add(group.length, clock, time, ids[static_cast<std::size_t>(group.column)], max_distinct_);
+    else
+      own_windows[group.place].add(
+          group.shape, clock, time,
+          group.column < 0 ? Amount{} : amount_of(numbers[static_cast<std::size_t>(group.column)]));
   }
+  bytes_ += bytes_of(slot);
   if (including_) read_counters(slot, numbers, features);
   while (bytes_ > share_ && keys_ > 1) {
     forget(oldest_);
@@ -190,13 +185,12 @@ std::uint32_t Table::add_key(std::uint64_t key) {
     if (used_slots_ % kChunk == 0) {
       chunks_.push_back({std::vector<Head>(kChunk), std::vector<Window>(kChunk * windows_per_key_),
                          std::vector<Seen>(kChunk * seen_per_key_)});
-      bytes_ += static_cast<std::int64_t>(kChunk * (sizeof(Head) + sizeof(std::uint32_t) +
-                                                    windows_per_key_ * sizeof(Window) + seen_per_key_ * sizeof(Seen)));
     }
     slot = used_slots_++;
   }
   put(key, slot);
   ++keys_;
+  bytes_ += bytes_per_key_;
   head(slot).key = key;
   return slot;
 }
@@ -213,7 +207,6 @@ void Table::grow_index() {
   old.swap(index_);
   for (const Place& place : old)
     if (place.key != 0) put(place.key, place.slot);
-  bytes_ += static_cast<std::int64_t>(old.size() * sizeof(Place));
 }
 
 void Table::forget(std::uint32_t slot) {
@@ -229,17 +222,13 @@ void Table::forget(std::uint32_t slot) {
     }
   }
   index_[hole] = {};
-  for (std::size_t w = 0; w < windows_per_key_; ++w) {
-    bytes_ -= static_cast<std::int64_t>(windows(slot)[w].bytes());
-    windows(slot)[w].clear();
-  }
-  for (std::size_t s = 0; s < seen_per_key_; ++s) {
-    bytes_ -= static_cast<std::int64_t>(seen(slot)[s].bytes());
-    seen(slot)[s].clear();
-  }
+  bytes_ -= bytes_of(slot);
+  for (std::size_t w = 0; w < windows_per_key_; ++w) windows(slot)[w].clear();
+  for (std::size_t s = 0; s < seen_per_key_; ++s) seen(slot)[s].clear();
   unlink(slot);
   free_.push_back(slot);
   --keys_;
+  bytes_ -= bytes_per_key_;
 }
 
 void Table::unlink(std::uint32_t slot) noexcept {
@@ -275,17 +264,18 @@ void Table::read(ByteReader& in) {
     const std::uint32_t slot = add_key(key);
     link_as_newest(slot);
     head(slot).clock = in.get<std::int64_t>();
-    for (const Group& group : groups_) {
-      if (group.distinct) continue;
-      Window& window = windows(slot)[group.place];
-      window.read(in, group.shape);
-      bytes_ += static_cast<std::int64_t>(window.bytes());
-    }
-    for (std::size_t s = 0; s < seen_per_key_; ++s) {
-      seen(slot)[s].read(in, max_distinct_);
-      bytes_ += static_cast<std::int64_t>(seen(slot)[s].bytes());
-    }
+    for (const Group& group : groups_)
+      if (!group.distinct) windows(slot)[group.place].read(in, group.shape);
+    for (std::size_t s = 0; s < seen_per_key_; ++s) seen(slot)[s].read(in, max_distinct_);
+    bytes_ += bytes_of(slot);
   }
+}
+
+std::int64_t Table::bytes_of(std::uint32_t slot) const noexcept {
+  std::size_t sum = 0;
+  for (std::size_t w = 0; w < windows_per_key_; ++w) sum += windows(slot)[w].bytes();
+  for (std::size_t s = 0; s < seen_per_key_; ++s) sum += seen(slot)[s].bytes();
+  return static_cast<std::int64_t>(sum);
 }
 
 Table::Head& Table::head(std::uint32_t slot) noexcept {

@@ -63,6 +63,7 @@ class Table {
 
   [[nodiscard]] std::uint32_t find(std::uint64_t key) const noexcept;
   std::uint32_t add_key(std::uint64_t key);
+  [[nodiscard]] std::int64_t bytes_of(std::uint32_t slot) const noexcept;
   void forget(std::uint32_t slot);
   void grow_index();
   void put(std::uint64_t key, std::uint32_t slot) noexcept;
@@ -94,6 +95,7 @@ class Table {
   std::uint32_t newest_;
   std::size_t keys_ = 0;
   std::int64_t evicted_ = 0;
+  std::int64_t bytes_per_key_ = 0;
   std::int64_t bytes_ = 0;
 };
 

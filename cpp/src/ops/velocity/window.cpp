@@ -17,9 +17,15 @@ std::int64_t floor_to(std::int64_t time, std::int64_t tile) noexcept {
   return time - (rest < 0 ? rest + tile : rest);
 }
 
+// A vector grows by doubling, so on average half of it is in use; one that has shrunk far gives its memory back.
 template <typename T>
 std::size_t bytes_of(const std::vector<T>& values) noexcept {
-  return values.capacity() == 0 ? 0 : values.capacity() * sizeof(T) + kAllocation;
+  return values.empty() ? 0 : 2 * values.size() * sizeof(T) + kAllocation;
+}
+
+template <typename T>
+void give_back(std::vector<T>& values) {
+  if (values.capacity() > 4 * values.size()) values.shrink_to_fit();
 }
 
 }  // namespace
@@ -47,27 +53,18 @@ bool Window::gone(const WindowShape& shape, std::int64_t clock, std::int64_t sta
   return start + (tiled_ ? shape.tile - 1 : 0) <= clock - shape.length;
 }
 
-void Window::expire(const WindowShape& shape, std::int64_t clock) noexcept {
+void Window::expire(const WindowShape& shape, std::int64_t clock) {
   std::size_t number = 0;
-  while (head_ + number < buckets_.size() && gone(shape, clock, buckets_[head_ + number].time)) {
-    const Bucket& bucket = buckets_[head_ + number];
+  while (number < buckets_.size() && gone(shape, clock, buckets_[number].time)) {
+    const Bucket& bucket = buckets_[number];
     count_ -= bucket.count;
     valued_ -= bucket.valued;
     sum_ -= bucket.sum;
     ++number;
   }
-  if (number > 0) drop_front(number);
-}
-
-void Window::drop_front(std::size_t number) noexcept {
-  head_ += static_cast<std::uint32_t>(number);
-  if (head_ == buckets_.size()) {
-    buckets_.clear();
-    head_ = 0;
-  } else if (head_ > buckets_.size() / 2) {
-    buckets_.erase(buckets_.begin(), buckets_.begin() + head_);
-    head_ = 0;
-  }
+  if (number == 0) return;
+  buckets_.erase(buckets_.begin(), buckets_.begin() + static_cast<std::ptrdiff_t>(number));
+  give_back(buckets_);
 }
 
 void Window::add(const WindowShape& shape, std::int64_t clock, std::int64_t time, const Amount& amount) {
@@ -76,7 +73,7 @@ void Window::add(const WindowShape& shape, std::int64_t clock, std::int64_t time
                      amount.number};
   if (gone(shape, clock, event.time)) return;
   auto at = buckets_.end();
-  const auto first = buckets_.begin() + head_;
+  const auto first = buckets_.begin();
   while (at != first && std::prev(at)->time > event.time) --at;
   if (at != first && std::prev(at)->time == event.time)
     std::prev(at)->merge(event);
@@ -85,14 +82,13 @@ void Window::add(const WindowShape& shape, std::int64_t clock, std::int64_t time
   count_ += event.count;
   valued_ += event.valued;
   sum_ += event.sum;
-  if (!tiled_ && buckets_.size() - head_ > shape.exact_events) go_over_to_tiles(shape);
+  if (!tiled_ && buckets_.size() > shape.exact_events) go_over_to_tiles(shape);
 }
 
 void Window::go_over_to_tiles(const WindowShape& shape) {
   tiled_ = true;
   std::vector<Bucket> tiles;
-  for (std::size_t i = head_; i < buckets_.size(); ++i) {
-    Bucket bucket = buckets_[i];
+  for (Bucket bucket : buckets_) {
     bucket.time = start_of(shape, bucket.time);
     if (!tiles.empty() && tiles.back().time == bucket.time)
       tiles.back().merge(bucket);
@@ -100,7 +96,6 @@ void Window::go_over_to_tiles(const WindowShape& shape) {
       tiles.push_back(bucket);
   }
   buckets_ = std::move(tiles);
-  head_ = 0;
 }
 
 double Window::sum() const noexcept {
@@ -113,15 +108,15 @@ double Window::mean() const noexcept {
 
 double Window::min() const noexcept {
   double least = kNaN;
-  for (std::size_t i = head_; i < buckets_.size(); ++i)
-    if (buckets_[i].valued > 0 && !(least <= buckets_[i].min)) least = buckets_[i].min;
+  for (const Bucket& bucket : buckets_)
+    if (bucket.valued > 0 && !(least <= bucket.min)) least = bucket.min;
   return least;
 }
 
 double Window::max() const noexcept {
   double most = kNaN;
-  for (std::size_t i = head_; i < buckets_.size(); ++i)
-    if (buckets_[i].valued > 0 && !(most >= buckets_[i].max)) most = buckets_[i].max;
+  for (const Bucket& bucket : buckets_)
+    if (bucket.valued > 0 && !(most >= bucket.max)) most = bucket.max;
   return most;
 }
 
@@ -135,9 +130,8 @@ void Window::clear() noexcept {
 
 void Window::write(ByteWriter& out) const {
   out.put(static_cast<std::uint8_t>(tiled_));
-  out.put(static_cast<std::uint64_t>(buckets_.size() - head_));
-  for (std::size_t i = head_; i < buckets_.size(); ++i) {
-    const Bucket& bucket = buckets_[i];
+  out.put(static_cast<std::uint64_t>(buckets_.size()));
+  for (const Bucket& bucket : buckets_) {
     out.put(bucket.time);
     out.put(bucket.count);
     out.put(bucket.valued);
@@ -174,6 +168,7 @@ void Window::read(ByteReader& in, const WindowShape& shape) {
 void Seen::expire(std::int64_t length, std::int64_t clock) {
   if (ids_.empty() || oldest_ > clock - length) return;
   std::erase_if(ids_, [&](const Id& id) { return id.last <= clock - length; });
+  give_back(ids_);
   oldest_ = std::numeric_limits<std::int64_t>::max();
   for (const Id& id : ids_) oldest_ = std::min(oldest_, id.last);
 }

@@ -41,7 +41,7 @@ struct Bucket {
 class Window {
  public:
   /// Drops what is out of the window at this time.
-  void expire(const WindowShape& shape, std::int64_t clock) noexcept;
+  void expire(const WindowShape& shape, std::int64_t clock);
 
   /// Takes in an event, unless its time is out of the window already. Call expire() before.
   void add(const WindowShape& shape, std::int64_t clock, std::int64_t time, const Amount& amount);
@@ -52,6 +52,8 @@ class Window {
   [[nodiscard]] double min() const noexcept;
   [[nodiscard]] double max() const noexcept;
 
+  /// What it counts for where memory is shared out: depends on its content alone, so that a restored window counts the
+  /// same.
   [[nodiscard]] std::size_t bytes() const noexcept;
   void clear() noexcept;
 
@@ -60,12 +62,10 @@ class Window {
 
  private:
   void go_over_to_tiles(const WindowShape& shape);
-  void drop_front(std::size_t number) noexcept;
   [[nodiscard]] std::int64_t start_of(const WindowShape& shape, std::int64_t time) const noexcept;
   [[nodiscard]] bool gone(const WindowShape& shape, std::int64_t clock, std::int64_t start) const noexcept;
 
-  std::vector<Bucket> buckets_;  // from head_ on
-  std::uint32_t head_ = 0;
+  std::vector<Bucket> buckets_;
   bool tiled_ = false;
   std::uint64_t count_ = 0;
   std::uint64_t valued_ = 0;

@@ -22,7 +22,7 @@ _HIT: Final = int(RuleStatus.HIT)
 _ERROR: Final = int(RuleStatus.ERROR)
 
 # An event less unusual than this gets no reason for it.
-_UNUSUAL: Final = 0.95
+_UNUSUAL: Final = 0.99
 _SHOWN_FEATURES: Final = 3
 
 

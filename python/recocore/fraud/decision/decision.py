@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import pyarrow as pa
+
+from recocore.data.schema import EVENT_SCHEMA
 from recocore.data.times import to_us
 
 if TYPE_CHECKING:
@@ -93,12 +95,16 @@ def identity(event: Mapping[str, Any]) -> str:
     given = event.get("event_id")
     if given is not None:
         return str(given)
-    said = {
-        name: to_us(value, name) if isinstance(value, datetime) else value
-        for name, value in sorted(event.items())
-        if value is not None
-    }
+    said = {name: _plain(name, event[name]) for name in EVENT_SCHEMA.names if event.get(name) is not None}
     return json.dumps(said, ensure_ascii=False)
+
+
+def _plain(name: str, value: Any) -> str | float | int:
+    """One form of a value, however a caller or a log spells it."""
+    kind = EVENT_SCHEMA.field(name).type
+    if pa.types.is_timestamp(kind):
+        return to_us(value, name)
+    return str(value) if pa.types.is_string(kind) else float(value)
 
 
 def decision_id(event: Mapping[str, Any], ruleset_version: str, model_version: str) -> str:

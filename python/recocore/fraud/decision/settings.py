@@ -35,8 +35,8 @@ decide = []
 
 [[rules]]
 name = "account_farm"
-description = "many accounts on one device within a day"
-when = "distinct_user_id_by_device_1d >= 5"
+description = "several accounts on one device within a day"
+when = "distinct_user_id_by_device_1d >= 3"
 score = 500
 
 [[rules]]
@@ -60,7 +60,7 @@ score = 300
 [[rules]]
 name = "out_of_character"
 description = "far more money than this account's usual"
-when = "ratio_value_by_user_id_4w > 10 and value > 100"
+when = "ratio_value_by_user_id_4w is not missing and ratio_value_by_user_id_4w > 5 and value > 100"
 score = 200
 """
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _DECISIONS: Final = 50_000
 _BINS: Final = 20
 _SHOWN_REASONS: Final = 12
+_CALIBRATION_BINS: Final = 10
+_LEAST_IN_A_BIN: Final = 10
 # A picture of more edges than this shows a blot.
 _SHOWN_EDGES: Final = 600
 
@@ -211,13 +213,19 @@ def _labelled(scored: ScoredEvents, known: Float64Array) -> list[Section]:
 
 
 def _calibration(probability: Float64Array, labels: Float64Array) -> str:
-    order = np.argsort(probability, kind="stable")
-    parts = [part for part in np.array_split(order, 15) if len(part)]
+    bins = np.minimum((probability * _CALIBRATION_BINS).astype(np.int64), _CALIBRATION_BINS - 1)
+    parts = [bins == place for place in range(_CALIBRATION_BINS) if (bins == place).sum() >= _LEAST_IN_A_BIN]
     said = [float(probability[part].mean()) for part in parts]
     came = [float(labels[part].mean()) for part in parts]
-    most = max([*said, *came, 1e-6])
-    truth = Line("perfect", [0.0, most], [0.0, most])
-    return lines([Line("observed", said, came), truth], "probability said", "share of fraud")
+    truth = Line("perfect", [0.0, 1.0], [0.0, 1.0])
+    return lines(
+        [Line("observed", said, came), truth],
+        "probability said",
+        "share of fraud",
+        x_range=(0, 1),
+        y_range=(0, 1),
+        legend_below=True,
+    )
 
 
 def _rules(tested: BacktestReport) -> str:
@@ -244,7 +252,8 @@ def _series(events: EventBatch) -> list[Section]:
         [f"day {(a.start - int(series.starts[0])) / 86_400_000_000:.2f}", a.observed, a.expected, a.z] for a in alarms
     ]
     table = rows_table(["alarm", "observed", "expected", "z"], rows[:10]) if rows else ""
-    return [Section("Events by the hour", drawn + table, f"{len(alarms)} hours are out of season.")]
+    shown = f'<div class="pictures">{drawn}{table}</div>'
+    return [Section("Events by the hour", shown, f"{len(alarms)} hours are out of season.", wide=True)]
 
 
 def ring_pictures(rings: Sequence[Ring], edges: Sequence[tuple[str, str]]) -> list[str]:
