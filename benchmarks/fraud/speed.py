@@ -86,7 +86,7 @@ def main() -> None:
         velocity.update(log)
         rates.append(given.events / (time.thread_time() - started))
     print(f"velocity, 20 counters: {statistics.median(rates) / 1e6:.2f} M events/s (median of 5), {velocity.keys:,} keys, "
-          f"{velocity.bytes / 2**20:.0f} MiB")  # fmt: skip
+          f"{velocity.memory_used / 2**20:.0f} MiB")  # fmt: skip
 
     specs = [VelocitySpec.parse(text) for text in COUNTERS]
     rules = RuleSet.from_toml(fifty_rules(), rule_columns(specs))
@@ -114,9 +114,8 @@ def main() -> None:
         churned.update(EventBatch.from_arrow(batch, time_unit="us"))
         sizes.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     seconds, grown = time.thread_time() - started, sizes[-1] - sizes[len(sizes) // 2]
-    print(
-        f"churn: {given.churn:,} devices of one event each in {seconds:.1f} s; {churned.bytes / 2**20:.0f} MiB of 64 in use,"
-    )
+    used = churned.memory_used / 2**20
+    print(f"churn: {given.churn:,} devices of one event each in {seconds:.1f} s; {used:.0f} MiB of 64 in use,")
     print(f"  {churned.keys:,} keys held; the process's peak grew by {grown:.0f} MiB over the second half")
 
 

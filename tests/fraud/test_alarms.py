@@ -12,7 +12,7 @@ from recocore.data import EventBatch
 from recocore.errors import InvalidArgumentError
 from recocore.fraud import change_points, metric_series, seasonal_alarms
 from recocore.fraud.alarms import MetricSeries
-from recocore.fraud.alarms.change_points import optimal_cuts
+from recocore.fraud.alarms.segmentation import optimal_cuts
 
 HOUR = 3_600_000_000
 
@@ -50,7 +50,7 @@ def test_the_z_score_is_by_hand() -> None:
 
 def brute(values: np.ndarray, penalty: float, least: int) -> list[int]:
     count = len(values)
-    best: list[tuple[float, list[int]]] = [(-penalty, [])] + [(np.inf, [])] * count
+    best: list[tuple[float, list[int]]] = [(-penalty, []), *((np.inf, []) for _ in range(count))]
     for end in range(1, count + 1):
         for begin in range(end - least + 1):
             part = values[begin:end]

@@ -87,21 +87,21 @@ def feature(spec: VelocitySpec, taken: list[dict[str, Any]], event: dict[str, An
     if spec.statistic == "count":
         return len(taken)
     assert spec.column is not None
-    values = [other[spec.column] for other in taken if other[spec.column] is not None]
+    values: list[Any] = [other[spec.column] for other in taken if other[spec.column] is not None]
     match spec.statistic:
         case "distinct":
             return len(set(values))
         case "sum":
             return round(sum(values), 6)
         case "min":
-            return min(values, default=math.nan)
+            return float(min(values, default=math.nan))
         case "max":
-            return max(values, default=math.nan)
+            return float(max(values, default=math.nan))
     mean = round(sum(values), 6) / len(values) if values else math.nan
     if spec.statistic == "mean":
         return mean
     own = event[spec.column]
-    return math.nan if own is None or mean == 0 else own / mean
+    return math.nan if own is None or mean == 0 else float(own / mean)
 
 
 @pytest.mark.parametrize("including", [False, True])
@@ -170,7 +170,7 @@ def test_a_flood_of_keys_leaves_memory_flat() -> None:
         rows = {"user_id": names, "item_id": names, "device": names, "event_time": [part * 10] * len(names)}
         velocity.update(EventBatch.from_arrow(pa.table(rows), time_unit="s"))
         velocity.update_one({"user_id": "regular", "device": "known", "event_time": part * 10 * US})
-        sizes.append(velocity.bytes)
+        sizes.append(velocity.memory_used)
     assert max(sizes) <= 4 << 20
     assert velocity.evicted > 60_000
     assert velocity.keys + velocity.evicted >= 120_001

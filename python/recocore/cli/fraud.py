@@ -26,7 +26,7 @@ from recocore.fraud.synthetic import synthetic_orders
 
 if TYPE_CHECKING:
     from recocore.data import EventBatch
-    from recocore.fraud.rules.backtest import BacktestReport
+    from recocore.fraud.rules.backtesting import BacktestReport
     from recocore.types import Float64Array
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")

@@ -73,6 +73,7 @@ def metric_series(
     steps = max(last - first, 1)
     kept = place - first < steps
     place = (place - first)[kept]
+    values: Float64Array
     if metric == "users":
         values = _different(place, events.column("user_id").combine_chunks().dictionary_encode(), kept, steps)
     elif metric == "events":
@@ -91,4 +92,5 @@ def metric_series(
 def _different(place: Int64Array, users: pa.DictionaryArray, kept: AnyArray, steps: int) -> Float64Array:
     codes = pc.fill_null(users.indices, -1).to_numpy()[kept]
     pairs = np.unique(np.column_stack([place, codes])[codes >= 0], axis=0)
-    return np.bincount(pairs[:, 0], minlength=steps).astype(np.float64)
+    counts: Float64Array = np.bincount(pairs[:, 0], minlength=steps).astype(np.float64)
+    return counts

@@ -75,8 +75,10 @@ class Assembler:
             reasons.append(Reason("RANDOM_APPROVAL", "exploration", policy, rate, "", 0.0, ()))
         chosen = OUTCOMES.index(cheapest)
         next_best = min(cost for place, cost in enumerate(costs) if place != chosen)
-        evidence = ({name: round(cost, 6) for name, cost in zip(OUTCOMES, costs, strict=True)},)
-        reasons.append(Reason("EXPECTED_COST", "cost", round(costs[chosen], 6), round(next_best, 6), "", 0.0, evidence))
+        evidence: Mapping[str, object] = {name: round(cost, 6) for name, cost in zip(OUTCOMES, costs, strict=True)}
+        reasons.append(
+            Reason("EXPECTED_COST", "cost", round(costs[chosen], 6), round(next_best, 6), "", 0.0, (evidence,))
+        )
         return Decision(
             identifier,
             str(event.get("event_id") or ""),

@@ -104,8 +104,8 @@ class FraudEngine:
                 return known
             reader = self._reader
             time = self._time(event)
-            reader.read(event, time, [0.0] * len(self.velocity.names))  # refuses what does not fit before it is counted
-            row = reader.read(event, time, self.velocity.update_one(event))
+            row = reader.given(event, time)  # refuses what does not fit before it is counted
+            reader.count(row, self.velocity.update_one(event))
             features = np.array([[row[place] for place in self._feature_places]], np.float64)
             anomaly = self.model.anomaly_of(features)
             base = self.model.base_of(features, anomaly)

@@ -31,7 +31,7 @@ class Exploration:
     max_value: float = 100.0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.rate, (int, float)) and 0 <= self.rate <= 0.1):
+        if not 0 <= self.rate <= 0.1:
             raise InvalidArgumentError(f"rate: expected a share from 0 to 0.1, got {self.rate!r}", field="rate")
         if len(self.seed.encode()) > 64:
             raise InvalidArgumentError(f"seed: expected at most 64 bytes, got {len(self.seed.encode())}", field="seed")

@@ -39,14 +39,18 @@ class OutcomeReport:
 
     def __post_init__(self) -> None:
         for field, fits, expected in (
-            ("decision_id", isinstance(self.decision_id, str) and 0 < len(self.decision_id) <= 256, "an id"),
+            ("decision_id", 0 < len(str(self.decision_id)) <= 256, "an id"),
             ("y", type(self.y) is int and self.y in (0, 1), "0 or 1"),
-            ("source", isinstance(self.source, str) and 0 < len(self.source) <= 64, "1 to 64 characters"),
+            ("source", 0 < len(str(self.source)) <= 64, "1 to 64 characters"),
             ("ts", type(self.ts) is int, "microseconds since 1970"),
-            ("confidence", isinstance(self.confidence, (int, float)) and 0 <= self.confidence <= 1, "from 0 to 1"),
+            ("confidence", _share(self.confidence), "from 0 to 1"),
         ):
             if not fits:
                 raise InvalidArgumentError(f"{field}: expected {expected}, got {getattr(self, field)!r}", field=field)
+
+
+def _share(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value <= 1
 
 
 class FeedbackStore:

@@ -76,24 +76,33 @@ class RowReader:
     def __init__(self, names: Sequence[str], counters: Sequence[str]) -> None:
         places = {name: place for place, name in enumerate(counters)}
         self.names = tuple(names)
-        self._sources = [(places.get(name, -1), name, name in NUMBER_COLUMNS) for name in names]
+        self._counted = [(at, places[name]) for at, name in enumerate(names) if name in places]
+        self._given = [
+            (at, name, name in NUMBER_COLUMNS)
+            for at, name in enumerate(names)
+            if name not in places and name not in (HOUR, ANOMALY)
+        ]
+        self._hours = [at for at, name in enumerate(names) if name == HOUR]
 
-    def read(self, event: Mapping[str, Any], time: int, counters: Sequence[float]) -> list[Any]:
-        """Values: floats, texts, None for what is missing; the place of `anomaly` holds None.
+    def given(self, event: Mapping[str, Any], time: int) -> list[Any]:
+        """The values that do not come from counters: floats, texts, None for what is missing and what is to come.
 
         Raises:
             InvalidArgumentError: a value is of another kind than its column.
         """
-        row: list[Any] = []
-        for place, name, number in self._sources:
-            if place >= 0:
-                row.append(counters[place])
-            elif name == HOUR:
-                row.append(float(time // HOUR_US % 24))
-            else:
-                value = event.get(name)
-                row.append(value if value is None else _number(name, value) if number else _text(name, value))
+        row: list[Any] = [None] * len(self.names)
+        for at, name, number in self._given:
+            value = event.get(name)
+            if value is not None:
+                row[at] = _number(name, value) if number else _text(name, value)
+        for at in self._hours:
+            row[at] = float(time // HOUR_US % 24)
         return row
+
+    def count(self, row: list[Any], counters: Sequence[float]) -> None:
+        """Put the counters' values into a row."""
+        for at, place in self._counted:
+            row[at] = counters[place]
 
 
 def _number(name: str, value: Any) -> float:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from recocore.data import EventBatch
     from recocore.fraud.decision import Decision, FraudModel, ScoredEvents
     from recocore.fraud.rings import Ring
-    from recocore.fraud.rules.backtest import BacktestReport
+    from recocore.fraud.rules.backtesting import BacktestReport
     from recocore.types import AnyArray, Float64Array
 
 # Reasons are counted on at most so many decisions, evenly spread: each is put together in some 20 us.
@@ -230,7 +230,7 @@ def _calibration(probability: Float64Array, labels: Float64Array) -> str:
 
 def _rules(tested: BacktestReport) -> str:
     header = ["rule", "hits", "errors", "fraud", "alone", "precision", "recall", "blocked value", "harmed value"]
-    rows = [
+    rows: list[list[str | int | float | None]] = [
         [r.name, r.hits, r.errors, r.fraud, r.alone, r.precision, r.recall, r.blocked_value, r.harmed_value]
         for r in (*tested.rules, tested.together)
     ]
@@ -248,7 +248,7 @@ def _series(events: EventBatch) -> list[Section]:
     step = max(1, len(values) // 350)  # every alarm's step is drawn; of the others one in so many
     places = [at for at in range(len(values)) if at % step == 0 or int(series.starts[at]) in marked]
     drawn = lines([Line("events", [days[at] for at in places], [values[at] for at in places])], "day", "events an hour")
-    rows = [
+    rows: list[list[str | int | float | None]] = [
         [f"day {(a.start - int(series.starts[0])) / 86_400_000_000:.2f}", a.observed, a.expected, a.z] for a in alarms
     ]
     table = rows_table(["alarm", "observed", "expected", "z"], rows[:10]) if rows else ""

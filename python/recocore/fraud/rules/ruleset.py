@@ -51,7 +51,8 @@ class RuleResults:
     def hits(self) -> BoolArray:
         """Hits of rules that are not in shadow, bool `[events, rules]`."""
         live = np.array([not rule.shadow for rule in self.rules], np.bool_)
-        return (self.statuses == RuleStatus.HIT) & live
+        hits: BoolArray = (self.statuses == RuleStatus.HIT) & live
+        return hits
 
     def risk(self) -> Float64Array:
         """1 - product over the hits of (1 - score / 1000), float64 `[events]`, in the order of the rules."""

@@ -41,10 +41,7 @@ class BoostedTrees:
     """
 
     def __init__(self, arrays: Mapping[str, AnyArray], features: int, baseline: float) -> None:
-        self.arrays = {
-            name: np.ascontiguousarray(arrays[name], kind)  # type: ignore[call-overload]  # the dtypes of the table
-            for name, kind in _TYPES.items()
-        }
+        self.arrays = {name: np.ascontiguousarray(arrays[name], kind) for name, kind in _TYPES.items()}
         self.features = features
         self.baseline = baseline
         given: dict[str, Any] = {**self.arrays, "missing_left": self.arrays["missing_left"].view(np.uint8)}

@@ -59,11 +59,11 @@ class VelocitySpec:
             _refuse("column", f"for {self.statistic} one of {', '.join(map(str, wanted))}", self.column)
         if self.window < timedelta(seconds=1) or self.window % timedelta(seconds=1):
             _refuse("window", "a whole number of seconds, at least one", self.window)
-        if not all(isinstance(kind, str) and re.fullmatch(r"[^\s|]+", kind) for kind in self.types):
+        if not all(re.fullmatch(r"[^\s|]+", str(kind)) for kind in self.types):
             _refuse("types", "types without blanks and |", self.types)
 
     @classmethod
-    def parse(cls, text: str) -> VelocitySpec:
+    def parse(cls, text: object) -> VelocitySpec:
         """Read "STATISTIC [COLUMN] by ENTITY[+ENTITY] over WINDOW [of TYPE|TYPE]", such as "sum value by user_id over 7d".
 
         Raises:

@@ -186,8 +186,8 @@ class Velocity:
         return self._native.evicted()
 
     @property
-    def bytes(self) -> int:
-        """Bytes in use."""
+    def memory_used(self) -> int:
+        """Bytes that are counted against `memory_bytes`; the allocator may hold up to twice as much."""
         return self._native.bytes()
 
     def describe(self) -> dict[str, Any]:
