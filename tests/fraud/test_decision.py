@@ -153,6 +153,8 @@ def test_the_same_event_sent_again_counts_once(tmp_path: Path) -> None:
     engine.save(tmp_path / "saved")
     again = FraudEngine.load(tmp_path / "saved", model)
     assert again.score(events[49]) == first[-1]
+    assert again.recall(first[0].event_id) == first[0]
+    assert again.recall("never") is None
     assert live(again, events[50:80]) == live(engine, events[50:80])
 
 

@@ -133,6 +133,11 @@ class FraudEngine:
                     self._recent.popitem(last=False)
             return decision
 
+    def recall(self, event_id: str) -> Decision | None:
+        """The decision on an event, as long as it is remembered."""
+        with self._lock:
+            return self._recent.get(event_id)
+
     def _time(self, event: Mapping[str, Any]) -> int:
         time = to_us(event.get("event_time"), "event_time")
         known = event.get("known_time")
