@@ -97,14 +97,22 @@ def overload(items: int, times: float, seconds: int, out: Path) -> None:
         run_load(address, "Recommend", request, Load(calls=2_000), folder)
         peak = run_load(address, "Recommend", request, Load(calls=20_000), folder)
         before = _memory(pid)
-        offered = offer(address, request, rate=times * peak.per_second, seconds=seconds)
+        offered = offer(
+            address,
+            request,
+            rate=times * peak.per_second,
+            seconds=seconds,
+            answer_bytes=_answer_size(address, request),
+            folder=folder,
+        )
         after = _memory(pid)
         again = run_load(address, "Recommend", request, Load(calls=20_000), folder)
+    capacity = (peak.per_second + again.per_second) / 2
     summary = {
         "peak": _summary([peak]),
         "offered": {
             **asdict(offered),
-            "goodput_of_the_peak": round(offered.answered_per_second / peak.per_second, 3),
+            "goodput_of_the_peak": round(offered.answered_per_second / capacity, 3),
             "memory_mb": [round(before / 1e6, 1), round(after / 1e6, 1)],
         },
         "afterwards": _summary([again]),

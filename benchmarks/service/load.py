@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _HEADERS = ("content-type: application/grpc", "te: trailers")
 _RATE = re.compile(r"finished in [\d.]+m?s, ([\d.]+) req/s")
+_DATA = re.compile(r"traffic: .*\((\d+)\) data")
 _COUNTS = re.compile(r"requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout")
 
 
@@ -47,18 +48,22 @@ class Loaded:
         per_second: answers a second.
         milliseconds: float64 `[calls]` from the begin of each call to the end of its answer.
         failed: calls without an HTTP answer.
+        data_bytes: of the answers' messages; a refusal has none.
     """
 
     per_second: float
     milliseconds: Float64Array
     failed: int
+    data_bytes: int
 
     def percentile(self, q: float) -> float:
         """The q-th percentile of the latencies in milliseconds."""
         return float(np.percentile(self.milliseconds, q))
 
 
-def run_load(address: str, method: str, request: bytes, load: Load, folder: Path) -> Loaded:
+def run_load(
+    address: str, method: str, request: bytes, load: Load, folder: Path, *, deadline_seconds: int | None = None
+) -> Loaded:
     """Call a method of RecommendationService over and over with one request.
 
     Args:
@@ -67,6 +72,7 @@ def run_load(address: str, method: str, request: bytes, load: Load, folder: Path
         request: the serialised message.
         load: who calls how.
         folder: for the body and h2load's log.
+        deadline_seconds: what each call tells the server; None for calls without a deadline.
     """
     if shutil.which("h2load") is None:
         raise click.ClickException("h2load is not installed; it is part of Debian's package nghttp2-client")
@@ -79,12 +85,13 @@ def run_load(address: str, method: str, request: bytes, load: Load, folder: Path
     command += ["-d", str(body), "--log-file", str(log)]
     if load.rate is not None:
         command += ["--rps", str(load.rate)]
-    for header in _HEADERS:
+    deadline = () if deadline_seconds is None else (f"grpc-timeout: {deadline_seconds}S",)
+    for header in (*_HEADERS, *deadline):
         command += ["-H", header]
     command.append(f"http://{address}/recocore.v1.RecommendationService/{method}")
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    rate, counts = _RATE.search(done.stdout), _COUNTS.search(done.stdout)
-    if rate is None or counts is None:
+    rate, counts, data = (of.search(done.stdout) for of in (_RATE, _COUNTS, _DATA))
+    if rate is None or counts is None or data is None:
         raise click.ClickException(f"h2load said what was not expected:\n{done.stdout}")
     taken = np.loadtxt(log, dtype=np.int64, usecols=2, ndmin=1)
-    return Loaded(float(rate[1]), taken / 1e3, sum(int(counts[group]) for group in (2, 3, 4)))
+    return Loaded(float(rate[1]), taken / 1e3, sum(int(counts[group]) for group in (2, 3, 4)), int(data[1]))

@@ -181,6 +181,9 @@ def test_a_worker_loads_nothing_that_only_training_needs() -> None:
 
 
 def test_the_supervisor_loads_no_grpc() -> None:
-    code = "import sys; import recocore.service.serving; print([m for m in ('grpc', 'numpy') if m in sys.modules])"
+    code = (
+        "import sys; import recocore.cli.serve, recocore.service.serving; "
+        "print([m for m in ('grpc', 'numpy') if m in sys.modules])"
+    )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "[]"

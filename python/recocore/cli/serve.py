@@ -13,7 +13,6 @@ from recocore.cli.terminal import console, print_json, table
 from recocore.service import ModelsConfig, ServerConfig
 from recocore.service import serve as run_service
 from recocore.service.announcing import announce_json
-from recocore.service.checking import check_service
 from recocore.service.config import MOST_WORKERS
 from recocore.service.observe.observing import Observing
 from recocore.service.settings import Settings
@@ -98,6 +97,9 @@ def command(
     if (index is None) == (not settings.models.registry):
         raise click.UsageError("expected either INDEX or --registry DIR")
     if check:
+        # Late: it loads what an index needs, and the workers of a start do that at the same time as this process.
+        from recocore.service.checking import check_service  # noqa: PLC0415
+
         _report(settings, check_service(settings, index), as_json=as_json)
         return
     run_service(

@@ -20,7 +20,8 @@ class ServerConfig:
         port: port to listen on; 0 lets the system choose one.
         workers: processes that share the port and the index's memory; the kernel spreads connections over them.
         threads: threads that rank in each worker; 0 means one a CPU that this process may use, shared by the workers.
-        max_calls: calls that may run or wait for a thread at once; more are turned away with RESOURCE_EXHAUSTED.
+        max_calls: calls that may run or wait for a thread at once; more are turned away with RESOURCE_EXHAUSTED,
+            and those beyond as many again (128 at least) that nobody has read yet with CANCELLED by the transport.
         max_batch: Recommend calls that are ranked together at most, when they arrive together; 1 ranks each alone.
         batch_delay_ms: how long the first of a batch may wait for others. 0 makes nobody wait: a batch is who arrived while
             others were ranked. A near deadline ends the wait.

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 # What is written last takes this long at most to leave, after the grace.
 _GOODBYE_SECONDS = 0.2
+# As many calls of one caller at once are common: with 32, 64 callers in a closed loop were turned away now and then.
+_WAITING_AT_LEAST = 128
 
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -73,7 +75,8 @@ class Server:
         self._dispatcher = Dispatcher(config, limits or LimitsConfig(), observer or CallObserver())
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
-        self._server = grpc.aio.server(options=(*_OPTIONS, ("grpc.so_reuseport", int(reuse_port))))
+        options = (*_OPTIONS, *_waiting(config.max_calls), ("grpc.so_reuseport", int(reuse_port)))
+        self._server = grpc.aio.server(options=options)
         servicer = RecommendationServicer(models)
         handler = self._dispatcher.handler(SERVICE_NAME, servicer.methods(), servicer.batches(), servicer.streams())
         self._server.add_generic_rpc_handlers((handler,))
@@ -119,6 +122,17 @@ class Server:
         self._dispatcher.running.give_up()
         await stopping
         await asyncio.to_thread(self._dispatcher.running.close)
+
+
+def _waiting(max_calls: int) -> tuple[tuple[str, int], ...]:
+    """How many calls may wait in the transport until the event loop reads them.
+
+    From the first to the second number ever more are ended with CANCELLED, at random, and beyond it all. Without a bound near
+    `max_calls`, calls beyond what the loop can even turn away wait there until nobody wants their answers: at three times
+    the capacity 0.15 to 0.67 of the peak was still answered, with it 0.8 to 1.
+    """
+    waiting = max(_WAITING_AT_LEAST, max_calls)
+    return (("grpc.server.max_pending_requests", waiting), ("grpc.server.max_pending_requests_hard_limit", 2 * waiting))
 
 
 class DrainableHealth(health.aio.HealthServicer):  # type: ignore[misc]  # it has no types
