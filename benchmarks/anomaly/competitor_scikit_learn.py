@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 import joblib
+import numpy as np
 from sklearn.ensemble import IsolationForest
 
 from benchmarks.anomaly.detecting import SAMPLE, TREES, Detecting
@@ -28,4 +29,4 @@ class Competitor(Detecting):
     def score(self, rows: Float64Array) -> AnyArray:
         """Turned round. Only inside such a block does scikit-learn score in threads."""
         with joblib.parallel_backend("threading", n_jobs=self._threads):
-            return -self._detector.score_samples(rows)
+            return -np.asarray(self._detector.score_samples(rows))

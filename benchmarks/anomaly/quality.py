@@ -44,7 +44,8 @@ def _pyod(name: str, seeded: bool = False) -> Scores:
 def _scikit_learn(X: Float64Array, seed: int) -> AnyArray:
     from sklearn.ensemble import IsolationForest  # noqa: PLC0415
 
-    return -IsolationForest(n_estimators=100, max_samples=256, random_state=seed).fit(X).score_samples(X)
+    forest = IsolationForest(n_estimators=100, max_samples=256, random_state=seed).fit(X)
+    return -np.asarray(forest.score_samples(X))
 
 
 def _river(X: Float64Array, seed: int) -> AnyArray:
@@ -53,7 +54,7 @@ def _river(X: Float64Array, seed: int) -> AnyArray:
     low, high = X.min(axis=0), X.max(axis=0)
     scaled = (X - low) / np.where(high > low, high - low, 1)
     rows = [dict(enumerate(row)) for row in scaled.tolist()]
-    trees = HalfSpaceTrees(n_trees=25, height=10, window_size=_window(X), seed=seed)
+    trees: Any = HalfSpaceTrees(n_trees=25, height=8, window_size=_window(X), seed=seed)
     for row in rows:
         trees.learn_one(row)
     return np.array([trees.score_one(row) for row in rows])

@@ -46,7 +46,7 @@ def _pyod_as_python(monkeypatch: pytest.MonkeyPatch) -> None:
 def skewed(n: int, f: int) -> Float64Array:
     rows = np.exp(normal(n, f) / 2)
     rows[:, ::2] *= -1
-    return np.round(rows, 1)  # with ties
+    return np.asarray(np.round(rows, 1), np.float64)  # with ties
 
 
 @pytest.mark.parametrize("missing", [False, True])

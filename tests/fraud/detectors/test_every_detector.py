@@ -13,7 +13,9 @@ from hypothesis.extra import numpy as st_numpy
 from tests.fraud.detectors.every import EVERY, normal
 
 from recocore.errors import CorruptError, InvalidArgumentError, NotFittedError, NotFoundError
-from recocore.fraud import ECOD, HBOS, Detector, HalfSpaceTrees, load_detector
+from recocore.fraud import ECOD, HBOS, MCD, Detector, HalfSpaceTrees, IsolationForest, load_detector
+from recocore.fraud.detectors.base import FORMAT
+from recocore.storage import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,9 +216,6 @@ def test_another_kind_nothing_and_foreign_folders_are_refused(tmp_path: Path) ->
 @DETECTORS
 def test_arrays_that_are_whole_but_no_detector_are_refused(make: Any, tmp_path: Path) -> None:
     """Each array of a saved detector, replaced by others under a right manifest: loading refuses, or scores are finite."""
-    from recocore.fraud.detectors.base import FORMAT  # noqa: PLC0415
-    from recocore.storage import load_arrays, save_arrays  # noqa: PLC0415
-
     make().fit(normal(30, 2)).save(tmp_path / "whole")
     folder = load_arrays(tmp_path / "whole", FORMAT)
     random = np.random.default_rng(0)
@@ -237,24 +236,24 @@ def test_arrays_that_are_whole_but_no_detector_are_refused(make: Any, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("make", "options", "message"),
     [
-        (lambda: ECOD("copod"), "variant: expected one of paper, pyod"),
-        (lambda: EVERY["forest"]().__class__(n_trees=0), "n_trees: expected an integer of at least 1"),
-        (lambda: EVERY["forest"]().__class__(sample_size=1.5), "sample_size: expected an integer"),
-        (lambda: EVERY["forest"]().__class__(seed=-1), "seed: expected an integer of at least 0"),
-        (lambda: EVERY["mcd"]().__class__(support_fraction=1.5), "support_fraction: expected a number in"),
-        (lambda: HBOS(n_bins=1), "n_bins: expected an integer of at least 2"),
-        (lambda: HBOS(alpha=0), "alpha: expected a finite number > 0"),
-        (lambda: HBOS(bins="auto"), "bins: expected one of static, dynamic"),
-        (lambda: HalfSpaceTrees(depth=21), "depth: expected an integer from 1 to 20"),
-        (lambda: HalfSpaceTrees(window=0), "window: expected an integer of at least 1"),
-        (lambda: ECOD(num_threads=-1), "num_threads: expected 0"),
+        (ECOD, {"variant": "copod"}, "variant: expected one of paper, pyod"),
+        (ECOD, {"num_threads": -1}, "num_threads: expected 0"),
+        (IsolationForest, {"n_trees": 0}, "n_trees: expected an integer of at least 1"),
+        (IsolationForest, {"sample_size": 1.5}, "sample_size: expected an integer"),
+        (IsolationForest, {"seed": -1}, "seed: expected an integer of at least 0"),
+        (MCD, {"support_fraction": 1.5}, "support_fraction: expected a number in"),
+        (HBOS, {"n_bins": 1}, "n_bins: expected an integer of at least 2"),
+        (HBOS, {"alpha": 0}, "alpha: expected a finite number > 0"),
+        (HBOS, {"bins": "auto"}, "bins: expected one of static, dynamic"),
+        (HalfSpaceTrees, {"depth": 21}, "depth: expected an integer from 1 to 20"),
+        (HalfSpaceTrees, {"window": 0}, "window: expected an integer of at least 1"),
     ],
 )
-def test_parameters_are_checked_by_name(make: Any, message: str) -> None:
+def test_parameters_are_checked_by_name(make: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
-        make()
+        make(**options)
 
 
 def test_a_detector_prints_its_parameters() -> None:

@@ -52,3 +52,10 @@ def test_equal_values_share_a_dynamic_bin() -> None:
     detector = HBOS(n_bins=10, bins="dynamic").fit(values)
     zero, three = detector.score(np.array([[0.0], [3.0]]))
     assert zero < three
+
+
+def test_rare_values_of_a_feature_with_two_values_stand_out_in_dynamic_bins() -> None:
+    values = np.repeat([0.0, 1.0], [990, 10]).reshape(-1, 1)
+    zero, one = HBOS(bins="dynamic").fit(values).score(np.array([[0.0], [1.0]]))
+    assert zero == -np.log2(0.99 / 0.5 + 0.1)
+    assert one == -np.log2(0.01 / 0.5 + 0.1)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping, Set
+    from typing import Any
 
 Edges = dict[tuple[int, int], float]
 
@@ -15,7 +20,7 @@ def column_weights(edges: Edges) -> dict[int, float]:
     return {entity: 1 / math.log(d + 5) for entity, d in degree.items()}
 
 
-def density(edges: Edges, priors: dict[int, float], accounts: set[int], entities: set[int]) -> float:
+def density(edges: Edges, priors: Mapping[Any, float], accounts: Set[Hashable], entities: Set[Hashable]) -> float:
     columns = column_weights(edges)
     inside = sum(w * columns[c] for (r, c), w in edges.items() if r in accounts and c in entities)
     return (inside + sum(priors.get(r, 0.0) for r in accounts)) / (len(accounts) + len(entities))

@@ -40,7 +40,7 @@ def test_components_are_those_of_a_search(seed: int, hub_cap: int | None) -> Non
     expected = by_search(set(zip(rows.tolist(), columns.tolist(), strict=True)), hub_cap)
     assert {(frozenset(c.accounts), frozenset(c.entities)) for c in found} == expected
     sizes = [(-len(c.accounts), c.accounts[0]) for c in found]
-    assert sizes == sorted(sizes)  # type: ignore[type-var]
+    assert sizes == sorted(sizes)
 
 
 def test_small_components_are_left_out_and_kinds_keep_entities_apart() -> None:

@@ -18,7 +18,7 @@ struct HistogramArrays {
 
 enum class BinKind {
   equal_width,  ///< numpy.histogram's
-  equal_count,  ///< edges at quantiles, equal values in one bin
+  equal_count,  ///< edges between quantiles, equal values in one bin
 };
 
 /// Histogram-based outlier score (Goldstein and Dengel, KI 2012) as pyod computes it: the sum over features of

@@ -59,7 +59,7 @@ class IsolationForest {
   template <bool kMissing>
   [[nodiscard]] std::int32_t step(std::int32_t node, const double* row) const;
   template <bool kMissing>
-  void walk(const std::int32_t* roots, const double* const* rows, int count, std::int32_t* leaves) const;
+  void walk(std::int32_t* places, const double* const* rows) const;
   template <bool kMissing>
   void add_paths(const double* block, std::int64_t rows, double* sums) const;
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
 #include "base/per_worker.hpp"
 #include "ops/anomaly/sorted_column.hpp"
+#include "ops/anomaly/value_order.hpp"
 #include "recocore/error.hpp"
 
 namespace recocore {
@@ -22,14 +24,22 @@ struct Moments {
 // Only the sign of a third moment is looked at: beyond this it is the same, and a cube would overflow.
 constexpr double kMost = 1e90;
 
-Moments moments_of(std::span<const double> values) {
+double number(double value) {
+  return std::clamp(value, -kMost, kMost);
+}
+double number(const Placed& placed) {
+  return number(placed.value);
+}
+
+template <typename Values>
+Moments moments_of(const Values& values) {
   Moments m;
   m.count = static_cast<double>(values.size());
   if (values.empty()) return m;
-  for (const double v : values) m.mean += std::clamp(v, -kMost, kMost);
+  for (const auto& v : values) m.mean += number(v);
   m.mean /= m.count;
-  for (const double v : values) {
-    const double d = std::clamp(v, -kMost, kMost) - m.mean;
+  for (const auto& v : values) {
+    const double d = number(v) - m.mean;
     m.squares += d * d;
     m.cubes += d * d * d;
   }
@@ -91,8 +101,12 @@ EcodArrays Ecod::fit(const FeatureMatrix& rows, const Execution& execution) {
     for (std::int64_t j = begin; j < end; ++j) {
       double* first = columns.data() + j * n;
       double* last = std::remove_if(first, first + n, [](double v) { return std::isnan(v); });
-      const Moments m = moments_of({first, last});
-      std::sort(first, last);
+      const Moments m = moments_of(std::span<const double>(first, last));
+      std::vector<Placed> placed;
+      placed.reserve(at(last - first));
+      for (const double* v = first; v != last; ++v) placed.push_back({*v, 0});
+      sort_placed(placed);
+      std::transform(placed.begin(), placed.end(), first, [](const Placed& p) { return p.value; });
       present[at(j)] = last - first;
       arrays.moments[at(3 * j)] = m.mean;
       arrays.moments[at(3 * j + 1)] = m.squares;
@@ -207,6 +221,8 @@ void Ecod::mixed(const FeatureMatrix& rows, std::span<double> scores, MatrixView
                  const Execution& execution) const {
   const std::int64_t m = rows.rows();
   const std::int64_t f = features();
+  require(m <= std::numeric_limits<std::int32_t>::max(),
+          [&] { return "X: expected at most 2**31 - 1 rows in one call, got " + std::to_string(m); });
   std::vector<double> columns(at(m * f));
   parallel_for(execution, m, kRowBlock, [&](std::int64_t begin, std::int64_t end, int) {
     rows.read_columns(begin, end, columns.data() + begin, m);
@@ -222,32 +238,39 @@ void Ecod::mixed(const FeatureMatrix& rows, std::span<double> scores, MatrixView
   parallel_for(execution, f, 1, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t j = begin; j < end; ++j) {
       double* values = columns.data() + j * m;
-      std::vector<double> batch;
+      std::vector<Placed> batch;
       batch.reserve(at(m));
       for (std::int64_t r = 0; r < m; ++r)
-        if (!std::isnan(values[r])) batch.push_back(values[r]);
-      const auto sorted = column(j);
+        if (!std::isnan(values[r])) batch.push_back({values[r], static_cast<std::int32_t>(r)});
+      const auto fitted = column(j);
       const double* moments = arrays_.moments.data() + 3 * j;
-      const Moments fitted{static_cast<double>(sorted.size()), moments[0], moments[1], moments[2]};
-      const bool symmetric = cubes_together(fitted, moments_of(batch)) == 0;
-      std::sort(batch.begin(), batch.end());
-      const auto n = static_cast<std::int64_t>(sorted.size() + batch.size());
-      Rank in_fitted[kSearches];
-      Rank in_batch[kSearches];
-      for (std::int64_t start = 0; start < m; start += kSearches) {
-        const int count = static_cast<int>(std::min<std::int64_t>(kSearches, m - start));
-        ranks(sorted, values + start, count, in_fitted);
-        ranks(batch, values + start, count, in_batch);
-        for (int q = 0; q < count; ++q) {
-          double& value = values[start + q];
-          if (std::isnan(value)) {
-            value = 0;
-            continue;
+      const bool symmetric = cubes_together({static_cast<double>(fitted.size()), moments[0], moments[1], moments[2]},
+                                            moments_of(batch)) == 0;
+      sort_placed(batch);
+      std::fill_n(values, m, 0.0);
+      const auto n = fitted.size() + batch.size();
+      // Few rows jump through the fitted values, many walk.
+      const bool jump = batch.size() < fitted.size() / 16;
+      auto below = fitted.begin();
+      auto above = fitted.begin();
+      for (auto first = batch.begin(); first != batch.end();) {
+        const double value = first->value;
+        auto last = first + 1;
+        while (last != batch.end() && last->value == value) ++last;
+        if (jump) {
+          below = std::lower_bound(above, fitted.end(), value);
+          above = std::upper_bound(below, fitted.end(), value);
+        } else {
+          for (below = above; below != fitted.end() && *below < value; ++below) {
           }
-          const double left = logs[at(n)] - logs[at(in_fitted[q].not_above + in_batch[q].not_above)];
-          const double right = logs[at(n)] - logs[at(n - in_fitted[q].below - in_batch[q].below)];
-          value = symmetric ? left + right : std::max(left, right);
+          for (above = below; above != fitted.end() && *above == value; ++above) {
+          }
         }
+        const auto not_above = static_cast<std::size_t>((above - fitted.begin()) + (last - batch.begin()));
+        const auto under = static_cast<std::size_t>((below - fitted.begin()) + (first - batch.begin()));
+        const double left = logs[n] - logs[not_above];
+        const double right = logs[n] - logs[n - under];
+        for (; first != last; ++first) values[first->row] = symmetric ? left + right : std::max(left, right);
       }
       checkpoint();
     }

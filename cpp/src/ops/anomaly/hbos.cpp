@@ -36,11 +36,15 @@ std::vector<double> equal_widths(double low, double high, std::int64_t bins) {
   return edges;
 }
 
+/// Equal values share a bin, and an edge lies between two values: none is at it.
 std::vector<double> equal_counts(const std::vector<double>& sorted, std::int64_t bins) {
   std::vector<double> edges{sorted.front()};
   const auto n = static_cast<std::int64_t>(sorted.size());
   for (std::int64_t i = 1; i < bins; ++i) {
-    const double edge = sorted[at(n * i / bins)];
+    const auto next =
+        std::upper_bound(sorted.begin(), sorted.end(), sorted[at(std::max<std::int64_t>(n * i / bins, 1) - 1)]);
+    if (next == sorted.end()) break;
+    const double edge = *(next - 1) / 2 + *next / 2;
     if (edge > edges.back() && edge < sorted.back()) edges.push_back(edge);
   }
   edges.push_back(sorted.back());

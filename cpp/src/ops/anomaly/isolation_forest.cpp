@@ -21,6 +21,8 @@ std::size_t at(std::int64_t index) {
 
 /// Ways down that advance together, so that their loads overlap.
 constexpr int kWalks = 16;
+/// Rows that go down a tree before the next: they and the tree stay in the nearest cache.
+constexpr std::int64_t kForestBlock = 128;
 
 void check(bool holds, const char* expected) {
   if (!holds) throw Error(ErrorCode::corrupt, std::string("isolation forest: expected ") + expected);
@@ -120,40 +122,30 @@ std::int32_t IsolationForest::step(std::int32_t index, const double* row) const 
 }
 
 template <bool kMissing>
-void IsolationForest::walk(const std::int32_t* roots, const double* const* rows, int count,
-                           std::int32_t* leaves) const {
-  std::int32_t places[kWalks];
-  for (int q = 0; q < count; ++q) places[q] = roots[q];
+void IsolationForest::walk(std::int32_t* places, const double* const* rows) const {
   // A leaf leads to itself, so all ways are as long as the longest and none is looked at before.
   for (int depth = 0; depth < height_; ++depth)
-    for (int q = 0; q < count; ++q) places[q] = step<kMissing>(places[q], rows[q]);
-  for (int q = 0; q < count; ++q) leaves[q] = places[q];
+    for (int q = 0; q < kWalks; ++q) places[q] = step<kMissing>(places[q], rows[q]);
 }
 
 template <bool kMissing>
 void IsolationForest::add_paths(const double* block, std::int64_t rows, double* sums) const {
   const auto trees = static_cast<std::int64_t>(arrays_.roots.size());
-  std::int32_t roots[kWalks];
+  std::int32_t places[kWalks];
   const double* at_rows[kWalks];
-  std::int32_t leaves[kWalks];
-  if (rows < kWalks) {  // too few rows to overlap: trees side by side
-    for (std::int64_t r = 0; r < rows; ++r) {
-      for (int q = 0; q < kWalks; ++q) at_rows[q] = block + r * arrays_.features;
-      for (std::int64_t first = 0; first < trees; first += kWalks) {
-        const int count = static_cast<int>(std::min<std::int64_t>(kWalks, trees - first));
-        walk<kMissing>(arrays_.roots.data() + first, at_rows, count, leaves);
-        for (int q = 0; q < count; ++q) sums[r] += arrays_.path[at(leaves[q])];
+  const bool trees_together = rows < kWalks;  // else rows
+  const std::int64_t outer = trees_together ? rows : trees;
+  const std::int64_t inner = trees_together ? trees : rows;
+  for (std::int64_t o = 0; o < outer; ++o) {
+    for (std::int64_t first = 0; first < inner; first += kWalks) {
+      const auto count = std::min<std::int64_t>(kWalks, inner - first);
+      for (std::int64_t q = 0; q < kWalks; ++q) {  // what is too many goes the way of the last
+        const std::int64_t i = first + std::min(q, count - 1);
+        places[q] = arrays_.roots[at(trees_together ? i : o)];
+        at_rows[q] = block + (trees_together ? o : i) * arrays_.features;
       }
-    }
-    return;
-  }
-  for (std::int64_t t = 0; t < trees; ++t) {
-    std::fill_n(roots, kWalks, arrays_.roots[at(t)]);
-    for (std::int64_t first = 0; first < rows; first += kWalks) {
-      const int count = static_cast<int>(std::min<std::int64_t>(kWalks, rows - first));
-      for (int q = 0; q < count; ++q) at_rows[q] = block + (first + q) * arrays_.features;
-      walk<kMissing>(roots, at_rows, count, leaves);
-      for (int q = 0; q < count; ++q) sums[first + q] += arrays_.path[at(leaves[q])];
+      walk<kMissing>(places, at_rows);
+      for (std::int64_t q = 0; q < count; ++q) sums[trees_together ? o : first + q] += arrays_.path[at(places[q])];
     }
   }
 }
@@ -162,7 +154,7 @@ void IsolationForest::score(const FeatureMatrix& rows, std::span<double> scores,
   rows.require_features(arrays_.features);
   const auto trees = static_cast<double>(arrays_.roots.size());
   PerWorker<std::vector<double>> scratch(execution);
-  parallel_for(execution, rows.rows(), kRowBlock, [&](std::int64_t begin, std::int64_t end, int worker) {
+  parallel_for(execution, rows.rows(), kForestBlock, [&](std::int64_t begin, std::int64_t end, int worker) {
     std::vector<double>& block = scratch.get(worker, [] { return std::vector<double>(); });
     block.resize(at((end - begin) * arrays_.features));
     double* sums = scores.data() + begin;

@@ -37,7 +37,7 @@ def find_rings(
     times: Any | None = None,
     *,
     kinds: Ids | None = None,
-    priors: Mapping[Hashable, float] | None = None,
+    priors: Mapping[Any, float] | None = None,
     max_rings: int = 10,
     half_life: float | None = None,
     now: Any | None = None,

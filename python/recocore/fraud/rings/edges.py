@@ -128,7 +128,7 @@ def decayed(
     return decay if result is None else result * decay
 
 
-def priors_of(priors: Mapping[Hashable, float] | None, accounts: Numbered) -> Float64Array | None:
+def priors_of(priors: Mapping[Any, float] | None, accounts: Numbered) -> Float64Array | None:
     """The prior of each account, 0 where none is given."""
     if priors is None:
         return None

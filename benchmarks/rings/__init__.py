@@ -1,0 +1,1 @@
+"""Rings of accounts: blocks injected into real graphs, and how fast a large graph is peeled."""
