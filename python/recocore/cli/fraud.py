@@ -45,7 +45,7 @@ _entities = click.option(
     "--entity",
     "entities",
     multiple=True,
-    default=("device", "ip", "address_id", "payment_id", "coupon_id"),
+    default=("device", "address_id", "payment_id"),
     show_default=True,
     help="A column whose values accounts may share; may be given more than once.",
 )

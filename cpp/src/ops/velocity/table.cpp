@@ -70,12 +70,20 @@ void Table::update(const VelocityEvents& events, MatrixView<double> features) {
       keys[static_cast<std::size_t>(row - begin)] = key;
       __builtin_prefetch(&index_[key & (index_.size() - 1)]);
     }
+    std::array<std::uint32_t, kAhead> slots{};
     for (std::int64_t row = begin; row < end; ++row) {
-      const std::uint32_t slot = find(keys[static_cast<std::size_t>(row - begin)]);
+      const auto at = static_cast<std::size_t>(row - begin);
+      const std::uint32_t slot = slots[at] = find(keys[at]);
       if (slot == kNone) continue;
       __builtin_prefetch(&head(slot));
       for (std::size_t w = 0; w < windows_per_key_; ++w) __builtin_prefetch(windows(slot) + w);
       for (std::size_t s = 0; s < seen_per_key_; ++s) __builtin_prefetch(seen(slot) + s);
+    }
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::uint32_t slot = slots[static_cast<std::size_t>(row - begin)];
+      if (slot == kNone) continue;
+      for (std::size_t w = 0; w < windows_per_key_; ++w) windows(slot)[w].prefetch();
+      for (std::size_t s = 0; s < seen_per_key_; ++s) seen(slot)[s].prefetch();
     }
     for (std::int64_t row = begin; row < end; ++row)
       take_in(keys[static_cast<std::size_t>(row - begin)], events, row, features.row(row));

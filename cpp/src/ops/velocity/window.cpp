@@ -17,6 +17,8 @@ std::int64_t floor_to(std::int64_t time, std::int64_t tile) noexcept {
   return time - (rest < 0 ? rest + tile : rest);
 }
 
+constexpr std::size_t kSmall = 8;  // not worth giving back: the next events would ask for it again
+
 // A vector grows by doubling, so on average half of it is in use; one that has shrunk far gives its memory back.
 template <typename T>
 std::size_t bytes_of(const std::vector<T>& values) noexcept {
@@ -25,7 +27,7 @@ std::size_t bytes_of(const std::vector<T>& values) noexcept {
 
 template <typename T>
 void give_back(std::vector<T>& values) {
-  if (values.capacity() > 4 * values.size()) values.shrink_to_fit();
+  if (values.capacity() > kSmall + 4 * values.size()) values.shrink_to_fit();
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ class Window {
   /// same.
   [[nodiscard]] std::size_t bytes() const noexcept;
   void clear() noexcept;
+  void prefetch() const noexcept { __builtin_prefetch(buckets_.data()); }
 
   void write(ByteWriter& out) const;
   void read(ByteReader& in, const WindowShape& shape);
@@ -81,6 +82,7 @@ class Seen {
   [[nodiscard]] std::size_t count() const noexcept { return ids_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept;
   void clear() noexcept;
+  void prefetch() const noexcept { __builtin_prefetch(ids_.data()); }
 
   void write(ByteWriter& out) const;
   void read(ByteReader& in, std::size_t most);

@@ -201,7 +201,10 @@ def _labelled(scored: ScoredEvents, known: Float64Array) -> list[Section]:
     for name, ranking in rankings.items():
         if len(np.unique(ranking[sure])) > 1:
             points = curve(labels, ranking[sure])
-            curves.append(Line(name, points.recall.tolist(), points.precision.tolist()))
+            ranked = (
+                points.threshold > 0
+            )  # events of risk 0 are not ranked: a line to them would show what is not there
+            curves.append(Line(name, points.recall[ranked].tolist(), points.precision[ranked].tolist()))
     curves.append(Line("at random", [0.0, 1.0], [prevalence, prevalence]))
     recalled = lines(curves, "recall", "precision", x_range=(0, 1), y_range=(0, 1))
     return [
