@@ -124,9 +124,12 @@ def compare(log: CardLog, cut_day: int) -> dict[str, Any]:
     }
     for seen, chosen in columns.items():
         rows = np.ascontiguousarray(fit_rows[:: max(1, len(fit_rows) // 100_000)][:, chosen])
+        asked = np.ascontiguousarray(scored.features[:, chosen])
+        medians = np.nan_to_num(np.nanmedian(rows, axis=0))
         for name, detector in DETECTORS.items():
-            fitted = detector(num_threads=1).fit(rows)
-            rankings[f"{name}, {seen}"] = fitted.score(np.ascontiguousarray(scored.features[:, chosen]))
+            # MCD takes no missing values: it gets the medians of the learning part.
+            filled = [np.where(np.isnan(each), medians, each) if name == "MCD" else each for each in (rows, asked)]
+            rankings[f"{name}, {seen}"] = detector(num_threads=1).fit(filled[0]).score(filled[1])
     decided = labels[scored.rows]
     users = np.array(test.column("user_id").to_pylist())[scored.rows]
     return {
