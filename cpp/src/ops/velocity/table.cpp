@@ -82,6 +82,8 @@ void Table::update(const VelocityEvents& events, MatrixView<double> features) {
     for (std::int64_t row = begin; row < end; ++row) {
       const std::uint32_t slot = slots[static_cast<std::size_t>(row - begin)];
       if (slot == kNone) continue;
+      for (const std::uint32_t beside : {head(slot).older, head(slot).newer})
+        if (beside != kNone) __builtin_prefetch(&head(beside));
       for (std::size_t w = 0; w < windows_per_key_; ++w) windows(slot)[w].prefetch();
       for (std::size_t s = 0; s < seen_per_key_; ++s) seen(slot)[s].prefetch();
     }

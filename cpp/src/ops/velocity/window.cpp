@@ -70,7 +70,10 @@ void Window::expire(const WindowShape& shape, std::int64_t clock) {
 }
 
 void Window::add(const WindowShape& shape, std::int64_t clock, std::int64_t time, const Amount& amount) {
-  if (buckets_.empty()) tiled_ = !shape.exact;
+  if (buckets_.empty()) {
+    tiled_ = !shape.exact;
+    buckets_.reserve(2);
+  }
   const Bucket event{start_of(shape, time), 1, amount.present ? 1U : 0U, amount.millionths, amount.number,
                      amount.number};
   if (gone(shape, clock, event.time)) return;
