@@ -40,7 +40,8 @@ def made_up(events: int, seed: int = 0) -> EventBatch:
     rng = np.random.default_rng(seed)
 
     def ids(prefix: str, count: int) -> AnyArray:
-        drawn = np.minimum(rng.zipf(1.3, events) - 1, 10**9) * 2654435761 % count
+        regular = np.minimum(rng.zipf(1.3, events) - 1, 10**9) * 2654435761 % count
+        drawn = np.where(rng.random(events) < 0.1, regular, rng.integers(0, count, events))
         return np.char.add(prefix, drawn.astype(str))
 
     people = max(1000, events // 10)

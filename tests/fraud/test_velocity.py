@@ -92,7 +92,7 @@ def feature(spec: VelocitySpec, taken: list[dict[str, Any]], event: dict[str, An
         case "distinct":
             return len(set(values))
         case "sum":
-            return round(sum(values), 6)
+            return float(round(sum(values), 6))
         case "min":
             return float(min(values, default=math.nan))
         case "max":

@@ -81,7 +81,7 @@ def metric_series(
     else:
         money = pc.fill_null(events.column("value").cast(pa.float64()), np.nan).to_numpy()[kept]
         valued = ~np.isnan(money)
-        values = np.bincount(place[valued], money[valued], minlength=steps)
+        values = np.bincount(place[valued], money[valued], minlength=steps).astype(np.float64)
         if metric == "mean_value":
             with np.errstate(invalid="ignore"):
                 values = values / np.bincount(place[valued], minlength=steps)
