@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 AUC = "ROC-AUC"
 _FITTED = 200_000
-_ALONE = 8
+_ALONE = 4
 # Anomalies of `rows` are plain to see: no detector of the cases ranks them worse than this.
 _LEAST_AUC = 0.8
 _SAMPLED = 50

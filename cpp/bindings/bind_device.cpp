@@ -4,6 +4,7 @@
 
 #include "kernels/dense/kernel.hpp"
 #include "kernels/float64/kernel.hpp"
+#include "kernels/forest/kernel.hpp"
 #include "kernels/least_squares/kernel.hpp"
 #include "kernels/pairs/kernel.hpp"
 #include "kernels/scan/kernel.hpp"
@@ -33,11 +34,10 @@ void register_device(py::module_& module) {
   module.def(
       "kernel_isas",
       [] {
-        return std::map<std::string, std::string>{{"dense", kernels::dense().isa},
-                                                  {"float64", kernels::float64().isa},
-                                                  {"least_squares", kernels::least_squares().isa},
-                                                  {"pairs", kernels::pairs().isa},
-                                                  {"scan", kernels::scan().isa}};
+        return std::map<std::string, std::string>{
+            {"dense", kernels::dense().isa},   {"float64", kernels::float64().isa},
+            {"forest", kernels::forest().isa}, {"least_squares", kernels::least_squares().isa},
+            {"pairs", kernels::pairs().isa},   {"scan", kernels::scan().isa}};
       },
       "What the chosen kernels of each family were compiled for: active_isa, or less where it brings a family "
       "nothing.");

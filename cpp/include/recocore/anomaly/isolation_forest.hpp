@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct ForestArrays {
 /// c(n) of Liu et al. 2008, equation 1: the mean length of an unsuccessful search in a binary tree of n values.
 [[nodiscard]] double mean_search_length(std::int64_t n);
 
+class CodedForest;
+
 /// Isolation forest (Liu, Ting and Zhou, ICDM 2008): 2^(-E[h] / c(sampled)).
 ///
 /// Thresholds are float64: what float64 tells apart, the forest can. A missing value goes to the side that was drawn
@@ -38,6 +41,9 @@ class IsolationForest {
 
   /// Throws Error{corrupt} for arrays that are no forest.
   explicit IsolationForest(ForestArrays arrays);
+  IsolationForest(IsolationForest&&) noexcept;
+  IsolationForest& operator=(IsolationForest&&) noexcept;
+  ~IsolationForest();
 
   /// Scores [n] in (0, 1]. O(trees log sample) a row.
   void score(const FeatureMatrix& rows, std::span<double> scores, const Execution& execution) const;
@@ -67,6 +73,7 @@ class IsolationForest {
   std::vector<Node> nodes_;
   int height_ = 0;
   double normaliser_ = 0;
+  std::unique_ptr<const CodedForest> coded_;  ///< for blocks without missing values
 };
 
 }  // namespace recocore

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "base/per_worker.hpp"
+#include "kernels/forest/kernel.hpp"
+#include "ops/anomaly/coded_forest.hpp"
 #include "ops/anomaly/isolation_tree.hpp"
 #include "recocore/error.hpp"
 #include "recocore/memory.hpp"
@@ -21,8 +23,8 @@ std::size_t at(std::int64_t index) {
 
 /// Ways down that advance together, so that their loads overlap.
 constexpr int kWalks = 16;
-/// Rows that go down a tree before the next: they and the tree stay in the nearest cache.
-constexpr std::int64_t kForestBlock = 128;
+/// Numbering the values of fewer rows takes longer than it saves.
+constexpr std::int64_t kLeastCoded = 32;
 
 void check(bool holds, const char* expected) {
   if (!holds) throw Error(ErrorCode::corrupt, std::string("isolation forest: expected ") + expected);
@@ -110,7 +112,12 @@ IsolationForest::IsolationForest(ForestArrays arrays) : arrays_(std::move(arrays
     nodes_.push_back({a.threshold[at(i)], left, std::max(a.feature[at(i)], 0)});
   }
   normaliser_ = mean_search_length(a.sampled);
+  coded_ = std::make_unique<const CodedForest>(a, height_);
 }
+
+IsolationForest::IsolationForest(IsolationForest&&) noexcept = default;
+IsolationForest& IsolationForest::operator=(IsolationForest&&) noexcept = default;
+IsolationForest::~IsolationForest() = default;
 
 template <bool kMissing>
 std::int32_t IsolationForest::step(std::int32_t index, const double* row) const {
@@ -153,18 +160,31 @@ void IsolationForest::add_paths(const double* block, std::int64_t rows, double* 
 void IsolationForest::score(const FeatureMatrix& rows, std::span<double> scores, const Execution& execution) const {
   rows.require_features(arrays_.features);
   const auto trees = static_cast<double>(arrays_.roots.size());
-  PerWorker<std::vector<double>> scratch(execution);
-  parallel_for(execution, rows.rows(), kForestBlock, [&](std::int64_t begin, std::int64_t end, int worker) {
-    std::vector<double>& block = scratch.get(worker, [] { return std::vector<double>(); });
-    block.resize(at((end - begin) * arrays_.features));
+  struct Scratch {
+    std::vector<double> block;
+    CodedForest::Scratch coded;
+  };
+  PerWorker<Scratch> scratch(execution);
+  parallel_for(execution, rows.rows(), kernels::kCodedRows, [&](std::int64_t begin, std::int64_t end, int worker) {
+    Scratch& mine = scratch.get(worker, [] { return Scratch{}; });
+    const std::int64_t count = end - begin;
     double* sums = scores.data() + begin;
-    std::fill_n(sums, end - begin, 0.0);
-    if (rows.read_rows(begin, end, block.data()))
-      add_paths<true>(block.data(), end - begin, sums);
-    else
-      add_paths<false>(block.data(), end - begin, sums);
+    bool summed = false;
+    if (count >= kLeastCoded && !coded_->empty()) {
+      mine.block.resize(at(kernels::kCodedRows * arrays_.features));
+      summed = !rows.read_columns(begin, end, mine.block.data(), kernels::kCodedRows);
+      if (summed) coded_->sum_paths(mine.block.data(), count, sums, mine.coded);
+    }
+    if (!summed) {
+      mine.block.resize(at(count * arrays_.features));
+      std::fill_n(sums, count, 0.0);
+      if (rows.read_rows(begin, end, mine.block.data()))
+        add_paths<true>(mine.block.data(), count, sums);
+      else
+        add_paths<false>(mine.block.data(), count, sums);
+    }
     // Trees of one row say nothing.
-    for (std::int64_t r = 0; r < end - begin; ++r)
+    for (std::int64_t r = 0; r < count; ++r)
       sums[r] = normaliser_ > 0 ? std::exp2(-(sums[r] / trees) / normaliser_) : 0.5;
   });
 }
