@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "python" / "recocore"
 
 # What every room may use: values and errors that rooms hand to each other.
-SHARED = {"csr", "errors", "memory", "recommendations", "types"}
+SHARED = {"addresses", "csr", "errors", "memory", "recommendations", "types"}
 
 ROOMS: dict[str, set[str]] = {
     "charts": set(),
@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "models": {"data", "ops", "scoring", "storage"},
     "index": {"_native", "data", "retrieval", "scoring", "storage"},
     "registry": {"index", "storage"},
+    "profiles": {"_native", "data", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "fraud": {"_native", "charts", "data", "expressions", "ops", "storage"},
     "service": {"client", "index", "registry", "v1"},

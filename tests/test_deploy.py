@@ -203,4 +203,10 @@ def test_unit_and_container_start_the_service_with_arguments_that_it_takes(tmp_p
         assert done.returncode == 0, done.stdout + done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         assert found["settings"]["metrics"]["enabled"] is True
-        assert [check["name"] for check in found["checks"]] == ["address", "ports", "index", "metrics address"]
+        assert [check["name"] for check in found["checks"]] == [
+            "address",
+            "ports",
+            "transport",
+            "index",
+            "metrics address",
+        ]

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_native, module) {
   register_device(module);
   register_topk(module);
   register_ids(module);
+  register_profiles(module);
   register_bootstrap(module);
   register_ranking_metrics(module);
   register_matmul_topk(module);

@@ -11,6 +11,7 @@ void register_csr(pybind11::module_& module);
 void register_device(pybind11::module_& module);
 void register_topk(pybind11::module_& module);
 void register_ids(pybind11::module_& module);
+void register_profiles(pybind11::module_& module);
 void register_bootstrap(pybind11::module_& module);
 void register_ranking_metrics(pybind11::module_& module);
 void register_matmul_topk(pybind11::module_& module);

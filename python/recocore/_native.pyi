@@ -1,5 +1,7 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
+from typing import Any
+
 from recocore.types import (
     AnyArray,
     Float32Array,
@@ -10,6 +12,7 @@ from recocore.types import (
     NativeRows,
     Progress,
     UInt8Array,
+    UInt64Array,
 )
 
 __version__: str
@@ -25,6 +28,57 @@ def csr_validate(matrix: NativeCsr, argument: str) -> None: ...
 def find_sorted_bytes(
     sorted_offsets: Int64Array, sorted_data: UInt8Array, query_offsets: Int64Array, query_data: UInt8Array
 ) -> Int32Array: ...
+
+# bind_profiles.cpp
+def profile_batch(
+    columns: dict[str, AnyArray],
+    n_users: int,
+    plan: dict[str, Any],
+    vocabularies: dict[str, Any],
+    *,
+    user_zones: Int32Array | None = None,
+    offers: tuple[Int64Array, Int64Array, Int64Array] | None = None,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+) -> tuple[dict[str, Any], tuple[Int64Array, Int64Array, Int64Array]]: ...
+def send_windows(
+    begins: Int64Array, hours: Int32Array, counts: Int64Array, rule: dict[str, Any], num_threads: int = 0
+) -> tuple[Int64Array, Float64Array]: ...
+def minor_units(values: Float64Array, digits: int, missing: float, argument: str) -> Int64Array: ...
+def hash_names(offsets: Int32Array, data: UInt8Array) -> UInt64Array: ...
+def hash_numbers(numbers: Int64Array) -> UInt64Array: ...
+
+class ProfileLog:
+    def __init__(self, dimensions: int, types: int) -> None: ...
+    def append(
+        self, columns: dict[str, AnyArray], vocabularies: dict[str, Any], users: tuple[Int64Array, UInt8Array] | None
+    ) -> None: ...
+    def merge(self, other: ProfileLog) -> None: ...
+    def forget(self, user: bytes) -> bool: ...
+    def drop_before(self, time: int) -> int: ...
+    def profiles(
+        self,
+        plan: dict[str, Any],
+        *,
+        users: Int32Array | None = None,
+        user_zones: Int32Array | None = None,
+        offers: tuple[Int64Array, Int64Array, Int64Array] | None = None,
+        num_threads: int = 0,
+        progress: Progress | None = None,
+    ) -> tuple[dict[str, Any], tuple[Int64Array, Int64Array, Int64Array]]: ...
+    def find_user(self, user: bytes) -> int: ...
+    def names(self, which: str, codes: Int32Array | None = None) -> tuple[Int64Array, UInt8Array]: ...
+    def count(self, which: str) -> int: ...
+    def packed(self) -> tuple[Int64Array, UInt8Array]: ...
+    def restore(
+        self,
+        vocabularies: dict[str, Any],
+        users: tuple[Int64Array, UInt8Array] | None,
+        begins: Int64Array,
+        data: UInt8Array,
+    ) -> None: ...
+    def events(self) -> int: ...
+    def memory(self) -> int: ...
 
 # bind_device.cpp
 def supported_isas() -> list[str]: ...

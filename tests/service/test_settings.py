@@ -71,7 +71,7 @@ def test_the_environment_speaks_text(variable: str, text: str, section: str, key
     ("text", "field", "said"),
     [
         ("[serve]\n", "serve", "serve: no such section; did you mean server?"),
-        ("[zebra]\n", "zebra", "no such section; known: experiment, "),
+        ("[zebra]\n", "zebra", "no such section; known: audit, auth, experiment, "),
         ("[server]\nprot = 1\n", "server.prot", "server.prot: no such key; did you mean port?"),
         ("[server]\nport = '1'\n", "server.port", "server.port: expected a whole number, got '1'"),
         ("[server]\nport = 1.0\n", "server.port", "server.port: expected a whole number, got 1.0"),

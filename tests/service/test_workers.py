@@ -19,6 +19,7 @@ from recocore.client import Client, ServiceError
 from recocore.errors import InvalidArgumentError
 from recocore.models import Popularity
 from recocore.service import ModelsConfig, serve
+from recocore.service.security.config import Security, TlsConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -156,9 +157,12 @@ def test_either_an_index_or_a_registry_is_served(saved: Path) -> None:
         serve(saved, models=ModelsConfig(registry="models"))
 
 
+PLAINTEXT = Security(TlsConfig(allow_plaintext=True))
+
+
 def test_models_are_not_controlled_from_beyond_this_machine(saved: Path) -> None:
     with pytest.raises(InvalidArgumentError, match="expected a loopback host") as caught:
-        serve(saved, host="0.0.0.0", models=ModelsConfig(control=True))
+        serve(saved, host="0.0.0.0", models=ModelsConfig(control=True), security=PLAINTEXT)
     assert caught.value.field == "models.control"
 
 

@@ -55,6 +55,7 @@ class WatchedProcess(ServerProcess):
                 "from recocore.service import ModelsConfig, ServerConfig, ShadowConfig, serve\n"
                 "from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig\n"
                 "from recocore.service.observe.observing import Observing\n"
+                "from recocore.service.security.config import Security, TlsConfig\n"
                 f"watched = Observing(MetricsConfig(enabled=True, port=0, {metrics}), {observing})\n"
                 f"config = ServerConfig({server})\n"
                 f"serve({what}, port=0, workers={workers}, config=config, observing=watched, {more})",

@@ -25,6 +25,8 @@ COMMANDS = {
     "fraud": "Score orders for fraud, with reasons; back-test rules, find rings, draw the report.",
     "registry": "Keep versions of an index in a folder, and aliases that move between them.",
     "serve": "Serve an index over gRPC.",
+    "keys": "Give callers API keys, and take them back.",
+    "audit": "Read the audit log through: is every line as it was written?",
     "top": "Watch a running service in the terminal.",
     "bench": "Measure recocore beside its peers, in a checkout's benchmarks folder.",
     "info": "Say what this installation, or an index, consists of.",

@@ -15,6 +15,7 @@ from recocore.service import serve as run_service
 from recocore.service.announcing import announce_json
 from recocore.service.config import MOST_WORKERS
 from recocore.service.observe.observing import Observing
+from recocore.service.security.config import Security
 from recocore.service.settings import Settings
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def command(
         shadow=settings.shadow,
         http=settings.http,
         observing=Observing(settings.metrics, settings.logs, settings.tracing),
+        security=Security(settings.tls, settings.auth, settings.audit),
         announce=_announce_text if sys.stdout.isatty() else announce_json,
     )
 

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from recocore.client import results
 from recocore.client.arguments import RANKING, SIMILAR, ids, message, one_id, ranking_fields
+from recocore.client.credentials import CallCredentials, channel_credentials, check_way, with_name
 from recocore.client.errors import ClientClosedError, ServiceError, failure
 from recocore.client.streaming import UserStream
 from recocore.errors import InvalidArgumentError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from typing import Unpack
 
     from recocore.client.arguments import RankingOptions, SimilarOptions
+    from recocore.client.credentials import Pem, Secret
     from recocore.client.results import BatchRow, Recommendations, Scores, SimilarItems
     from recocore.client.streaming import OpenStream
 
@@ -51,8 +53,16 @@ class Client:
         timeout: seconds that a call may take with all its retries, at most 86,400, unless the call says otherwise.
         retries: how often a call is tried again within its time, after UNAVAILABLE and after CANCELLED that this client
             did not cause (exponential backoff with jitter), and where the server names a delay.
-        credentials: TLS credentials; None for plain text.
+        ca: authorities that may have signed the service's certificate: PEM, or the path of a file; None for plain text.
+        certificate: the client's own certificate, where the service asks for one: PEM, or the path of a file.
+        key: its private key, likewise.
+        server_name: a name that the service's certificate has, where it lacks the target's.
+        token: a bearer token, or a function that gives one before each call.
+        api_key: an API key, or a function that gives one before each call.
+        credentials: TLS credentials made elsewhere, instead of `ca`, `certificate` and `key`.
         options: further gRPC channel options.
+
+    A token or an API key is sent over TLS or to this machine alone: any other plain-text target is refused.
 
     Every method raises ServiceError where the call fails (ClientClosedError after `close`) and InvalidArgumentError for
     an argument that cannot be sent.
@@ -64,13 +74,22 @@ class Client:
         *,
         timeout: float = 1.0,
         retries: int = 3,
+        ca: Pem | None = None,
+        certificate: Pem | None = None,
+        key: Pem | None = None,
+        server_name: str | None = None,
+        token: Secret | None = None,
+        api_key: Secret | None = None,
         credentials: grpc.ChannelCredentials | None = None,
         options: Sequence[tuple[str, Any]] = (),
     ) -> None:
         target = _target(target)
         self._timeout = _seconds(timeout)
         self._retries = _count(retries)
-        merged = (*_OPTIONS, *options)
+        merged = with_name((*_OPTIONS, *options), server_name)
+        credentials = credentials or channel_credentials(ca, certificate, key)
+        self._credentials = CallCredentials(token, api_key)
+        check_way(target, self._credentials, is_encrypted=credentials is not None)
         if credentials is None:
             self._channel = grpc.insecure_channel(target, options=merged)
         else:
@@ -241,7 +260,7 @@ class Client:
             try:
                 with self._open():
                     left = max(deadline - time.monotonic(), 0.0)
-                    return method(request, timeout=left, metadata=((_REQUEST_ID_KEY, request_id),))
+                    return method(request, timeout=left, metadata=self._metadata(request_id))
             except grpc.RpcError as error:
                 attempt = self._wait_to_retry(error, request_id, attempt, deadline)
 
@@ -262,10 +281,12 @@ class Client:
         def open_stream(requests: Iterator[v1.StreamRecommendRequest]) -> Any:
             with self._open():
                 left = max(deadline - time.monotonic(), 0.0)
-                metadata = ((_REQUEST_ID_KEY, request_id),)
-                return self._stub.StreamRecommend(requests, timeout=left, metadata=metadata)
+                return self._stub.StreamRecommend(requests, timeout=left, metadata=self._metadata(request_id))
 
         return open_stream
+
+    def _metadata(self, request_id: str) -> tuple[tuple[str, str], ...]:
+        return (_REQUEST_ID_KEY, request_id), *self._credentials.metadata()
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[None]:

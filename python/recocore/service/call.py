@@ -27,19 +27,36 @@ class Call:
         placement: where the items will be shown, once that is decoded; may be empty.
         traceparent: the caller's span as W3C Trace Context writes it, unchecked; None where there is none.
         caller: whose calls it counts among, where these are limited.
+        who: the pseudonym of a caller whose credentials were verified; empty for others.
         hosted: what answers, once that is known.
     """
 
-    __slots__ = ("_cancelled", "_deadline", "caller", "hosted", "placement", "request_id", "traceparent", "user_id")
+    __slots__ = (
+        "_cancelled",
+        "_deadline",
+        "caller",
+        "hosted",
+        "placement",
+        "request_id",
+        "traceparent",
+        "user_id",
+        "who",
+    )
 
     def __init__(
-        self, request_id: str, seconds_left: float | None = None, traceparent: str | None = None, caller: str = ""
+        self,
+        request_id: str,
+        seconds_left: float | None = None,
+        traceparent: str | None = None,
+        caller: str = "",
+        who: str = "",
     ) -> None:
         self.request_id = request_id
         self.user_id: str | None = None
         self.placement = ""
         self.traceparent = traceparent
         self.caller = caller
+        self.who = who
         self.hosted: ServedBy | None = None
         self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
         self._cancelled = False

@@ -11,6 +11,11 @@ from recocore.service.config import address
 from recocore.service.hosting.sources import RegistrySource
 from recocore.service.observe.observing import Observing
 from recocore.service.processes.ports import reserve
+from recocore.service.security.audit_log import AuditLog
+from recocore.service.security.authenticator import check_callers
+from recocore.service.security.config import Security
+from recocore.service.security.tls import check_files
+from recocore.service.security.transport import check_transport
 
 if TYPE_CHECKING:
     import os
@@ -44,6 +49,13 @@ def check_service(settings: Settings, index_path: str | os.PathLike[str] | None)
     """
     checks = [_check("address", lambda: _free(settings.server.host, settings.server.port, "server.port"))]
     checks.append(_check("ports", lambda: _different(settings)))
+    checks.append(_check("transport", lambda: _encrypted(settings)))
+    if settings.tls.is_on:
+        checks.append(_check("certificates", lambda: check_files(settings.tls)))
+    if settings.auth.enabled:
+        checks.append(_check("callers", lambda: check_callers(settings.auth)))
+    if settings.audit.folder:
+        checks.append(_check("audit log", lambda: AuditLog.check(settings.audit, "worker-0")))
     if index_path is None:
         checks.append(_check("registry", lambda: _led_to(settings)))
     else:
@@ -104,6 +116,16 @@ def _different(settings: Settings) -> str:
             )
         taken[port] = name
     return "the ports differ"
+
+
+def _encrypted(settings: Settings) -> str:
+    security = Security(settings.tls, settings.auth, settings.audit)
+    open_ports = check_transport(
+        security, settings.server, settings.http, settings.metrics, control=settings.models.control
+    )
+    if open_ports:
+        return f"NOT ENCRYPTED beyond this machine, as tls.allow_plaintext says: {', '.join(open_ports)}"
+    return "TLS 1.3" if settings.tls.is_on else "plain text, on this machine only"
 
 
 def _door(http: HttpConfig) -> str:

@@ -16,12 +16,14 @@ class ServerConfig:
     """The settings of one server process.
 
     Attributes:
-        host: address to listen on; anything but loopback is open to the network without encryption.
+        host: address to listen on; anything but loopback takes TLS, or `tls.allow_plaintext`.
         port: port to listen on; 0 lets the system choose one.
         workers: processes that share the port and the index's memory; the kernel spreads connections over them.
         threads: threads that rank in each worker; 0 means one a CPU that this process may use, shared by the workers.
         max_calls: calls that may run or wait for a thread at once; more are turned away with RESOURCE_EXHAUSTED,
             and those beyond as many again (128 at least) that nobody has read yet with CANCELLED by the transport.
+        max_connections: connections that a worker holds at once; more are closed as they come.
+        max_streams: calls at once on one connection; a caller that has more waits before it sends them.
         max_batch: Recommend calls that are ranked together at most, when they arrive together; 1 ranks each alone.
         batch_delay_ms: how long the first of a batch may wait for others. 0 makes nobody wait: a batch is who arrived while
             others were ranked. A near deadline ends the wait.
@@ -44,6 +46,8 @@ class ServerConfig:
     workers: int = 1
     threads: int = 0
     max_calls: int = 128
+    max_connections: int = 4_096
+    max_streams: int = 1_024
     max_batch: int = 64
     batch_delay_ms: float = 0.0
     cache_mb: float = 16.0
@@ -60,6 +64,8 @@ class ServerConfig:
         _in_range("workers", self.workers, 1, MOST_WORKERS)
         _in_range("threads", self.threads, 0, 1_024)
         _in_range("max_calls", self.max_calls, 1, 1_000_000)
+        _in_range("max_connections", self.max_connections, 1, 1_000_000)
+        _in_range("max_streams", self.max_streams, 1, 1_000_000)
         _in_range("max_batch", self.max_batch, 1, 1_000)
         _in_range("batch_delay_ms", self.batch_delay_ms, 0, 1_000)
         _in_range("cache_mb", self.cache_mb, 0, 65_536)
@@ -88,15 +94,6 @@ def address(host: str, port: int) -> str:
     '[::1]:50051'
     """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there.
-
-    >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
-    (True, False)
-    """
-    return host.startswith(("127.", "localhost", "::1"))
 
 
 def _in_range(name: str, value: float, low: int, high: int) -> None:

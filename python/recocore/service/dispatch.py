@@ -19,6 +19,7 @@ from recocore.service.logs import LOGGER, Pseudonyms, log, places
 from recocore.service.problems import problem_of
 from recocore.service.rate_limits import RateLimiter
 from recocore.service.running import Method, Run, Running
+from recocore.service.security.caller import ADMITTED
 from recocore.service.streams import OpenStream, answer_each, when_there_is_room
 
 if TYPE_CHECKING:
@@ -90,7 +91,12 @@ class Dispatcher:
             call = self._call(context)
             run = self.running.threaded(open_stream())
 
+            admitted = ADMITTED.get()
+
             async def answer(request: bytes) -> bytes:
+                if admitted is not None:
+                    # A stream may outlive the credentials that opened it.
+                    admitted.again()
                 # Each message counts as a call: how long a stream stays open says nothing about the service.
                 return await self._observe(name, call, when_there_is_room(lambda: run(request, call)))
 
@@ -104,11 +110,13 @@ class Dispatcher:
         for key, value in metadata:
             if isinstance(value, str):
                 given.setdefault(key, value)
+        admitted = ADMITTED.get()
+        if admitted is not None and admitted.caller.name:
+            caller, who = admitted.caller.name, admitted.caller.pseudonym
+        else:
+            caller, who = self._limiter.caller(context.peer(), metadata) if self._is_limited else "", ""
         return Call(
-            request_id(given.get(_REQUEST_ID_KEY)),
-            context.time_remaining(),
-            given.get(_TRACE_KEY),
-            self._limiter.caller(context.peer(), metadata) if self._is_limited else "",
+            request_id(given.get(_REQUEST_ID_KEY)), context.time_remaining(), given.get(_TRACE_KEY), caller, who
         )
 
     async def _observe(self, name: str, call: Call, answer: Awaitable[_T]) -> _T:
@@ -158,6 +166,7 @@ class Dispatcher:
                 "call",
                 method=method,
                 request_id=call.request_id,
+                caller=call.who or None,
                 user=self._pseudonyms.of(call.user_id) if call.user_id else None,
                 placement=call.placement or None,
                 milliseconds=round((time.perf_counter() - started) * 1e3, 3),

@@ -84,8 +84,7 @@ class RateLimiter:
             for key, value in metadata:
                 if key == self._metadata and isinstance(value, str) and value:
                     return value[:_MAX_CALLER_CHARS]
-        host = unquote(peer)
-        return host.rpartition(":")[0] if host.startswith(("ipv4:", "ipv6:")) else host
+        return host_of(peer)
 
     def admit(self, caller: str) -> None:
         """Let one call of a caller in. O(1).
@@ -104,3 +103,13 @@ class RateLimiter:
             self._buckets.popitem(last=False)
         if not admitted:
             raise RateLimitedError(caller, self._rate, (1.0 - left) / self._rate)
+
+
+def host_of(peer: str) -> str:
+    """The host of a gRPC peer, without the port that differs from connection to connection.
+
+    >>> host_of("ipv4:127.0.0.1:5000")
+    'ipv4:127.0.0.1'
+    """
+    host = unquote(peer)
+    return host.rpartition(":")[0] if host.startswith(("ipv4:", "ipv6:")) else host

@@ -14,7 +14,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from recocore.errors import InvalidArgumentError
-from recocore.service.config import address, is_loopback
+from recocore.service.config import address
 from recocore.service.dispatch import Dispatcher
 from recocore.service.hosting.host import SingleModel
 from recocore.service.hosting.model_service import SERVICE_NAME as MODEL_SERVICE_NAME
@@ -24,6 +24,8 @@ from recocore.service.logs import log
 from recocore.service.observe.observer import CallObserver
 from recocore.service.processes.ports import reserve
 from recocore.service.rate_limits import LimitsConfig
+from recocore.service.security.config import TlsConfig
+from recocore.service.security.tls import server_credentials
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
 from recocore.v1 import model_service_pb2 as _models  # noqa: F401  (reflection serves what is imported)
 from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from recocore.service.engine import RankingIndex
     from recocore.service.hosting.host import Models
     from recocore.service.hosting.states import ModelControl
+    from recocore.service.security.guard import Guard
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 # What is written last takes this long at most to leave, after the grace.
@@ -45,6 +48,17 @@ _WAITING_AT_LEAST = 128
 _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    # Who says nothing after connecting, or half of a handshake, is let go: gRPC itself waits for 120 s.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    # Credentials have a few hundred bytes, a long chain of proxies some more; what is larger is refused unread.
+    ("grpc.max_metadata_size", 8_192),
+    ("grpc.absolute_max_metadata_size", 16_384),
+    # Pings more often than this, on a connection that has calls or none, end it with GOAWAY.
+    ("grpc.http2.min_ping_interval_without_data_ms", 60_000),
+    ("grpc.http2.max_ping_strikes", 2),
+    # A connection whose other end is gone is found out, also where no packet says so.
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
 )
 
 
@@ -58,6 +72,8 @@ class Server:
         observer: is told of calls; by default nobody is.
         reuse_port: let other processes listen on the same port.
         control: what ModelService acts on; None to do without that service.
+        tls: certificate and key of the port; by default it speaks plain text.
+        guard: lets calls in; None to let everybody in.
     """
 
     def __init__(
@@ -69,41 +85,62 @@ class Server:
         observer: CallObserver | None = None,
         reuse_port: bool = False,
         control: ModelControl | None = None,
+        tls: TlsConfig | None = None,
+        guard: Guard | None = None,
     ) -> None:
         self._config = config
+        self._tls = tls or TlsConfig()
+        self._guard = guard
         self._reuse_port = reuse_port
         self._dispatcher = Dispatcher(config, limits or LimitsConfig(), observer or CallObserver())
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
-        options = (*_OPTIONS, *_waiting(config.max_calls), ("grpc.so_reuseport", int(reuse_port)))
+        options = (
+            *_OPTIONS,
+            *_waiting(config.max_calls),
+            ("grpc.so_reuseport", int(reuse_port)),
+            ("grpc.max_allowed_incoming_connections", config.max_connections),
+            ("grpc.max_concurrent_streams", config.max_streams),
+        )
         self._server = grpc.aio.server(options=options)
+        if guard is not None:
+            self._server.add_generic_rpc_handlers((guard,))
+        # What is behind the guard is asked through it alone.
+        handlers = guard or self._server
         servicer = RecommendationServicer(models)
         handler = self._dispatcher.handler(SERVICE_NAME, servicer.methods(), servicer.batches(), servicer.streams())
-        self._server.add_generic_rpc_handlers((handler,))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        handlers.add_generic_rpc_handlers((handler,))
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, handlers)
         names = [SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME]
         if control is not None:
-            self._server.add_generic_rpc_handlers((ModelServicer(control).handler(),))
+            handlers.add_generic_rpc_handlers((ModelServicer(control).handler(),))
             names.append(MODEL_SERVICE_NAME)
         if config.reflection:
-            reflection.enable_server_reflection(names, self._server)
+            reflection.enable_server_reflection(names, handlers)
 
     async def start(self) -> str:
         """Listen, serve, and return the address that was bound.
 
         Raises:
-            InvalidArgumentError: the address cannot be bound.
+            InvalidArgumentError: the address cannot be bound, or a file of TLS cannot be used.
+            NotFoundError: a file of TLS is not there.
         """
+        credentials = server_credentials(self._tls) if self._tls.is_on else None
         if not self._reuse_port:
             reserve(self._config.host, self._config.port, "port").close()
         try:
-            port = self._server.add_insecure_port(self._config.target)
+            if credentials is None:
+                port = self._server.add_insecure_port(self._config.target)
+            else:
+                port = self._server.add_secure_port(self._config.target, credentials)
         except RuntimeError as error:
             raise InvalidArgumentError(
                 f"cannot listen on {self._config.target}: {error}; try another port, or 0 for any",
                 field="port",
             ) from error
         await self._server.start()
+        if self._guard is not None:
+            self._guard.start()
         await self._health.set(SERVICE_NAME, _SERVING)
         return address(self._config.host, port)
 
@@ -122,6 +159,8 @@ class Server:
         self._dispatcher.running.give_up()
         await stopping
         await asyncio.to_thread(self._dispatcher.running.close)
+        if self._guard is not None:
+            await self._guard.close()
 
 
 def _waiting(max_calls: int) -> tuple[tuple[str, int], ...]:
@@ -174,6 +213,8 @@ async def run(
     *,
     limits: LimitsConfig | None = None,
     observer: CallObserver | None = None,
+    tls: TlsConfig | None = None,
+    guard: Guard | None = None,
 ) -> None:
     """Serve one index in this process until SIGTERM or SIGINT, then drain.
 
@@ -183,17 +224,17 @@ async def run(
         announce: called once with the bound address.
         limits: how often one caller may call; by default there is no limit.
         observer: is told of calls; by default nobody is.
+        tls: certificate and key of the port; by default it speaks plain text.
+        guard: lets calls in; None to let everybody in.
 
     Raises:
-        InvalidArgumentError: the address cannot be bound.
+        InvalidArgumentError: the address cannot be bound, or a file of TLS cannot be used.
     """
     async with _stop_event() as stop:
         models = SingleModel(index)
         models.warm_up()
-        server = Server(models, config, limits=limits, observer=observer)
+        server = Server(models, config, limits=limits, observer=observer, tls=tls, guard=guard)
         bound = await server.start()
-        if not is_loopback(config.host):
-            log(logging.WARNING, "listening beyond this machine without encryption", address=bound)
         log(logging.INFO, "serving", address=bound, model=index.version)
         announce(bound)
         await stop.wait()

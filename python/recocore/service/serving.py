@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from recocore.errors import InvalidArgumentError
 from recocore.service.announcing import announce_json
-from recocore.service.config import ServerConfig, is_loopback
+from recocore.service.config import ServerConfig
 from recocore.service.door.keeper import DoorKeeper
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.logs import configure
@@ -21,6 +21,9 @@ from recocore.service.observe.port import MetricsPort
 from recocore.service.processes.settings import WorkerSettings
 from recocore.service.processes.supervisor import Supervisor
 from recocore.service.rate_limits import LimitsConfig
+from recocore.service.security.audit_log import AuditLog
+from recocore.service.security.config import Security
+from recocore.service.security.transport import check_transport, warn_of_plaintext
 
 if TYPE_CHECKING:
     import os
@@ -43,6 +46,7 @@ def serve(
     shadow: ShadowConfig | None = None,
     http: HttpConfig | None = None,
     observing: Observing | None = None,
+    security: Security | None = None,
     announce: Callable[[str], object] = announce_json,
 ) -> None:
     """Serve an index or a registry until SIGTERM or SIGINT, finish the calls in flight, and return.
@@ -63,6 +67,7 @@ def serve(
         shadow: a model that ranks along.
         http: settings of the HTTP/JSON door, one more process; None or port 0 for no door.
         observing: metrics, slow calls in the log, traces.
+        security: who may call, over what, and what is written down of it; by default everybody on this machine, in plain text.
         announce: called once with the bound address when every worker serves; the default prints a line of JSON.
 
     Raises:
@@ -74,21 +79,22 @@ def serve(
     """
     if workers < 1:
         raise InvalidArgumentError(f"workers must be at least 1, got {workers}", field="workers")
-    models, observing = models or ModelsConfig(), observing or Observing()
+    models, observing, security = models or ModelsConfig(), observing or Observing(), security or Security()
     if (index_path is None) == (not models.registry):
         raise InvalidArgumentError(
             "index_path: expected either the folder of an index or a registry to follow, "
             f"got {'neither' if index_path is None else 'both'}",
             field="index_path",
         )
-    if models.control and not is_loopback(host):
-        raise InvalidArgumentError(
-            f"models.control: expected a loopback host, since whoever connects may move aliases, got {host}; "
-            "leave it off, and move aliases with `recocore registry`",
-            field="models.control",
-        )
-    observing.check()
     server = replace(config or ServerConfig(), host=host, port=port, workers=workers)
+    open_ports = check_transport(security, server, http, observing.metrics, control=models.control)
+    if security.tls.is_on:
+        from recocore.service.security.tls import check_files  # noqa: PLC0415  # its library is for those who have TLS
+
+        check_files(security.tls)
+    if security.audit.folder:
+        AuditLog.check(security.audit, "worker-0")
+    observing.check()
     settings = WorkerSettings(
         server=server,
         limits=limits or LimitsConfig(),
@@ -96,11 +102,13 @@ def serve(
         experiment=experiment or ExperimentConfig(),
         shadow=shadow or ShadowConfig(),
         observing=observing,
+        security=security,
     )
     # A program with its own logging keeps it.
     if not logging.getLogger().handlers:
         configure(settings.server.log_level, sys.stderr)
-    doors = [DoorKeeper(http, server)] if http and http.port else []
+    warn_of_plaintext(open_ports)
+    doors = [DoorKeeper(http, server, security.tls)] if http and http.port else []
 
     def open_source() -> Source:
         from recocore.service.hosting.sources import FixedSource, RegistrySource  # noqa: PLC0415  # see Supervisor
@@ -108,7 +116,7 @@ def serve(
         return RegistrySource(models.registry) if index_path is None else FixedSource(Path(index_path), models.alias)
 
     async def run() -> None:
-        port = MetricsPort(observing.metrics, server.log_level) if observing.metrics.enabled else None
+        port = MetricsPort(observing.metrics, server.log_level, security.tls) if observing.metrics.enabled else None
         with port or contextlib.nullcontext():
             await Supervisor(open_source, settings, announce, doors, port).run()
 

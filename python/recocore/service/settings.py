@@ -21,6 +21,7 @@ from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, Shad
 from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
 from recocore.service.rate_limits import LimitsConfig
 from recocore.service.sections import Given, keys_of, read_section, refuse_name, shown
+from recocore.service.security.config import AuditConfig, AuthConfig, TlsConfig
 
 if TYPE_CHECKING:
     import os
@@ -36,6 +37,9 @@ class Settings:
     Attributes:
         server: the gRPC server.
         limits: how often one caller may call.
+        tls: encryption of every port.
+        auth: who may call which method.
+        audit: what is written down of denials and of calls that change or reveal much.
         models: where the models come from.
         experiment: users split between aliases.
         shadow: a model that ranks along.
@@ -48,6 +52,9 @@ class Settings:
 
     server: ServerConfig = field(default_factory=ServerConfig)
     limits: LimitsConfig = field(default_factory=LimitsConfig)
+    tls: TlsConfig = field(default_factory=TlsConfig)
+    auth: AuthConfig = field(default_factory=AuthConfig)
+    audit: AuditConfig = field(default_factory=AuditConfig)
     models: ModelsConfig = field(default_factory=ModelsConfig)
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
     shadow: ShadowConfig = field(default_factory=ShadowConfig)

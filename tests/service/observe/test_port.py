@@ -237,9 +237,11 @@ def test_the_page_process_carries_no_numeric_libraries() -> None:
 
 
 def test_a_port_beyond_this_machine_is_warned_of(saved: Path) -> None:
-    with WatchedProcess.watch(saved, metrics="host='0.0.0.0'") as server:
-        [warning] = [record for record in server.records() if record["level"] == "warning"]
-        assert "whoever reaches the metrics port" in warning["event"]
+    plaintext = "security=Security(TlsConfig(allow_plaintext=True))"
+    with WatchedProcess.watch(saved, metrics="host='0.0.0.0'", more=plaintext) as server:
+        [encryption, asking] = [record for record in server.records() if record["level"] == "warning"]
+        assert (encryption["setting"], "without encryption" in encryption["event"]) == ("metrics.host", True)
+        assert "whoever reaches the metrics port" in asking["event"]
 
 
 def test_a_status_that_cannot_be_written_is_logged_once_and_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:

@@ -31,6 +31,7 @@ from recocore.service.problems import (
     TooManyCallsError,
     Violation,
 )
+from recocore.service.security.tls import OwnCredentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,10 +41,12 @@ if TYPE_CHECKING:
 
     from recocore.service.door.config import HttpConfig
     from recocore.service.door.descriptors import Descriptors, Method
+    from recocore.service.security.config import TlsConfig
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+_CREDENTIALS = ("authorization", "x-api-key")
 _REQUEST_ID = "x-request-id"
 _TIMEOUT = "x-timeout-ms"
 _LONGEST_TIMEOUT_MS = 86_400_000
@@ -66,22 +69,50 @@ _OPTIONS = (
 
 
 class Connections:
-    """Connections to the service, taken in turn; made and used on one event loop, closed by `async with`."""
+    """Connections to the service, taken in turn; made and used on one event loop, closed by `async with`.
 
-    def __init__(self, target: str, count: int) -> None:
-        self._channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for _ in range(count)]
-        self._turn = itertools.cycle(self._channels)
+    Args:
+        target: the service.
+        count: how many.
+        tls: how the service is encrypted; its certificate may change, and then they are made anew.
+    """
 
-    def call(self, rpc: str, request: bytes, seconds: float, id_: str) -> grpc.aio.UnaryUnaryCall[bytes, bytes]:
-        """Start a call, bytes to bytes."""
+    def __init__(self, target: str, count: int, tls: TlsConfig | None = None) -> None:
+        self._target, self._count = target, count
+        self._credentials = OwnCredentials(tls) if tls is not None and tls.is_on else None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._open()
+
+    def call(
+        self, rpc: str, request: bytes, seconds: float, id_: str, credentials: Sequence[tuple[str, str]] = ()
+    ) -> grpc.aio.UnaryUnaryCall[bytes, bytes]:
+        """Start a call, bytes to bytes, with the caller's credentials."""
+        if self._credentials is not None and self._credentials.look():
+            for channel in self._channels:
+                # Those under way are finished.
+                self._closing.add(task := asyncio.ensure_future(channel.close(_LONGEST_TIMEOUT_MS / 1e3)))
+                task.add_done_callback(self._closing.discard)
+            self._open()
         stub: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = next(self._turn).unary_unary(rpc)
-        return stub(request, timeout=seconds, metadata=((_REQUEST_ID, id_),))
+        return stub(request, timeout=seconds, metadata=((_REQUEST_ID, id_), *credentials))
+
+    def _open(self) -> None:
+        if self._credentials is None:
+            self._channels = [grpc.aio.insecure_channel(self._target, options=_OPTIONS) for _ in range(self._count)]
+        else:
+            made, names = self._credentials.value
+            self._channels = [
+                grpc.aio.secure_channel(self._target, made, options=(*_OPTIONS, *names)) for _ in range(self._count)
+            ]
+        self._turn = itertools.cycle(self._channels)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(channel.close() for channel in self._channels))
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*(channel.close() for channel in self._channels), *self._closing, return_exceptions=True)
 
 
 class Door:
@@ -157,7 +188,7 @@ class Door:
                 "the deadline passed before the body had come; send faster or allow more time"
             ) from None
         left = max(ends - asyncio.get_running_loop().time(), 0.0)
-        call = self._connections.call(method.rpc, message.SerializeToString(), left, id_)
+        call = self._connections.call(method.rpc, message.SerializeToString(), left, id_, _credentials_of(request))
         answer = await self._wait_for(call, request)
         # Empty fields are written, so that a caller finds them; not among those that it did not ask for.
         write = functools.partial(to_json, with_empty=not has_read_mask(message))
@@ -204,6 +235,12 @@ class Door:
                 known = health_pb2.HealthCheckResponse.FromString(answer).status
                 status = health_pb2.HealthCheckResponse.ServingStatus.Name(known)
         return JSONResponse({"status": status}, status_code=200 if status == "SERVING" else 503)
+
+
+def _credentials_of(request: Request) -> list[tuple[str, str]]:
+    """What the caller sends to be known by; the service decides. Text that no metadata can hold is nobody's."""
+    sent = [(name, value) for name in _CREDENTIALS for value in request.headers.getlist(name)]
+    return [(name, value) for name, value in sent if value.isascii() and value.isprintable()]
 
 
 def _with_paths(methods: Sequence[Method]) -> list[Method]:

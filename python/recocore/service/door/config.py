@@ -12,7 +12,7 @@ class HttpConfig:
     """The settings of the door, which is one process whatever the number of workers.
 
     Attributes:
-        host: address to listen on; anything but loopback is open to the network without encryption.
+        host: address to listen on; anything but loopback takes TLS, or `tls.allow_plaintext`.
         port: port to listen on; 0 means no door.
         connections: gRPC connections to the service. The kernel spreads connections over workers, not calls: have some
             times as many as there are workers.

@@ -17,6 +17,7 @@ from recocore.service.door.config import HttpConfig
 from recocore.service.door.process import open_port, reachable, run_door
 from recocore.service.logs import configure, log
 from recocore.service.processes.spawning import start_python
+from recocore.service.security.config import TlsConfig, process_environment
 
 if TYPE_CHECKING:
     from recocore.service.config import ServerConfig
@@ -34,14 +35,16 @@ class DoorKeeper:
     Args:
         http: settings of the door.
         server: of the workers, for their log level and how long an end may take.
+        tls: how the door and the workers are encrypted; by default neither is.
 
     Raises:
         UnsupportedError: the libraries of the door are not installed.
         InvalidArgumentError: the address cannot be bound.
     """
 
-    def __init__(self, http: HttpConfig, server: ServerConfig) -> None:
+    def __init__(self, http: HttpConfig, server: ServerConfig, tls: TlsConfig | None = None) -> None:
         self._http = http
+        self._tls = tls or TlsConfig()
         self._server = server
         self._listener = open_port(http)
         self._stopping = threading.Event()
@@ -72,7 +75,9 @@ class DoorKeeper:
             with os.fdopen(theirs, "wb"):
                 numbers = (self._listener.fileno(), ours)
                 arguments = [self._settings(target), *map(str, numbers)]
-                self._process = start_python("recocore.service.door.keeper", arguments, numbers)
+                self._process = start_python(
+                    "recocore.service.door.keeper", arguments, numbers, environment=process_environment(self._tls)
+                )
                 os.close(ours)
                 if self._stopping.is_set():
                     self._process.terminate()
@@ -87,6 +92,7 @@ class DoorKeeper:
         return json.dumps(
             {
                 "http": asdict(self._http),
+                "tls": asdict(self._tls),
                 "target": target,
                 "log_level": server.log_level,
                 "grace_seconds": server.grace_seconds,
@@ -114,4 +120,5 @@ def main() -> None:
         grace_seconds=settings["grace_seconds"],
         drain_delay_seconds=settings["drain_delay_seconds"],
         stop_when_readable=int(sys.argv[3]),
+        tls=TlsConfig(**settings["tls"]),
     )

@@ -11,19 +11,23 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import InvalidArgumentError, UnsupportedError
-from recocore.service.config import address, is_loopback
+from recocore.service.config import address
 from recocore.service.door.descriptors import Descriptors
 from recocore.service.logs import log
+from recocore.service.security.config import TlsConfig
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from recocore.service.door.config import HttpConfig
+    from recocore.service.security.tls import HttpsContext
 
 # Connections that wait in the kernel while the door is busy, or is being started again.
 _BACKLOG = 1_024
 # What is written last takes this long at most to leave, after the grace.
 _GOODBYE_SECONDS = 0.5
+# Between two looks at the certificate.
+_LOOK_SECONDS = 1.0
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -71,6 +75,7 @@ def run_door(
     grace_seconds: float = 10.0,
     drain_delay_seconds: float = 0.0,
     stop_when_readable: int | None = None,
+    tls: TlsConfig | None = None,
 ) -> None:
     """Run the door until SIGTERM or SIGINT, finish the calls under way, and return. Call it from the main thread.
 
@@ -82,17 +87,20 @@ def run_door(
         grace_seconds: how long calls under way may take to finish; those that take longer end with 503.
         drain_delay_seconds: how long to go on after /healthz says NOT_SERVING, for load balancers to notice.
         stop_when_readable: a file descriptor that ends the door too.
+        tls: how the door and the service are encrypted; by default neither is.
 
     Raises:
         UnsupportedError: the libraries of the door are not installed.
         InvalidArgumentError: the address cannot be bound.
     """
     with listener or open_port(config) as listening:
-        asyncio.run(_run(config, target, listening, announce, grace_seconds, drain_delay_seconds, stop_when_readable))
+        seconds = (grace_seconds, drain_delay_seconds)
+        asyncio.run(_run(config, tls or TlsConfig(), target, listening, announce, *seconds, stop_when_readable))
 
 
 async def _run(
     config: HttpConfig,
+    tls: TlsConfig,
     target: str,
     listener: socket.socket,
     announce: Callable[[str], object],
@@ -102,23 +110,35 @@ async def _run(
 ) -> None:
     from recocore.service.door.app import Connections, Door  # noqa: PLC0415  # the libraries are optional
     from recocore.service.door.server import HttpServer  # noqa: PLC0415
+    from recocore.service.security.tls import HttpsContext  # noqa: PLC0415
 
     bound = address(config.host, listener.getsockname()[1])
-    async with _stop_event(stop_when_readable) as stop, Connections(target, config.connections) as connections:
+    context = HttpsContext(tls) if tls.is_on else None
+    async with _stop_event(stop_when_readable) as stop, Connections(target, config.connections, tls) as connections:
         door = Door(Descriptors.installed(), connections, config)
-        server = HttpServer(door.app, listener, stop_seconds=grace_seconds + _GOODBYE_SECONDS)
+        server = HttpServer(
+            door.app, listener, grace_seconds + _GOODBYE_SECONDS, None if context is None else context.context
+        )
         await server.start()
-        if not is_loopback(config.host):
-            log(logging.WARNING, "the door listens beyond this machine without encryption", address=bound)
+        following = asyncio.ensure_future(_follow(context)) if context is not None else None
         log(logging.INFO, "door serving", address=bound)
         announce(bound)
         await stop.wait()
+        if following is not None:
+            following.cancel()
         log(logging.INFO, "door draining", address=bound)
         door.drain()
         await asyncio.sleep(drain_delay_seconds)
         asyncio.get_running_loop().call_later(grace_seconds, door.give_up)
         await server.stop()
         log(logging.INFO, "door stopped", address=bound)
+
+
+async def _follow(context: HttpsContext) -> None:
+    """Show a new certificate soon after it is there."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        context.look()
 
 
 @contextlib.asynccontextmanager

@@ -96,6 +96,8 @@ def _details_of(error: AioRpcError) -> status_pb2.Status | None:
 
 def _response(status: status_pb2.Status, request_id: str, http_status: int | None = None) -> Response:
     headers = {"x-request-id": request_id}
+    if status.code == StatusCode.UNAUTHENTICATED.value[0]:
+        headers["www-authenticate"] = "Bearer"
     retry_info = error_details_pb2.RetryInfo()
     for detail in status.details:
         if detail.Unpack(retry_info):

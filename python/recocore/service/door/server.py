@@ -11,6 +11,7 @@ import uvicorn
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Iterator
 
     from starlette.applications import Starlette
@@ -22,22 +23,26 @@ _KEEP_ALIVE_SECONDS = 75
 class HttpServer(uvicorn.Server):
     """Serves an application on a listening socket; used on one event loop."""
 
-    def __init__(self, app: Starlette, listener: socket.socket, stop_seconds: float) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                # The strict parser, whatever else is installed: httptools answered 8 to 16 % more calls a second.
-                http="h11",
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                proxy_headers=False,
-                server_header=False,
-                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-                timeout_graceful_shutdown=math.ceil(stop_seconds),
-            )
+    def __init__(
+        self, app: Starlette, listener: socket.socket, stop_seconds: float, tls: ssl.SSLContext | None = None
+    ) -> None:
+        config = uvicorn.Config(
+            app,
+            # The strict parser, whatever else is installed: httptools answered 8 to 16 % more calls a second.
+            http="h11",
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=math.ceil(stop_seconds),
         )
+        # Loaded, it takes a context as it is; its own settings know no least version.
+        config.load()
+        config.ssl = tls
+        super().__init__(config)
         self._listener = listener
         self._begun = asyncio.Event()
         self._running: asyncio.Task[None] | None = None

@@ -28,7 +28,8 @@ class ModelsConfig:
         warm_up: how many of the most active users, and of the most popular items, a version answers for before it serves.
         recorded: a file of requests to replay as well, a line of JSON each:
             `{"method": "Recommend", "request": {"user_id": "ann"}}`; empty for none.
-        control: whether ModelService is served, which loads versions and moves aliases; on loopback only.
+        control: whether ModelService is served, which loads versions and moves aliases; beyond loopback it needs
+            `auth.enabled`.
 
     Raises:
         InvalidArgumentError: a setting is out of range; `field` names it as section and key.

@@ -12,6 +12,7 @@ from recocore.service.convert import encode_problem
 from recocore.service.hosting import convert
 from recocore.service.logs import log, places
 from recocore.service.problems import problem_of
+from recocore.service.security.caller import ADMITTED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -82,7 +83,8 @@ class ModelServicer:
 
 def _behaviour(name: str, method: Callable[[bytes], Awaitable[bytes]]) -> Callable[[bytes, Any], Awaitable[bytes]]:
     async def behave(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
-        call_id = request_id()
+        admitted = ADMITTED.get()
+        call_id = admitted.request_id if admitted is not None and admitted.request_id else request_id()
         try:
             response = await method(request)
         except Exception as error:

@@ -42,6 +42,7 @@ class CountingObserver(CallObserver):
         self._seconds: dict[str, _Histogram] = {}
         self._served: dict[tuple[str, str, str, str], int] = {}
         self._shed: dict[str, int] = {}
+        self._denied: dict[str, int] = {}
         self._in_flight = board.row(families.IN_FLIGHT)
         self._queued = board.row(families.QUEUED)
         self._hits = board.row(families.CACHE, result="hit")
@@ -81,6 +82,13 @@ class CountingObserver(CallObserver):
         row = self._shed.get(reason)
         if row is None:
             row = self._shed[reason] = self._board.row(families.SHED, reason=reason)
+        self._board.add(row)
+
+    def denied(self, reason: str) -> None:
+        """See CallObserver."""
+        row = self._denied.get(reason)
+        if row is None:
+            row = self._denied[reason] = self._board.row(families.DENIED, reason=reason)
         self._board.add(row)
 
     def looked_up(self, *, hit: bool) -> None:

@@ -38,6 +38,7 @@ CALL_SECONDS = "recocore_call_duration_seconds"
 IN_FLIGHT = "recocore_calls_in_flight"
 QUEUED = "recocore_calls_queued"
 SHED = "recocore_calls_shed_total"
+DENIED = "recocore_calls_denied_total"
 MODEL_CALLS = "recocore_model_calls_total"
 CACHE = "recocore_cache_lookups_total"
 BATCH = "recocore_batch_calls"
@@ -54,6 +55,7 @@ COUNTED: dict[str, Family] = {
     IN_FLIGHT: Family("gauge", "Calls that came in and have not ended."),
     QUEUED: Family("gauge", "Admitted calls that wait for a thread."),
     SHED: Family("counter", "Calls turned away to be sent again later, by reason."),
+    DENIED: Family("counter", "Calls without leave, by reason: no_credential, bad_credential or no_role."),
     MODEL_CALLS: Family("counter", "Calls answered by a model, by alias, experiment, variant and gRPC status."),
     CACHE: Family("counter", "Look-ups in the cache of responses, by result: hit or miss."),
     BATCH: Family("histogram", "Calls that were ranked together.", BATCH_BUCKETS),

@@ -60,6 +60,9 @@ class CallObserver:
     def shed(self, reason: str) -> None:
         """A call was turned away to be sent again later; `reason` is the problem's."""
 
+    def denied(self, reason: str) -> None:
+        """A call had no leave: `no_credential`, `bad_credential` or `no_role`."""
+
     def looked_up(self, *, hit: bool) -> None:
         """The cache of responses had an answer, or had none."""
 
@@ -109,6 +112,11 @@ class Observers(CallObserver):
         """See CallObserver."""
         for observer in self._all:
             observer.shed(reason)
+
+    def denied(self, reason: str) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.denied(reason)
 
     def looked_up(self, *, hit: bool) -> None:
         """See CallObserver."""

@@ -12,22 +12,24 @@ import sys
 import threading
 from pathlib import Path
 
-from recocore.errors import InvalidArgumentError
+from recocore.errors import RecocoreError
 from recocore.service.logs import configure
 from recocore.service.observe.config import MetricsConfig
 from recocore.service.observe.readings import Reading, take_reading
 from recocore.service.observe.report import History
 from recocore.service.observe.web import PortServer
+from recocore.service.security.config import TlsConfig
 
 _SECONDS_BETWEEN_READINGS = 1.0
 
 
-def run_page(folder: str, config: MetricsConfig, parent: socket.socket) -> None:
+def run_page(folder: str, config: MetricsConfig, tls: TlsConfig, parent: socket.socket) -> None:
     """Serve until the parent is gone or ends this process.
 
     Args:
         folder: what `readings` reads; the parent has put the first status there.
         config: where to listen.
+        tls: how this port and the service are encrypted.
         parent: is told `[true, URL]`, or `[false, what is wrong]`, a line; nothing comes from it but its end.
     """
     history = History()
@@ -39,8 +41,8 @@ def run_page(folder: str, config: MetricsConfig, parent: socket.socket) -> None:
         parent.sendall(json.dumps([bound, said]).encode() + b"\n")
 
     try:
-        server = PortServer(config, read, history)
-    except InvalidArgumentError as error:
+        server = PortServer(config, read, history, tls)
+    except RecocoreError as error:
         tell(False, str(error))
         return
     tell(True, server.url)
@@ -62,4 +64,4 @@ def main() -> None:
     metrics = settings["metrics"]
     config = MetricsConfig(**{**metrics, "allowed_hosts": tuple(metrics["allowed_hosts"])})
     with socket.socket(fileno=int(sys.argv[2])) as parent:
-        run_page(settings["folder"], config, parent)
+        run_page(settings["folder"], config, TlsConfig(**settings["tls"]), parent)

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
+from recocore.addresses import is_loopback
 from recocore.errors import InternalError, InvalidArgumentError
-from recocore.service.config import is_loopback
 from recocore.service.logs import log
 from recocore.service.observe.readings import board_path, status_path
 from recocore.service.processes.spawning import start_python
+from recocore.service.security.config import TlsConfig, process_environment
 
 if TYPE_CHECKING:
     import subprocess
@@ -36,8 +37,9 @@ class MetricsPort:
     The status is handed over as a file, not through a pipe: a page that hangs cannot hold up the supervisor.
     """
 
-    def __init__(self, config: MetricsConfig, log_level: str = "info") -> None:
+    def __init__(self, config: MetricsConfig, log_level: str = "info", tls: TlsConfig | None = None) -> None:
         self._config = config
+        self._tls = tls or TlsConfig()
         self._log_level = log_level
         self._folder = Path(tempfile.mkdtemp(prefix="recocore-metrics-"))
         self._status: ServiceSnapshot | None = None
@@ -122,9 +124,19 @@ class MetricsPort:
     def _spawn(self) -> None:
         self._end, theirs = socket.socketpair()
         with theirs:
-            settings = {"folder": str(self._folder), "metrics": asdict(self._config), "log_level": self._log_level}
+            settings = {
+                "folder": str(self._folder),
+                "metrics": asdict(self._config),
+                "tls": asdict(self._tls),
+                "log_level": self._log_level,
+            }
             arguments = [json.dumps(settings), str(theirs.fileno())]
-            self._process = start_python("recocore.service.observe.page_process", arguments, [theirs.fileno()])
+            self._process = start_python(
+                "recocore.service.observe.page_process",
+                arguments,
+                [theirs.fileno()],
+                environment=process_environment(self._tls),
+            )
         self._started = time.monotonic()
 
     def _close(self) -> None:

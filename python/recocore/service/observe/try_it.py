@@ -5,17 +5,26 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from recocore.service.security.config import TlsConfig
+
 if TYPE_CHECKING:
     from recocore.client import Client
+    from recocore.service.security.tls import OwnCredentials
 
 _TIMEOUT_SECONDS = 5.0
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 
 
 class TryIt:
-    """One client, made when it is first asked: gRPC takes memory that a service nobody tries need not spend."""
+    """One client, made when it is first asked: gRPC takes memory that a service nobody tries need not spend.
 
-    def __init__(self) -> None:
+    Args:
+        tls: how the service is encrypted; by default it is not.
+    """
+
+    def __init__(self, tls: TlsConfig | None = None) -> None:
+        self._tls = tls or TlsConfig()
+        self._credentials: OwnCredentials | None = None
         self._lock = threading.Lock()
         self._client: Client | None = None
         self._address = ""
@@ -57,10 +66,22 @@ class TryIt:
         from recocore.client import Client  # noqa: PLC0415
 
         with self._lock:
-            if self._client is None or address != self._address:
+            if self._tls.is_on and self._credentials is None:
+                from recocore.service.security.tls import OwnCredentials  # noqa: PLC0415
+
+                self._credentials = OwnCredentials(self._tls)
+            changed = self._credentials is not None and self._credentials.look()
+            if self._client is None or address != self._address or changed:
                 if self._client is not None:
                     self._client.close()
                 host, _, port = address.rpartition(":")
-                self._client = Client(f"{_EVERYWHERE.get(host, host)}:{port}", timeout=_TIMEOUT_SECONDS, retries=0)
+                made, names = self._credentials.value if self._credentials is not None else (None, ())
+                self._client = Client(
+                    f"{_EVERYWHERE.get(host, host)}:{port}",
+                    timeout=_TIMEOUT_SECONDS,
+                    retries=0,
+                    credentials=made,
+                    options=names,
+                )
                 self._address = address
             return self._client

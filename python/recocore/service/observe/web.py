@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from recocore.service.observe.config import MetricsConfig
     from recocore.service.observe.readings import Reading
     from recocore.service.observe.report import History
+    from recocore.service.security.config import TlsConfig
+    from recocore.service.security.tls import HttpsContext
 
 # Beyond these a connection is closed at once: a scraper and a few people need far fewer.
 _MOST_CONNECTIONS = 64
@@ -51,6 +53,7 @@ class PortServer(ThreadingHTTPServer):
         config: where to listen, and for whom.
         read: takes a reading now.
         history: the readings that were kept.
+        tls: how this port and the service are encrypted; by default neither is.
 
     Raises:
         InvalidArgumentError: the address cannot be bound.
@@ -59,11 +62,14 @@ class PortServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 64
 
-    def __init__(self, config: MetricsConfig, read: Callable[[], Reading], history: History) -> None:
+    def __init__(
+        self, config: MetricsConfig, read: Callable[[], Reading], history: History, tls: TlsConfig | None = None
+    ) -> None:
         self.config = config
         self.read = read
         self.history = history
-        self.try_it = TryIt()
+        self.try_it = TryIt(tls)
+        self._https = _https(tls)
         self.page = files("recocore.service.observe").joinpath("page.html").read_bytes()
         self.page_policy = _policy_of(self.page.decode())
         self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
@@ -81,7 +87,7 @@ class PortServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://{address(self.config.host, self.server_port)}"
+        return f"{'http' if self._https is None else 'https'}://{address(self.config.host, self.server_port)}"
 
     def server_bind(self) -> None:
         """Bind, without looking up a name for the address, which may take a resolver's timeout."""
@@ -100,12 +106,27 @@ class PortServer(ThreadingHTTPServer):
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Answer, and give the place back."""
         try:
+            if self._https is not None:
+                # In this thread: who is slow to shake hands holds up nobody else, and not for long.
+                request.settimeout(_IDLE_SECONDS)
+                self._https.look()
+                request = self._https.context.wrap_socket(request, server_side=True)
             super().process_request_thread(request, client_address)
+        except OSError:
+            self.shutdown_request(request)
         finally:
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that went away is nothing to tell of; the handler has told of the rest."""
+
+
+def _https(tls: TlsConfig | None) -> HttpsContext | None:
+    if tls is None or not tls.is_on:
+        return None
+    from recocore.service.security.tls import HttpsContext  # noqa: PLC0415  (its library is for those who have TLS)
+
+    return HttpsContext(tls)
 
 
 class _Handler(BaseHTTPRequestHandler):

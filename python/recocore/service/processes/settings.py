@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from recocore.service.config import ServerConfig
@@ -11,6 +11,7 @@ from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, Shad
 from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
 from recocore.service.observe.observing import Observing
 from recocore.service.rate_limits import LimitsConfig
+from recocore.service.security.config import AuditConfig, AuthConfig, Security, TlsConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class WorkerSettings:
         experiment: who is served from which alias.
         shadow: what ranks along.
         observing: what is seen of it from outside.
+        security: who may call it, over what, and what is written down of that.
+        number: its place among those that live.
         board: where it counts; None where nobody reads it.
     """
 
@@ -33,21 +36,21 @@ class WorkerSettings:
     experiment: ExperimentConfig
     shadow: ShadowConfig
     observing: Observing
+    security: Security = field(default_factory=Security)
+    number: int = 0
     board: str | None = None
 
     def to_json(self) -> str:
         """One line of text."""
-        body = asdict(self)
-        key = self.server.pseudonym_key
-        body["server"]["pseudonym_key"] = None if key is None else key.hex()
-        return json.dumps(body)
+        # Keys are the only bytes in it.
+        return json.dumps(asdict(self), default=bytes.hex)
 
     @classmethod
     def from_json(cls, text: str) -> WorkerSettings:
         """The settings that `to_json` took."""
         body = json.loads(text)
-        key = body["server"]["pseudonym_key"]
-        body["server"]["pseudonym_key"] = None if key is None else bytes.fromhex(key)
+        _keys_of_hex(body["server"], "pseudonym_key")
+        _keys_of_hex(body["security"]["audit"], "key")
         return cls(
             server=ServerConfig(**body["server"]),
             limits=LimitsConfig(**body["limits"]),
@@ -55,8 +58,19 @@ class WorkerSettings:
             experiment=ExperimentConfig(**body["experiment"]),
             shadow=ShadowConfig(**body["shadow"]),
             observing=_observing(**body["observing"]),
+            security=_security(**body["security"]),
+            number=body["number"],
             board=body["board"],
         )
+
+
+def _keys_of_hex(section: dict[str, Any], name: str) -> None:
+    if section[name] is not None:
+        section[name] = bytes.fromhex(section[name])
+
+
+def _security(tls: dict[str, Any], auth: dict[str, Any], audit: dict[str, Any]) -> Security:
+    return Security(TlsConfig(**tls), AuthConfig(**auth), AuditConfig(**audit))
 
 
 def _observing(metrics: dict[str, Any], logs: dict[str, Any], tracing: dict[str, Any]) -> Observing:

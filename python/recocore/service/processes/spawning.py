@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from recocore.service.security.config import process_environment
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from recocore.service.processes.settings import WorkerSettings
 
@@ -29,9 +32,16 @@ class Spawned:
 def spawn(settings: WorkerSettings) -> Spawned:
     """Start a worker process. O(1); it is of use when it has imported what it needs, some hundred milliseconds later."""
     ours, theirs = socket.socketpair()
+    environment = process_environment(settings.security.tls)
     with theirs:
         number = theirs.fileno()
-        process = start_python("recocore.service.processes.worker", [str(number)], [number], stdin=subprocess.PIPE)
+        process = start_python(
+            "recocore.service.processes.worker",
+            [str(number)],
+            [number],
+            stdin=subprocess.PIPE,
+            environment=environment,
+        )
     assert process.stdin is not None
     # Not an argument: everybody on the machine may read those, and keys are secret. One that has died already is seen by its
     # socket.
@@ -41,7 +51,12 @@ def spawn(settings: WorkerSettings) -> Spawned:
 
 
 def start_python(
-    module: str, arguments: Sequence[str], descriptors: Sequence[int], *, stdin: int = subprocess.DEVNULL
+    module: str,
+    arguments: Sequence[str],
+    descriptors: Sequence[int],
+    *,
+    stdin: int = subprocess.DEVNULL,
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process that runs `main()` of a module.
 
@@ -50,9 +65,11 @@ def start_python(
         arguments: of the process.
         descriptors: that it inherits.
         stdin: as `subprocess.Popen` takes it.
+        environment: variables that it has beside those of this process.
     """
     options = [f"-W{option}" for option in sys.warnoptions]
     code = _CODE.format(module=module)
     command = [sys.executable, "-P", *options, "-c", code, *arguments, "\n".join(sys.path)]
     # In a group of its own, as Ctrl-C on a terminal is for the supervisor to pass on.
-    return subprocess.Popen(command, stdin=stdin, pass_fds=descriptors, process_group=0)
+    variables = {**os.environ, **(environment or {})}
+    return subprocess.Popen(command, stdin=stdin, pass_fds=descriptors, process_group=0, env=variables)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import InternalError, RecocoreError, UnsupportedError
-from recocore.service.config import address, is_loopback
+from recocore.service.config import address
 from recocore.service.logs import log
 from recocore.service.observe.board import Board
 from recocore.service.observe.counting import CountingObserver
@@ -96,7 +96,7 @@ class Supervisor:
 
             def start(number: int) -> Spawned:
                 board = None if self._port is None else self._port.board(f"worker-{number}")
-                return spawn(replace(settings, board=board))
+                return spawn(replace(settings, board=board, number=number))
 
             self._crew = crew = Crew(self.size, start, self._prepare, self._handle)
             works = (crew.keep(), self._direct(), self._show(), self._serve(), stop.wait())
@@ -156,8 +156,6 @@ class Supervisor:
         assert self._crew is not None
         await self._crew.serving()
         await self._shown.wait()
-        if not is_loopback(self._settings.server.host):
-            log(logging.WARNING, "listening beyond this machine without encryption", address=self._address)
         log(logging.INFO, "serving", address=self._address, workers=self.size)
         if self._port is not None:
             self._port.show(ServiceSnapshot.of(self))

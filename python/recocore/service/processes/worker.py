@@ -35,6 +35,7 @@ from recocore.service.processes.messages import (
 )
 from recocore.service.processes.ports import low_descriptors_taken
 from recocore.service.processes.settings import WorkerSettings
+from recocore.service.security.making import make_guard
 from recocore.service.server import Server
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Worker:
         )
         self._models = RegistryModels(settings.models.alias, settings.experiment, self._shadow)
         self._recorded: list[Request] = read_recorded(settings.models.recorded) if settings.models.recorded else []
+        # Here and not when it is to serve: a file that cannot be used then is found while another worker still takes the calls.
+        self._guard = make_guard(
+            settings.security, settings.server.pseudonym_key, self._observer, f"worker-{settings.number}"
+        )
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="recocore-load")
         self._server: Server | None = None
         self._stop = asyncio.Event()
@@ -135,13 +140,16 @@ class Worker:
 
     async def _listen(self) -> None:
         control = _Control(self._link) if self._settings.models.control and self._link is not None else None
+        settings = self._settings
         server = Server(
             self._models,
-            self._settings.server,
-            limits=self._settings.limits,
+            settings.server,
+            limits=settings.limits,
             observer=self._observer,
             reuse_port=True,
             control=control,
+            tls=settings.security.tls,
+            guard=self._guard,
         )
         with low_descriptors_taken():
             bound = await server.start()

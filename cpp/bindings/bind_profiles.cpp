@@ -1,0 +1,393 @@
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <string>
+
+#include "arrays.hpp"
+#include "execution.hpp"
+#include "module.hpp"
+#include "recocore/profile_log.hpp"
+#include "recocore/profiles.hpp"
+#include "recocore/sorted_bytes.hpp"
+
+namespace recocore::bindings {
+namespace {
+
+/// An array of a dict of columns, empty where it is absent; keeps it alive.
+template <typename T>
+class Column {
+ public:
+  Column(const py::dict& columns, const char* name) {
+    if (columns.contains(name)) array_ = checked<T>(columns[name], name, 1);
+  }
+  [[nodiscard]] std::span<const T> span() const { return array_ ? span_of(*array_) : std::span<const T>(); }
+
+ private:
+  std::optional<py::array_t<T>> array_;
+};
+
+/// Names in the layout of Arrow's LargeString: a tuple (offsets int64, data uint8), or None for no names.
+class Names {
+ public:
+  Names(const py::object& names, const char* argument) {
+    if (names.is_none()) return;
+    const auto both = names.cast<py::tuple>();
+    require(both.size() == 2, [&] { return std::string(argument) + ": expected (offsets, data)"; });
+    offsets_ = checked<std::int64_t>(both[0], argument, 1);
+    data_ = checked<std::uint8_t>(both[1], argument, 1);
+    const BytesView view{span_of(*offsets_),
+                         {reinterpret_cast<const char*>(data_->data()), static_cast<std::size_t>(data_->size())}};
+    for (std::size_t i = 0; i < view.size(); ++i) vocabulary_.add(view[i]);
+  }
+  [[nodiscard]] const Vocabulary& vocabulary() const noexcept { return vocabulary_; }
+
+ private:
+  std::optional<py::array_t<std::int64_t>> offsets_;
+  std::optional<py::array_t<std::uint8_t>> data_;
+  Vocabulary vocabulary_;
+};
+
+/// Vocabularies: a dict of "dimensions" (a list), "query" and "path".
+class Vocabularies {
+ public:
+  explicit Vocabularies(const py::dict& all) : query_(all["query"], "query"), path_(all["path"], "path") {
+    const auto dimensions = all["dimensions"].cast<py::list>();
+    require(dimensions.size() <= kMaxDimensions, [] { return std::string("dimensions: expected at most 4"); });
+    dimensions_.reserve(dimensions.size());
+    for (const auto& names : dimensions)
+      dimensions_.emplace_back(py::reinterpret_borrow<py::object>(names), "dimensions");
+  }
+
+  [[nodiscard]] ProfileVocabularies view() const {
+    ProfileVocabularies all;
+    all.dimensions.fill(&none_);
+    for (std::size_t d = 0; d < dimensions_.size(); ++d) all.dimensions[d] = &dimensions_[d].vocabulary();
+    all.query = &query_.vocabulary();
+    all.path = &path_.vocabulary();
+    return all;
+  }
+
+ private:
+  std::vector<Names> dimensions_;
+  Names query_, path_;
+  Vocabulary none_;
+};
+
+/// The columns of a batch by name; keeps them alive.
+class BatchArgument {
+ public:
+  explicit BatchArgument(const py::dict& columns)
+      : users_(columns, "users"),
+        times_(columns, "times"),
+        known_(columns, "known"),
+        types_(columns, "types"),
+        ids_(columns, "ids"),
+        items_(columns, "items"),
+        sessions_(columns, "sessions"),
+        orders_(columns, "orders"),
+        money_(columns, "money"),
+        prices_(columns, "prices"),
+        dwell_(columns, "dwell"),
+        quantities_(columns, "quantities"),
+        queries_(columns, "queries"),
+        paths_(columns, "paths"),
+        coupons_(columns, "coupons"),
+        dimensions_{Column<std::int32_t>(columns, "dimension_0"), Column<std::int32_t>(columns, "dimension_1"),
+                    Column<std::int32_t>(columns, "dimension_2"), Column<std::int32_t>(columns, "dimension_3")} {}
+
+  [[nodiscard]] ProfileBatch batch(std::int64_t n_users) const {
+    ProfileBatch batch;
+    batch.users = users_.span();
+    batch.times = times_.span();
+    batch.known = known_.span();
+    batch.types = types_.span();
+    batch.ids = ids_.span();
+    batch.items = items_.span();
+    batch.sessions = sessions_.span();
+    batch.orders = orders_.span();
+    batch.money = money_.span();
+    batch.prices = prices_.span();
+    batch.dwell = dwell_.span();
+    batch.quantities = quantities_.span();
+    batch.queries = queries_.span();
+    batch.paths = paths_.span();
+    batch.coupons = coupons_.span();
+    for (std::size_t d = 0; d < kMaxDimensions; ++d) batch.dimensions[d] = dimensions_[d].span();
+    batch.n_users = n_users;
+    return batch;
+  }
+
+ private:
+  Column<std::int32_t> users_;
+  Column<std::int64_t> times_, known_;
+  Column<std::uint8_t> types_;
+  Column<std::uint64_t> ids_, items_, sessions_, orders_;
+  Column<std::int64_t> money_, prices_, dwell_, quantities_;
+  Column<std::int32_t> queries_, paths_, coupons_;
+  std::array<Column<std::int32_t>, kMaxDimensions> dimensions_;
+};
+
+ProfilePlan plan_of(const py::dict& given) {
+  ProfilePlan plan;
+  plan.as_of = given["as_of"].cast<std::int64_t>();
+  plan.window = given["window"].cast<std::int64_t>();
+  plan.weights = given["weights"].cast<std::vector<double>>();
+  plan.roles = given["roles"].cast<std::vector<std::uint8_t>>();
+  plan.half_lives = given["half_lives"].cast<std::vector<double>>();
+  plan.dimensions = given["dimensions"].cast<int>();
+  plan.category = given["category"].cast<int>();
+  plan.price_bands = given["price_bands"].cast<int>();
+  plan.top = given["top"].cast<int>();
+  plan.at_risk_gaps = given["at_risk_gaps"].cast<int>();
+  plan.session_gap = given["session_gap"].cast<std::int64_t>();
+  plan.active_within = given["active_within"].cast<std::int64_t>();
+  plan.dormant_after = given["dormant_after"].cast<std::int64_t>();
+  plan.lost_after = given["lost_after"].cast<std::int64_t>();
+  for (const auto& zone : given["zones"].cast<py::list>()) {
+    const auto both = zone.cast<py::tuple>();
+    plan.zones.push_back({both[0].cast<std::vector<std::int64_t>>(), both[1].cast<std::vector<std::int64_t>>()});
+  }
+  return plan;
+}
+
+/// Offers as a tuple (begins, prices, items), or None where they are to be fitted.
+PriceOffers offers_of(const py::object& given) {
+  PriceOffers offers;
+  if (given.is_none()) return offers;
+  const auto arrays = given.cast<py::tuple>();
+  offers.begins = arrays[0].cast<std::vector<std::int64_t>>();
+  offers.prices = arrays[1].cast<std::vector<std::int64_t>>();
+  offers.items = arrays[2].cast<std::vector<std::int64_t>>();
+  return offers;
+}
+
+py::tuple to_python(ProfileColumns&& columns, PriceOffers&& offers) {
+  py::dict out;
+  for (std::size_t i = 0; i < columns.integers.size(); ++i)
+    out[kProfileIntegers[i]] = to_numpy(std::move(columns.integers[i]));
+  for (std::size_t i = 0; i < columns.reals.size(); ++i) out[kProfileReals[i]] = to_numpy(std::move(columns.reals[i]));
+  py::list counts;
+  for (auto& column : columns.type_counts) counts.append(to_numpy(std::move(column)));
+  out["type_counts"] = counts;
+  py::list interests;
+  for (auto& interest : columns.interests)
+    interests.append(py::make_tuple(to_numpy(std::move(interest.codes)), to_numpy(std::move(interest.weights)),
+                                    to_numpy(std::move(interest.total)), to_numpy(std::move(interest.truncated))));
+  out["interests"] = interests;
+  out["paths"] = py::make_tuple(to_numpy(std::move(columns.path_from)), to_numpy(std::move(columns.path_to)),
+                                to_numpy(std::move(columns.path_counts)));
+  out["terms"] = py::make_tuple(to_numpy(std::move(columns.term_codes)), to_numpy(std::move(columns.term_counts)));
+  out["hours"] = py::make_tuple(to_numpy(std::move(columns.hour_begins)), to_numpy(std::move(columns.hours)),
+                                to_numpy(std::move(columns.hour_counts)));
+  return py::make_tuple(out, py::make_tuple(to_numpy(std::move(offers.begins)), to_numpy(std::move(offers.prices)),
+                                            to_numpy(std::move(offers.items))));
+}
+
+std::optional<py::array_t<std::int32_t>> codes_or_none(const py::object& codes, const char* argument) {
+  if (codes.is_none()) return std::nullopt;
+  return checked<std::int32_t>(codes, argument, 1);
+}
+
+std::span<const std::int32_t> span_or_empty(const std::optional<py::array_t<std::int32_t>>& codes) {
+  return codes ? span_of(*codes) : std::span<const std::int32_t>();
+}
+
+py::tuple profile_batch_(const py::dict& columns, std::int64_t n_users, const py::dict& plan,
+                         const py::dict& vocabularies, const py::object& user_zones, const py::object& offers,
+                         int num_threads, const py::object& progress) {
+  const BatchArgument batch(columns);
+  const Vocabularies names(vocabularies);
+  const ProfilePlan given = plan_of(plan);
+  const auto zones = codes_or_none(user_zones, "user_zones");
+  PriceOffers prices = offers_of(offers);
+  const bool fit = offers.is_none();
+  auto out = run_released(num_threads, progress, [&](const Execution& execution) {
+    return profile_batch(batch.batch(n_users), given, names.view(), span_or_empty(zones), prices, fit, execution);
+  });
+  return to_python(std::move(out), std::move(prices));
+}
+
+py::tuple send_windows_(const py::object& begins, const py::object& hours, const py::object& counts,
+                        const py::dict& rule, int num_threads) {
+  const auto begin_array = checked<std::int64_t>(begins, "begins", 1);
+  const auto hour_array = checked<std::int32_t>(hours, "hours", 1);
+  const auto count_array = checked<std::int64_t>(counts, "counts", 1);
+  require(begin_array.size() > 0, [] { return std::string("begins: expected at least one"); });
+  const SendRule given{rule["prior"].cast<std::vector<double>>(),
+                       rule["prior_weight"].cast<double>(),
+                       rule["kernel"].cast<std::vector<double>>(),
+                       rule["window"].cast<int>(),
+                       rule["quiet_from"].cast<int>(),
+                       rule["quiet_to"].cast<int>()};
+  py::array_t<std::int64_t> starts(begin_array.size() - 1);
+  py::array_t<double> shares(begin_array.size() - 1);
+  run_released(num_threads, py::none(),
+               [&, out = mutable_span_of(starts), out_shares = mutable_span_of(shares)](const Execution& execution) {
+                 send_windows(span_of(begin_array), span_of(hour_array), span_of(count_array), given, out, out_shares,
+                              execution);
+                 return 0;
+               });
+  return py::make_tuple(starts, shares);
+}
+
+py::array_t<std::int64_t> minor_units_(const py::object& values, int digits, double missing,
+                                       const std::string& argument) {
+  const auto array = checked<double>(values, argument.c_str(), 1);
+  py::array_t<std::int64_t> units(array.size());
+  run_released(1, py::none(), [&, out = mutable_span_of(units)](const Execution&) {
+    minor_units(span_of(array), digits, missing, argument, out);
+    return 0;
+  });
+  return units;
+}
+
+py::array_t<std::uint64_t> hash_names_(const py::object& offsets, const py::object& data) {
+  const auto offset_array = checked<std::int32_t>(offsets, "offsets", 1);
+  const auto bytes = checked<std::uint8_t>(data, "data", 1);
+  require(offset_array.size() > 0, [] { return std::string("offsets: expected at least one"); });
+  py::array_t<std::uint64_t> hashes(offset_array.size() - 1);
+  run_released(1, py::none(), [&, out = mutable_span_of(hashes)](const Execution&) {
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(bytes.size()));
+    const auto places = span_of(offset_array);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      const bool fits = places[i] >= 0 && places[i] <= places[i + 1] && places[i + 1] <= std::ssize(text);
+      require(fits, [] { return std::string("offsets: expected ascending places in the data"); });
+      out[i] = hash_name(
+          text.substr(static_cast<std::size_t>(places[i]), static_cast<std::size_t>(places[i + 1] - places[i])));
+    }
+    return 0;
+  });
+  return hashes;
+}
+
+py::array_t<std::uint64_t> hash_numbers_(const py::object& numbers) {
+  const auto array = checked<std::int64_t>(numbers, "numbers", 1);
+  py::array_t<std::uint64_t> hashes(array.size());
+  run_released(1, py::none(), [&, out = mutable_span_of(hashes)](const Execution&) {
+    const auto given = span_of(array);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = hash_number(given[i]);
+    return 0;
+  });
+  return hashes;
+}
+
+/// Names as (offsets int64, data uint8): of these codes, or of all.
+py::tuple names_to_python(const Vocabulary& names, const std::optional<py::array_t<std::int32_t>>& codes) {
+  std::vector<std::int64_t> offsets{0};
+  std::vector<std::uint8_t> data;
+  const auto add = [&](std::int32_t code) {
+    require(code >= 0 && code < names.size(), [&] { return "codes: unknown code " + std::to_string(code); });
+    const std::string_view name = names.name(code);
+    data.insert(data.end(), name.begin(), name.end());
+    offsets.push_back(std::ssize(data));
+  };
+  if (codes) {
+    for (const std::int32_t code : span_of(*codes)) add(code);
+  } else {
+    for (std::int32_t code = 0; code < names.size(); ++code) add(code);
+  }
+  return py::make_tuple(to_numpy(std::move(offsets)), to_numpy(std::move(data)));
+}
+
+const Interner& interner_of(const ProfileLog& log, const std::string& which) {
+  if (which == "users") return log.users();
+  if (which == "query") return log.query();
+  if (which == "path") return log.path();
+  for (int d = 0; d < log.dimensions(); ++d)
+    if (which == "dimension_" + std::to_string(d)) return log.dimension(d);
+  throw Error(ErrorCode::invalid_argument, "which: expected users, query, path or dimension_N, got " + which);
+}
+
+void log_append(ProfileLog& log, const py::dict& columns, const py::dict& vocabularies, const py::object& users) {
+  const BatchArgument batch(columns);
+  const Vocabularies names(vocabularies);
+  const Names user_names(users, "users");
+  run_released(1, py::none(), [&](const Execution&) {
+    log.append(batch.batch(user_names.vocabulary().size()), names.view(), user_names.vocabulary());
+    return 0;
+  });
+}
+
+py::tuple log_profiles(const ProfileLog& log, const py::dict& plan, const py::object& users,
+                       const py::object& user_zones, const py::object& offers, int num_threads,
+                       const py::object& progress) {
+  const ProfilePlan given = plan_of(plan);
+  const auto codes = codes_or_none(users, "users");
+  const auto zones = codes_or_none(user_zones, "user_zones");
+  PriceOffers prices = offers_of(offers);
+  const bool fit = offers.is_none();
+  auto out = run_released(num_threads, progress, [&](const Execution& execution) {
+    return log.profiles(given, span_or_empty(codes), !codes, span_or_empty(zones), prices, fit, execution);
+  });
+  return to_python(std::move(out), std::move(prices));
+}
+
+py::tuple log_packed(const ProfileLog& log) {
+  std::vector<std::int64_t> begins{0};
+  std::vector<std::uint8_t> data;
+  for (std::int32_t user = 0; user < log.users().names().size(); ++user) {
+    const auto packed = log.packed(user);
+    data.insert(data.end(), packed.begin(), packed.end());
+    begins.push_back(std::ssize(data));
+  }
+  return py::make_tuple(to_numpy(std::move(begins)), to_numpy(std::move(data)));
+}
+
+void log_restore(ProfileLog& log, const py::dict& vocabularies, const py::object& users, const py::object& begins,
+                 const py::object& data) {
+  const Vocabularies names(vocabularies);
+  const Names user_names(users, "users");
+  const auto places = checked<std::int64_t>(begins, "begins", 1);
+  const auto bytes = checked<std::uint8_t>(data, "data", 1);
+  run_released(1, py::none(), [&](const Execution&) {
+    log.restore(names.view(), user_names.vocabulary(), span_of(places), span_of(bytes));
+    return 0;
+  });
+}
+
+}  // namespace
+
+void register_profiles(py::module_& module) {
+  module.def("profile_batch", &profile_batch_, py::arg("columns"), py::arg("n_users"), py::arg("plan"),
+             py::arg("vocabularies"), py::kw_only(), py::arg("user_zones") = py::none(), py::arg("offers") = py::none(),
+             py::arg("num_threads") = 0, py::arg("progress") = py::none(),
+             "(profiles by column, price offers (begins, prices, items)); offers None fits them.");
+  module.def("send_windows", &send_windows_, py::arg("begins"), py::arg("hours"), py::arg("counts"), py::arg("rule"),
+             py::arg("num_threads") = 0, "(first hours int64, shares float64) of each user's best window of the week.");
+  module.def("minor_units", &minor_units_, py::arg("values"), py::arg("digits"), py::arg("missing"),
+             py::arg("argument"), "float64 money as int64 minor units, the least int64 where it is `missing`.");
+  module.def("hash_names", &hash_names_, py::arg("offsets"), py::arg("data"),
+             "uint64 hashes of strings in the layout of Arrow's String (int32 offsets, uint8 data).");
+  module.def("hash_numbers", &hash_numbers_, py::arg("numbers"), "uint64 hashes of int64 numbers.");
+  py::class_<ProfileLog>(module, "ProfileLog", "Each user's events, packed; one thread at a time.")
+      .def(py::init<int, int>(), py::arg("dimensions"), py::arg("types"))
+      .def("append", &log_append, py::arg("columns"), py::arg("vocabularies"), py::arg("users"), "Appends a batch.")
+      .def("merge", &ProfileLog::merge, py::arg("other"), py::call_guard<py::gil_scoped_release>(),
+           "Appends what another log holds.")
+      .def("forget", &ProfileLog::forget, py::arg("user"), "Drops a user; whether there was one.")
+      .def("drop_before", &ProfileLog::drop_before, py::arg("time"), "Drops events before a time; how many.")
+      .def("profiles", &log_profiles, py::arg("plan"), py::kw_only(), py::arg("users") = py::none(),
+           py::arg("user_zones") = py::none(), py::arg("offers") = py::none(), py::arg("num_threads") = 0,
+           py::arg("progress") = py::none(), "As profile_batch, of these users or of all.")
+      .def(
+          "find_user", [](const ProfileLog& log, const py::bytes& user) { return log.users().find(std::string(user)); },
+          py::arg("user"), "The user's code, -1 where it is not known.")
+      .def(
+          "names",
+          [](const ProfileLog& log, const std::string& which, const py::object& codes) {
+            return names_to_python(interner_of(log, which).names(), codes_or_none(codes, "codes"));
+          },
+          py::arg("which"), py::arg("codes") = py::none(),
+          "(offsets, data) of users, query, path or dimension_N: of these codes, or all by code.")
+      .def(
+          "count",
+          [](const ProfileLog& log, const std::string& which) { return interner_of(log, which).names().size(); },
+          py::arg("which"), "How many names there are.")
+      .def("packed", &log_packed, "(begins, data): each user's events, for files.")
+      .def("restore", &log_restore, py::arg("vocabularies"), py::arg("users"), py::arg("begins"), py::arg("data"),
+           "Makes an empty log what another was.")
+      .def("events", &ProfileLog::events, "Events held, repeats that were not yet dropped included.")
+      .def("memory", &ProfileLog::bytes, "Memory held.");
+}
+
+}  // namespace recocore::bindings

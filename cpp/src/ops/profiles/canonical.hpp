@@ -1,0 +1,34 @@
+// One order and one copy of each event, whatever order and however often they came.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "ops/profiles/stamped_map.hpp"
+#include "recocore/profiles.hpp"
+
+namespace recocore::cpu {
+
+/// Puts events in canonical order and drops repeats.
+class Canonical {
+ public:
+  Canonical(const ProfileVocabularies& vocabularies, int dimensions)
+      : vocabularies_(vocabularies), dimensions_(dimensions) {}
+
+  /// Sorts a user's events by time, then by everything that they say (names by their hashes, as codes depend on who
+  /// came first); of those with one id keeps the one that was known first, among these the first in order. Events that
+  /// were known after `known_by` go before. Returns those that are left.
+  std::span<ProfileEvent> apply(std::span<ProfileEvent> events, std::int64_t known_by);
+
+ private:
+  [[nodiscard]] bool before(const ProfileEvent& a, const ProfileEvent& b) const;
+  [[nodiscard]] bool before_in_tie(const ProfileEvent& a, const ProfileEvent& b) const;
+  std::span<ProfileEvent> without_repeats(std::span<ProfileEvent> events);
+
+  ProfileVocabularies vocabularies_;
+  int dimensions_;
+  StampedMap seen_;
+  std::vector<std::uint8_t> dropped_;
+};
+
+}  // namespace recocore::cpu

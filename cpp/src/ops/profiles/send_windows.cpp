@@ -1,0 +1,79 @@
+// The best window of the week to send something.
+#include <algorithm>
+#include <array>
+#include <string>
+
+#include "recocore/error.hpp"
+#include "recocore/profiles.hpp"
+
+namespace recocore {
+namespace {
+
+constexpr int kHours = 168;
+constexpr std::int64_t kUsersAtATime = 2048;
+
+bool quiet(int hour, const SendRule& rule) {
+  const int of_day = hour % 24;
+  if (rule.quiet_from == rule.quiet_to) return false;
+  if (rule.quiet_from < rule.quiet_to) return of_day >= rule.quiet_from && of_day < rule.quiet_to;
+  return of_day >= rule.quiet_from || of_day < rule.quiet_to;
+}
+
+/// The hours at which a window may begin.
+std::vector<int> allowed_starts(const SendRule& rule) {
+  std::vector<int> starts;
+  for (int start = 0; start < kHours; ++start) {
+    bool allowed = true;
+    for (int i = 0; i < rule.window; ++i) allowed = allowed && !quiet((start + i) % kHours, rule);
+    if (allowed) starts.push_back(start);
+  }
+  return starts;
+}
+
+}  // namespace
+
+void send_windows(std::span<const std::int64_t> begins, std::span<const std::int32_t> hours,
+                  std::span<const std::int64_t> counts, const SendRule& rule, std::span<std::int64_t> starts,
+                  std::span<double> shares, const Execution& execution) {
+  const auto users = std::ssize(starts);
+  require(std::ssize(begins) == users + 1 && shares.size() == starts.size() && hours.size() == counts.size() &&
+              begins.back() == std::ssize(hours),
+          [] { return std::string("begins: expected one more than users, the last one the number of hours"); });
+  require(rule.prior.size() == kHours && rule.kernel.size() % 2 == 1 && rule.window >= 1 && rule.window <= 24,
+          [] { return std::string("rule: expected a prior of 168 shares, an odd kernel and 1 to 24 hours"); });
+  require(std::all_of(hours.begin(), hours.end(), [](std::int32_t hour) { return hour >= 0 && hour < kHours; }),
+          [] { return std::string("hours: expected hours of the week, 0 to 167"); });
+  const std::vector<int> allowed = allowed_starts(rule);
+  const int reach = static_cast<int>(rule.kernel.size() / 2);
+  parallel_for(execution, users, kUsersAtATime, [&](std::int64_t begin, std::int64_t end, int) {
+    for (std::int64_t user = begin; user < end; ++user) {
+      const auto u = static_cast<std::size_t>(user);
+      std::array<double, kHours> smooth{};
+      double all = 0.0;
+      for (auto i = static_cast<std::size_t>(begins[u]); i < static_cast<std::size_t>(begins[u + 1]); ++i) {
+        const auto count = static_cast<double>(counts[i]);
+        all += count;
+        for (int j = -reach; j <= reach; ++j)
+          smooth[static_cast<std::size_t>((hours[i] + j + kHours) % kHours)] +=
+              rule.kernel[static_cast<std::size_t>(j + reach)] * count;
+      }
+      double best = -1.0;
+      starts[u] = kNone;
+      for (const int start : allowed) {
+        double share = 0.0;
+        for (int i = 0; i < rule.window; ++i) {
+          const auto at = static_cast<std::size_t>((start + i) % kHours);
+          share += smooth[at] + rule.prior_weight * rule.prior[at];
+        }
+        if (share > best) {
+          best = share;
+          starts[u] = start;
+        }
+      }
+      const double whole = all + rule.prior_weight;
+      shares[u] = allowed.empty() || whole <= 0.0 ? 0.0 : best / whole;
+    }
+  });
+}
+
+}  // namespace recocore

@@ -1,0 +1,367 @@
+#include "ops/profiles/user_pass.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "recocore/error.hpp"
+
+namespace recocore::cpu {
+namespace {
+
+using I = ProfileInteger;
+using R = ProfileReal;
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+// 1970-01-01 was a Thursday: that many hours after Monday 0:00.
+constexpr std::int64_t kFirstHour = 72;
+
+// The life cycle in the order of recocore.profiles.LIFECYCLE.
+enum Life : std::int64_t { kNew, kActive, kReturning, kResurrected, kAtRisk, kDormant, kLost };
+
+[[noreturn]] void too_much() {
+  throw Error(
+      ErrorCode::invalid_argument,
+      "events: expected sums of money below 2**63 minor units for each user, got more; look at value and price");
+}
+
+void add_to(std::int64_t& sum, std::int64_t more) {
+  if (__builtin_add_overflow(sum, more, &sum)) too_much();
+}
+
+/// Linear between the values in order, as numpy.quantile does by default.
+double quantile(const std::vector<double>& sorted, double q) {
+  const double place = static_cast<double>(sorted.size() - 1) * q;
+  const auto low = static_cast<std::size_t>(place);
+  const std::size_t high = std::min(low + 1, sorted.size() - 1);
+  return sorted[low] + (place - static_cast<double>(low)) * (sorted[high] - sorted[low]);
+}
+
+}  // namespace
+
+UserPass::UserPass(const ProfilePlan& plan, const ProfileVocabularies& vocabularies, const PricePlaces& places)
+    : plan_(plan), vocabularies_(vocabularies), places_(places), type_counts_(plan.weights.size(), 0) {
+  for (const double life : plan.half_lives) {
+    const auto found = std::find(lives_.begin(), lives_.end(), life);
+    life_of_.push_back(static_cast<std::size_t>(found - lives_.begin()));
+    if (found == lives_.end()) lives_.push_back(life);
+  }
+  decays_.resize(lives_.size());
+  for (int d = 0; d < plan.dimensions; ++d)
+    sums_[static_cast<std::size_t>(d)].resize(vocabularies.dimensions[static_cast<std::size_t>(d)]->size());
+  bands_.resize(plan.price_bands);
+}
+
+void UserPass::clear(std::size_t events) {
+  integers_.fill(0);
+  for (const I field : {I::first_event, I::last_event, I::first_purchase, I::last_purchase, I::spend_min, I::spend_max,
+                        I::lifecycle, I::btyd_days, I::btyd_recency, I::btyd_t})
+    integer(field) = kNone;
+  reals_.fill(kNaN);
+  real(R::spend_decayed) = 0.0;
+  std::fill(type_counts_.begin(), type_counts_.end(), 0);
+  hours_.fill(0);
+  for (CodeSums& sums : sums_) sums.clear();
+  bands_.clear();
+  for (StampedMap* map : {&items_, &days_, &sessions_by_id_, &orders_, &terms_seen_, &steps_seen_}) map->reset(events);
+  sessions_.clear();
+  session_id_ = 0;
+  silent_ = -1;
+  steps_.clear();
+  terms_.clear();
+  order_times_.clear();
+  gaps_.clear();
+  bought_days_.clear();
+  percentiles_ = 0.0;
+  placed_ = 0;
+  first_active_ = last_active_ = first_inside_ = last_outside_ = kNone;
+  day_ = kNone;
+  decayed_to_ = kNone;
+}
+
+void UserPass::run(std::span<const ProfileEvent> events, std::int32_t zone, std::int64_t user, ProfileColumns& columns,
+                   HourBlock& hours) {
+  clock_.set(plan_.zones[static_cast<std::size_t>(zone)]);
+  const auto early = [](const ProfileEvent& event, std::int64_t time) { return event.time < time; };
+  const auto last = std::lower_bound(events.begin(), events.end(), plan_.as_of, early);
+  const auto first =
+      plan_.window == 0 ? events.begin() : std::lower_bound(events.begin(), last, plan_.as_of - plan_.window, early);
+  clear(static_cast<std::size_t>(last - first));
+  for (auto event = first; event != last; ++event) take(*event);
+  finish_sessions();
+  finish_gaps();
+  finish_days();
+  integer(I::lifecycle) = lifecycle();
+  if (placed_ > 0) real(R::price_percentile) = percentiles_ / static_cast<double>(placed_);
+  write(user, columns);
+  write_hours(hours);
+}
+
+void UserPass::take(const ProfileEvent& event) {
+  const std::uint8_t role = plan_.roles[event.type];
+  ++type_counts_[event.type];
+  if (integer(I::n_events)++ == 0) integer(I::first_event) = event.time;
+  integer(I::last_event) = event.time;
+  take_day(clock_.local(event.time));
+  if (event.item != 0 && items_.add(event.item, 0).added) ++integer(I::n_items);
+  take_session(event);
+  if (event.dwell >= 0) {
+    integer(I::dwell_ms) += event.dwell;
+    ++integer(I::n_dwelt);
+  }
+  if ((role & kSearch) != 0 && event.query >= 0) {
+    ++integer(I::n_searches);
+    const auto [at, added] = terms_seen_.add(static_cast<std::uint64_t>(event.query), std::ssize(terms_));
+    if (added) terms_.push_back({0, event.query, -1});
+    ++terms_[static_cast<std::size_t>(*at)].count;
+  }
+  if ((role & kPassive) == 0) take_activity(event.time);
+  const bool refund = (role & kRefund) != 0 || ((role & kPurchase) != 0 && event.money != kNone && event.money < 0);
+  const bool bought = (role & kPurchase) != 0 && !refund;
+  take_interests(event, bought);
+  if (bought) take_purchase(event);
+  if (refund) take_refund(event);
+}
+
+void UserPass::take_day(std::int64_t local) {
+  const std::int64_t hour = floor_divide(local, kHour) + kFirstHour;
+  ++hours_[static_cast<std::size_t>(hour - floor_divide(hour, 168) * 168)];
+  const std::int64_t day = floor_divide(local, kDay);
+  // Clocks that go back at midnight bring a day back.
+  if (day != day_ && days_.add(static_cast<std::uint64_t>(day), 0).added) ++integer(I::active_days);
+  day_ = day;
+}
+
+void UserPass::take_session(const ProfileEvent& event) {
+  std::size_t at = 0;
+  if (event.session != 0) {
+    if (event.session != session_id_) {
+      session_id_ = event.session;
+      session_ = static_cast<std::size_t>(*sessions_by_id_.add(event.session, std::ssize(sessions_)).value);
+    }
+    at = session_;
+  } else {
+    const bool open =
+        silent_ >= 0 && event.time - sessions_[static_cast<std::size_t>(silent_)].last <= plan_.session_gap;
+    if (!open) silent_ = std::ssize(sessions_);
+    at = static_cast<std::size_t>(silent_);
+  }
+  if (at == sessions_.size()) {
+    sessions_.push_back({event.time, event.time, 1, event.path});
+    return;
+  }
+  Session& session = sessions_[at];
+  session.last = event.time;
+  ++session.events;
+  if (event.path < 0) return;
+  if (session.path >= 0) {
+    const auto key = static_cast<std::uint64_t>(session.path) << 32 | static_cast<std::uint64_t>(event.path);
+    const auto [step, added] = steps_seen_.add(key, std::ssize(steps_));
+    if (added) steps_.push_back({0, session.path, event.path});
+    ++steps_[static_cast<std::size_t>(*step)].count;
+    ++integer(I::n_transitions);
+  }
+  session.path = event.path;
+}
+
+void UserPass::decay_to(std::int64_t time) {
+  if (time == decayed_to_) return;
+  decayed_to_ = time;
+  const auto age = static_cast<double>(plan_.as_of - time);
+  for (std::size_t i = 0; i < lives_.size(); ++i) decays_[i] = std::exp2(-age / lives_[i]);
+}
+
+void UserPass::take_interests(const ProfileEvent& event, bool bought) {
+  const double weight = plan_.weights[event.type];
+  if (weight != 0.0 || bought) decay_to(event.time);
+  if (weight != 0.0) {
+    for (int d = 0; d < plan_.dimensions; ++d) {
+      const auto at = static_cast<std::size_t>(d);
+      if (event.dimensions[at] >= 0) sums_[at].add(event.dimensions[at], weight * decays_[life_of_[at]]);
+    }
+  }
+  if (plan_.category < 0 || event.price == kNone || (weight == 0.0 && !bought)) return;
+  const std::int32_t category = event.dimensions[static_cast<std::size_t>(plan_.category)];
+  if (category < 0) return;
+  const double place = places_.percentile(category, event.price);
+  if (std::isnan(place)) return;
+  if (bought) {
+    percentiles_ += place;
+    ++placed_;
+  }
+  if (plan_.price_bands == 0 || weight == 0.0) return;
+  const auto band = std::min(plan_.price_bands - 1, static_cast<int>(place * plan_.price_bands));
+  bands_.add(band, weight * decays_[life_of_[static_cast<std::size_t>(plan_.dimensions)]]);
+}
+
+void UserPass::take_purchase(const ProfileEvent& event) {
+  if (integer(I::n_purchases)++ == 0) integer(I::first_purchase) = event.time;
+  integer(I::last_purchase) = event.time;
+  integer(I::quantity) += event.has_quantity ? event.quantity : 1;
+  const std::uint64_t order = event.order != 0 ? event.order : hash_number(event.time);
+  if (orders_.add(order, 0).added) {
+    ++integer(I::n_orders);
+    order_times_.push_back(event.time);
+  }
+  const std::int64_t money = event.money == kNone ? 0 : event.money;
+  if (bought_days_.empty() || day_ > bought_days_.back().first) bought_days_.emplace_back(day_, 0);
+  add_to(bought_days_.back().second, money);
+  take_discount(event);
+  if (event.money == kNone) return;
+  add_to(integer(I::spend_gross), money);
+  std::int64_t& least = integer(I::spend_min);
+  least = least == kNone ? money : std::min(least, money);
+  std::int64_t& most = integer(I::spend_max);
+  most = std::max(most, money);
+  real(R::spend_decayed) += static_cast<double>(money) * decays_[life_of_.back()];
+}
+
+void UserPass::take_discount(const ProfileEvent& event) {
+  std::int64_t saved = 0;
+  if (event.price != kNone && event.money != kNone) {
+    const std::int64_t pieces = event.has_quantity ? event.quantity : 1;
+    if (__builtin_mul_overflow(event.price, pieces, &saved)) too_much();
+    saved = std::max<std::int64_t>(0, saved - event.money);
+  }
+  if (saved > 0) add_to(integer(I::discount_saved), saved);
+  if (event.coupon || saved > 0) ++integer(I::n_discounted);
+}
+
+void UserPass::take_refund(const ProfileEvent& event) {
+  ++integer(I::n_refunds);
+  if (event.money == kNone) return;
+  const std::int64_t money = std::abs(event.money);
+  add_to(integer(I::spend_refunded), money);
+  decay_to(event.time);
+  real(R::spend_decayed) -= static_cast<double>(money) * decays_[life_of_.back()];
+}
+
+void UserPass::take_activity(std::int64_t time) {
+  if (first_active_ == kNone) first_active_ = time;
+  last_active_ = time;
+  if (time < plan_.as_of - plan_.active_within) {
+    last_outside_ = time;
+  } else if (first_inside_ == kNone) {
+    first_inside_ = time;
+  }
+}
+
+void UserPass::finish_sessions() {
+  integer(I::n_sessions) = std::ssize(sessions_);
+  for (const Session& session : sessions_) {
+    integer(I::session_us) += session.last - session.first;
+    if (session.events == 1) ++integer(I::n_bounces);
+  }
+}
+
+void UserPass::finish_gaps() {
+  for (std::size_t i = 1; i < order_times_.size(); ++i)
+    gaps_.push_back(static_cast<double>(order_times_[i] - order_times_[i - 1]));
+  if (gaps_.empty()) return;
+  std::sort(gaps_.begin(), gaps_.end());
+  const double low = quantile(gaps_, 0.25);
+  const double high = quantile(gaps_, 0.75);
+  real(R::gap_median) = quantile(gaps_, 0.5) / static_cast<double>(kDay);
+  real(R::gap_iqr) = (high - low) / static_cast<double>(kDay);
+  real(R::gap_q90) = quantile(gaps_, 0.9) / static_cast<double>(kDay);
+  if (gaps_.size() > 1 && low + high > 0.0) real(R::regularity) = 1.0 - (high - low) / (high + low);
+}
+
+void UserPass::finish_days() {
+  if (bought_days_.empty()) return;
+  const std::int64_t today = floor_divide(clock_.local(plan_.as_of - 1), kDay);
+  integer(I::btyd_days) = std::ssize(bought_days_) - 1;
+  integer(I::btyd_recency) = bought_days_.back().first - bought_days_.front().first;
+  integer(I::btyd_t) = today - bought_days_.front().first;
+  integer(I::btyd_repeat_spend) = integer(I::spend_gross) - bought_days_.front().second;
+}
+
+std::int64_t UserPass::lifecycle() const {
+  if (last_active_ == kNone) return kNone;
+  const std::int64_t idle = plan_.as_of - last_active_;
+  if (idle > plan_.lost_after) return kLost;
+  if (idle > plan_.dormant_after) return kDormant;
+  if (idle > plan_.active_within) return kAtRisk;
+  if (last_outside_ == kNone) return kNew;
+  if (first_inside_ - last_outside_ > plan_.dormant_after) return kResurrected;
+  if (std::ssize(gaps_) >= plan_.at_risk_gaps &&
+      static_cast<double>(plan_.as_of - order_times_.back()) > quantile(gaps_, 0.9))
+    return kAtRisk;
+  return last_outside_ >= plan_.as_of - 2 * plan_.active_within ? kActive : kReturning;
+}
+
+void UserPass::write(std::int64_t user, ProfileColumns& columns) {
+  const auto row = static_cast<std::size_t>(user);
+  for (std::size_t i = 0; i < integers_.size(); ++i) columns.integers[i][row] = integers_[i];
+  for (std::size_t i = 0; i < reals_.size(); ++i) columns.reals[i][row] = reals_[i];
+  for (std::size_t i = 0; i < type_counts_.size(); ++i) columns.type_counts[i][row] = type_counts_[i];
+  for (int d = 0; d < plan_.dimensions; ++d) {
+    const auto at = static_cast<std::size_t>(d);
+    write_interest(sums_[at], vocabularies_.dimensions[at], user, columns.interests[at]);
+  }
+  if (plan_.price_bands > 0) write_interest(bands_, nullptr, user, columns.interests.back());
+  write_counted(user, columns);
+}
+
+void UserPass::write_interest(CodeSums& sums, const Vocabulary* names, std::int64_t user, ProfileInterests& out) const {
+  auto& entries = sums.entries();
+  std::erase_if(entries, [](const CodeSums::Entry& entry) { return !(entry.weight > 0.0); });
+  const auto row = static_cast<std::size_t>(user);
+  const auto top = static_cast<std::size_t>(plan_.top);
+  const std::size_t listed = std::min(top, entries.size());
+  double total = 0.0;
+  for (const auto& entry : entries) total += entry.weight;
+  const auto better = [names](const CodeSums::Entry& a, const CodeSums::Entry& b) {
+    if (a.weight != b.weight) return a.weight > b.weight;
+    return names == nullptr ? a.code < b.code : names->name(a.code) < names->name(b.code);
+  };
+  std::partial_sort(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(listed), entries.end(), better);
+  double truncated = 0.0;
+  for (std::size_t i = listed; i < entries.size(); ++i) truncated += entries[i].weight;
+  out.total[row] = total;
+  out.truncated[row] = truncated;
+  for (std::size_t i = 0; i < listed; ++i) {
+    out.codes[row * top + i] = entries[i].code;
+    out.weights[row * top + i] = entries[i].weight;
+  }
+}
+
+void UserPass::write_counted(std::int64_t user, ProfileColumns& columns) {
+  const auto top = static_cast<std::size_t>(plan_.top);
+  const std::size_t begin = static_cast<std::size_t>(user) * top;
+  const auto most = [&](std::vector<Counted>& counted, const Vocabulary& names) {
+    const std::size_t listed = std::min(top, counted.size());
+    const auto better = [&names](const Counted& a, const Counted& b) {
+      if (a.count != b.count) return a.count > b.count;
+      if (a.first != b.first) return names.name(a.first) < names.name(b.first);
+      return a.second != b.second && names.name(a.second) < names.name(b.second);
+    };
+    std::partial_sort(counted.begin(), counted.begin() + static_cast<std::ptrdiff_t>(listed), counted.end(), better);
+    return listed;
+  };
+  const std::size_t steps = most(steps_, *vocabularies_.path);
+  for (std::size_t i = 0; i < steps; ++i) {
+    columns.path_from[begin + i] = steps_[i].first;
+    columns.path_to[begin + i] = steps_[i].second;
+    columns.path_counts[begin + i] = steps_[i].count;
+  }
+  const std::size_t terms = most(terms_, *vocabularies_.query);
+  for (std::size_t i = 0; i < terms; ++i) {
+    columns.term_codes[begin + i] = terms_[i].first;
+    columns.term_counts[begin + i] = terms_[i].count;
+  }
+}
+
+void UserPass::write_hours(HourBlock& hours) const {
+  std::int64_t size = 0;
+  for (std::size_t hour = 0; hour < hours_.size(); ++hour) {
+    if (hours_[hour] == 0) continue;
+    hours.hours.push_back(static_cast<std::int32_t>(hour));
+    hours.counts.push_back(hours_[hour]);
+    ++size;
+  }
+  hours.sizes.push_back(size);
+}
+
+}  // namespace recocore::cpu

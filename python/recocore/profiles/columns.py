@@ -1,0 +1,206 @@
+"""Events as the native pass takes them: codes, hashes and whole numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recocore import _native
+from recocore.data.events import EventBatch
+from recocore.data.id_column import missing_ids
+from recocore.errors import InvalidArgumentError
+from recocore.profiles.money import currency_of, digits_of, minor_units
+
+if TYPE_CHECKING:
+    from recocore.profiles.config import ProfileConfig
+    from recocore.types import AnyArray, Int32Array
+
+    # (offsets int64, data uint8), in the layout of Arrow's LargeString; None is no names.
+    NativeNames = tuple[AnyArray, AnyArray] | None
+
+NONE = np.iinfo(np.int64).min
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativeEvents:
+    """A batch in the form of the extension.
+
+    Attributes:
+        columns: arrays by the extension's names, absent ones left out.
+        user_ids: distinct ids, ascending: string or int64 Arrow array.
+        vocabularies: names of the codes, for the extension.
+        dimension_names: the same as Arrow arrays, one a dimension of the configuration.
+        query_names: search terms by code.
+        path_names: names of `config.path` by code.
+        currency: of all money, None where no event says one.
+        money_digits: decimals of the minor unit.
+    """
+
+    columns: dict[str, AnyArray]
+    user_ids: pa.Array
+    vocabularies: dict[str, Any]
+    dimension_names: tuple[pa.Array, ...]
+    query_names: pa.Array
+    path_names: pa.Array
+    currency: str | None
+    money_digits: int
+
+
+def native_events(events: Any, config: ProfileConfig, currency: str | None = None) -> NativeEvents:
+    """Encode a batch, or what `EventBatch.from_arrow` takes. O(events), no Python loop over them.
+
+    Money must be of `currency`, or of the configuration's; where neither says one, of the events' only one.
+
+    Raises:
+        InvalidArgumentError: events without a user or a time; money that is no whole number of minor units, or of more
+            than one currency.
+    """
+    batch = events if isinstance(events, EventBatch) else EventBatch.from_arrow(events)
+    table = batch.table
+    columns: dict[str, AnyArray] = {}
+    users, user_ids = _users(batch)
+    columns["users"] = users
+    columns["times"] = _times(batch, "event_time", required=True)
+    if _present(table, "known_time"):
+        columns["known"] = _times(batch, "known_time", required=False)
+    type_codes, type_names = _codes(table.column("type"))
+    ours = {name: code for code, name in enumerate(config.all_types)}
+    to_ours = np.array([ours.get(name, len(ours)) for name in type_names.to_pylist()], np.uint8)
+    columns["types"] = to_ours[type_codes] if len(to_ours) else np.empty(0, np.uint8)
+    for column, name in (("ids", "event_id"), ("items", "item_id"), ("sessions", "session_id"), ("orders", "order_id")):
+        if _present(table, name):
+            columns[column] = _hashes(table.column(name))
+    currency = currency_of(batch, currency or config.currency)
+    digits = digits_of(currency) if config.money_digits is None else config.money_digits
+    for column, name in (("money", "value"), ("prices", "price")):
+        if _present(table, name):
+            columns[column] = minor_units(table.column(name), digits, name)
+    for column, name in (("dwell", "dwell_ms"), ("quantities", "quantity")):
+        if _present(table, name):
+            columns[column] = _filled(table.column(name), NONE)
+    if _present(table, "coupon_id"):
+        columns["coupons"] = np.asarray(_flat(pc.is_valid(table.column("coupon_id")))).astype(np.int32) - 1
+    dimension_names = []
+    for place, name in enumerate(config.dimensions):
+        codes, names = _codes(table.column(name)) if _present(table, name) else (None, _no_names())
+        if codes is not None:
+            columns[f"dimension_{place}"] = codes
+        dimension_names.append(names)
+    query_names = _no_names()
+    if _present(table, "query"):
+        columns["queries"], query_names = _codes(table.column("query"), normalised=True)
+    if config.path == "type":
+        columns["paths"], path_names = type_codes, type_names
+    elif _present(table, config.path):
+        columns["paths"], path_names = _codes(table.column(config.path))
+    else:
+        path_names = _no_names()
+    vocabularies = {
+        "dimensions": [native_names(names) for names in dimension_names],
+        "query": native_names(query_names),
+        "path": native_names(path_names),
+    }
+    return NativeEvents(
+        columns, user_ids, vocabularies, tuple(dimension_names), query_names, path_names, currency, digits
+    )
+
+
+def native_names(names: pa.Array) -> NativeNames:
+    """Strings in the layout that the extension takes."""
+    large = names.cast(pa.large_string())
+    _, offsets, data = large.buffers()
+    if offsets is None or len(large) == 0:
+        return np.zeros(1, np.int64), np.empty(0, np.uint8)
+    starts = np.frombuffer(offsets, np.int64)[large.offset : large.offset + len(large) + 1]
+    return starts, np.frombuffer(data if data is not None else b"", np.uint8)
+
+
+def arrow_names(names: tuple[AnyArray, AnyArray]) -> pa.Array:
+    """Strings from the layout of the extension."""
+    offsets, data = names
+    large = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+    return large.cast(pa.string())
+
+
+def _no_names() -> pa.Array:
+    return pa.array([], pa.string())
+
+
+def _present(table: pa.Table, name: str) -> bool:
+    return name in table.column_names and table.column(name).null_count < table.num_rows
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    flat = column.combine_chunks()
+    return pa.concat_arrays(flat.chunks) if isinstance(flat, pa.ChunkedArray) else flat
+
+
+def _filled(column: pa.ChunkedArray, absent: int) -> AnyArray:
+    return np.ascontiguousarray(_flat(pc.fill_null(column, absent) if column.null_count else column).to_numpy())
+
+
+def _times(batch: EventBatch, name: str, *, required: bool) -> AnyArray:
+    column = batch.column(name)
+    if required and column.null_count:
+        raise InvalidArgumentError(
+            f"events: expected {name} in each of {len(column)} events, got {column.null_count} missing; "
+            "recocore.data.clean(events) sets them aside",
+            field=name,
+        )
+    return _filled(column.cast(pa.int64()), NONE)
+
+
+def _users(batch: EventBatch) -> tuple[Int32Array, pa.Array]:
+    column = batch.column("user_id")
+    if pa.types.is_null(column.type):
+        column = column.cast(pa.string())
+    missing = int(missing_ids(column).sum()) if column.null_count or not pa.types.is_integer(column.type) else 0
+    if missing:
+        raise InvalidArgumentError(
+            f"events: expected user_id in each of {len(column)} events, got {missing} missing; "
+            "recocore.data.clean(events) sets them aside",
+            field="user_id",
+        )
+    codes, names = _codes(column)
+    order = np.asarray(pc.sort_indices(names))
+    rank = np.empty(len(names), np.int32)
+    rank[order] = np.arange(len(names), dtype=np.int32)
+    return rank[codes], names.take(pa.array(order))
+
+
+def _codes(column: pa.ChunkedArray, *, normalised: bool = False) -> tuple[Int32Array, pa.Array]:
+    """int32 codes, -1 for null, and the distinct values by code."""
+    encoded = _flat(column).dictionary_encode()
+    indices, names = encoded.indices, encoded.dictionary
+    if indices.null_count:
+        indices = pc.fill_null(indices, -1)
+    codes = np.ascontiguousarray(indices.to_numpy(), np.int32)
+    if not normalised or not len(names):
+        return codes, names
+    again = pc.utf8_lower(pc.utf8_trim_whitespace(names)).dictionary_encode()
+    renamed = np.append(again.indices.to_numpy(), np.int32(-1)).astype(np.int32)
+    empty = np.flatnonzero(np.asarray(pc.equal(again.dictionary, "")))
+    renamed[np.isin(renamed, empty)] = -1
+    return renamed[codes], again.dictionary
+
+
+def _hashes(column: pa.ChunkedArray) -> AnyArray:
+    """uint64 hashes, 0 for null."""
+    parts = [_hashes_of(chunk) for chunk in column.chunks if len(chunk)]
+    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.uint64), *parts])
+
+
+def _hashes_of(chunk: pa.Array) -> AnyArray:
+    if pa.types.is_integer(chunk.type):
+        hashes = _native.hash_numbers(_filled(pa.chunked_array([chunk]), 0))
+    else:
+        _, offsets, data = chunk.buffers()
+        starts = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
+        hashes = _native.hash_names(starts, np.frombuffer(data if data is not None else b"", np.uint8))
+    if chunk.null_count:
+        hashes[np.asarray(chunk.is_null())] = 0
+    return hashes

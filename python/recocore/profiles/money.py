@@ -1,0 +1,102 @@
+"""Money as whole minor units of one currency."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from recocore import _native
+from recocore.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from recocore.data.events import EventBatch
+    from recocore.types import Int64Array
+
+DEFAULT_DIGITS: Final = 2
+
+# ISO 4217: the currencies whose minor unit is not a hundredth.
+_DIGITS: Final = {
+    **dict.fromkeys(
+        [
+            "BIF",
+            "CLP",
+            "DJF",
+            "GNF",
+            "ISK",
+            "JPY",
+            "KMF",
+            "KRW",
+            "PYG",
+            "RWF",
+            "UGX",
+            "UYI",
+            "VND",
+            "VUV",
+            "XAF",
+            "XOF",
+            "XPF",
+        ],
+        0,
+    ),
+    **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
+    **dict.fromkeys(["CLF", "UYW"], 4),
+}
+
+# No amount: stands for null while money is converted.
+_MISSING: Final = float(np.finfo(np.float64).min)
+
+
+def digits_of(currency: str | None) -> int:
+    """Decimals of a currency's minor unit by ISO 4217; 2 where no currency is named.
+
+    Example:
+        >>> digits_of("EUR"), digits_of("JPY"), digits_of("KWD")
+        (2, 0, 3)
+    """
+    return _DIGITS.get((currency or "").upper(), DEFAULT_DIGITS)
+
+
+def currency_of(events: EventBatch, expected: str | None) -> str | None:
+    """The one currency of the events that carry money; None where none names one.
+
+    Raises:
+        InvalidArgumentError: they name several, or another than `expected`.
+    """
+    if not events.has("currency"):
+        return expected
+    named = pc.unique(events.column("currency")).drop_null().to_pylist()
+    if len(named) > 1 or (expected is not None and named not in ([], [expected])):
+        # Only then is it worth a look at which events have money at all.
+        named = _of_money(events)
+    found = sorted({*named, *([expected] if expected is not None else [])})
+    if len(found) > 1:
+        raise InvalidArgumentError(
+            f"events: expected money of one currency{'' if expected is None else f' ({expected})'}, "
+            f"got {', '.join(found)}; convert them to one first",
+            field="currency",
+        )
+    return found[0] if found else None
+
+
+def _of_money(events: EventBatch) -> list[str]:
+    paid = [pc.is_valid(events.column(name)) for name in ("value", "price") if events.has(name)]
+    if not paid:
+        return []
+    rows = paid[0] if len(paid) == 1 else pc.or_(paid[0], paid[1])
+    return list(pc.unique(events.column("currency").filter(rows)).drop_null().to_pylist())
+
+
+def minor_units(column: pa.ChunkedArray, digits: int, name: str) -> Int64Array:
+    """int64 `[n]` minor units, the least int64 where the column is null.
+
+    Raises:
+        InvalidArgumentError: NaN, infinity, or what is no whole number of minor units; the message names the row.
+    """
+    if column.null_count:
+        column = pc.fill_null(column, _MISSING)
+    flat = column.combine_chunks()
+    values = np.ascontiguousarray((flat if isinstance(flat, pa.Array) else column).to_numpy(), np.float64)
+    return _native.minor_units(values, digits, _MISSING, name)
