@@ -18,10 +18,11 @@ _NAMED: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node: `kind` gives its colour; nodes of the first kind that comes lie on the outer circle."""
+    """A node: `kind` gives its colour; nodes of the first kind that comes lie on the outer circle; `label` is shown."""
 
     name: str
     kind: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,11 @@ def network(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{colour}" stroke="white"/>')
         if len(outer) <= _NAMED and node.name in outer_names:
             away = 1 if math.cos(angle_of[node.name]) >= 0 else -1
-            parts.append(text(x + 10 * away, y + 4, node.name[:14], anchor="start" if away > 0 else "end", size=10))
+            parts.append(
+                text(
+                    x + 10 * away, y + 4, (node.label or node.name)[:14], anchor="start" if away > 0 else "end", size=10
+                )
+            )
     parts += legend(kinds, _SIZE + 4, 24)
     return picture(
         _SIZE + _LEGEND, _SIZE, parts, f"{len(outer)} {kinds[0]} and {len(inner)} others, {len(edges)} edges"

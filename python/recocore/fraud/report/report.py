@@ -72,7 +72,7 @@ def fraud_report(
     labels: Float64Array | None = None,
     *,
     rings: Sequence[Ring] = (),
-    ring_edges: Sequence[tuple[str, str]] = (),
+    ring_edges: Sequence[tuple[str, Any]] = (),
     budget: int = 50,
     title: str = "Fraud report",
 ) -> FraudReport:
@@ -259,21 +259,41 @@ def _series(events: EventBatch) -> list[Section]:
     return [Section("Events by the hour", shown, f"{len(alarms)} hours are out of season.", wide=True)]
 
 
-def ring_pictures(rings: Sequence[Ring], edges: Sequence[tuple[str, str]]) -> list[str]:
-    """A picture of each ring, with those of the edges that lie inside it."""
+def ring_pictures(rings: Sequence[Ring], edges: Sequence[tuple[str, Any]]) -> list[str]:
+    """A picture of each ring, with those of the edges that lie inside it; of a ring in parts its largest part."""
     pictures = []
     for ring in rings:
         accounts, entities = set(ring.accounts), set(ring.entities)
         inside = dict.fromkeys(edge for edge in edges if edge[0] in accounts and edge[1] in entities)
-        shown = list(inside)[:_SHOWN_EDGES]
+        parts = _parts(list(inside))
+        shown = parts[0][:_SHOWN_EDGES] if parts else []
         nodes = [
-            *(Node(f"a {name}", "account") for name in ring.accounts),
-            *(Node(f"e {name}", _kind(name)) for name in ring.entities),
+            *(Node(f"a {name}", "account", str(name)) for name in dict.fromkeys(one for one, _ in shown)),
+            *(Node(f"e {name}", _kind(name)) for name in dict.fromkeys(other for _, other in shown)),
         ]
         named = f"{len(accounts)} accounts, {len(entities)} entities, density {ring.density:.2f}"
+        if len(parts) > 1:
+            named += f"; the largest of {len(parts)} parts"
         drawn = network(nodes, [Edge(f"a {one}", f"e {other}") for one, other in shown])
         pictures.append(f"<figure><figcaption>{named}</figcaption>{drawn}</figure>")
     return pictures
+
+
+def _parts(edges: list[tuple[str, Any]]) -> list[list[tuple[str, Any]]]:
+    """Edges by connected component, the component of most edges first."""
+    found: dict[Any, Any] = {}
+
+    def root(node: Any) -> Any:
+        while found.setdefault(node, node) != node:
+            found[node] = node = found[found[node]]
+        return node
+
+    for one, other in edges:
+        found[root(("account", one))] = root(("entity", other))
+    parts: dict[Any, list[tuple[str, Any]]] = {}
+    for edge in edges:
+        parts.setdefault(root(("account", edge[0])), []).append(edge)
+    return sorted(parts.values(), key=len, reverse=True)
 
 
 def _kind(entity: object) -> str:
