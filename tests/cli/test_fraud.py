@@ -63,10 +63,8 @@ def test_backtest_rings_and_settings(run: Run, shop: Path, tmp_path: Path) -> No
     assert report["together"]["blocked_value"] > 0
     assert "together" in run("fraud", "backtest", shop / "later.parquet", "--labels", shop / "labels.csv").stdout
     found = json.loads(run("fraud", "rings", shop / "later.parquet", "--max-rings", 2, "--json").stdout)
-    # Farms, and accounts that were taken over: these meet where the goods are sent.
-    assert all(name.startswith("farm-") for name in found[0]["accounts"])
-    streets = {name for _, name in found[1]["entities"]}
-    assert any(name.startswith(("farm-", "drop-street-")) for name in streets)
+    assert found
+    assert all(name.startswith(("farm-", "tester-")) for ring in found for name in ring["accounts"])  # nobody honest
     assert "density" in run("fraud", "rings", shop / "later.parquet", "--entity", "device", columns=120).stdout
 
 
