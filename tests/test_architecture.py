@@ -27,12 +27,28 @@ ROOMS: dict[str, set[str]] = {
     "models": {"data", "ops", "scoring", "storage"},
     "index": {"_native", "data", "retrieval", "scoring", "storage"},
     "registry": {"index", "storage"},
-    "profiles": {"_native", "data", "ops", "storage"},
+    "state": {"data", "storage"},
+    "consumers": {"data", "state"},
+    "profiles": {"_native", "data", "expressions", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
+    "service": {"client", "data", "index", "registry", "state", "v1"},
     "fraud": {"_native", "charts", "data", "expressions", "ops", "storage"},
-    "service": {"client", "index", "registry", "v1"},
     "client": {"v1"},
-    "cli": {"_native", "client", "data", "evaluation", "fraud", "index", "models", "ops", "registry", "service"},
+    "cli": {
+        "_native",
+        "client",
+        "consumers",
+        "data",
+        "evaluation",
+        "fraud",
+        "index",
+        "models",
+        "ops",
+        "profiles",
+        "registry",
+        "service",
+        "state",
+    },
 }
 
 # Rooms that must stay clear of a third-party library.
@@ -41,6 +57,7 @@ FOREIGN = {
     "models": {"grpc", "google"},
     "index": {"grpc", "google"},
     "registry": {"grpc", "google"},
+    "state": {"grpc", "google", "scipy"},
     "client": {"numpy"},
 }
 

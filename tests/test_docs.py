@@ -106,6 +106,22 @@ def test_versions(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
+def test_the_page_on_the_state(tmp_path: Path) -> None:
+    """Its snippet, and its commands on the state that the snippet makes; the last one restores a state that ann has left."""
+    page = (ROOT / "docs" / "state.md").read_text(encoding="utf-8")
+    printed = ""
+    for language, content in blocks(page):
+        if language == "python":
+            assert run([sys.executable, "-c", content], tmp_path) == "ok ('tea',)\n"
+        else:
+            for line in content.splitlines():
+                printed = run(line, tmp_path)
+    assert printed == "restored restored\n0 events, 0 users\n"
+    for name in re.findall(r"`(\w+)`", page.split("The docstrings of ")[1].split(" in ")[0]):
+        assert (ROOT / "python" / "recocore" / "state" / f"{name}.py").exists(), name
+
+
+@pytest.mark.timeout(300)
 def test_in_operation(tmp_path: Path) -> None:
     """The chapter's settings, commands and snippet, on the log that an earlier chapter keeps and on free ports."""
     run("recocore demo --keep events.parquet", tmp_path)
@@ -151,6 +167,55 @@ def test_in_operation(tmp_path: Path) -> None:
             server.wait()
 
 
+def run_page(page: str, folder: Path) -> list[str]:
+    """Run the commands and snippets of a page in its order, against the server that it starts, on a free port.
+
+    Returns:
+        The lines that its snippets print.
+    """
+    printed, address = "", ""
+    server: subprocess.Popen[str] | None = None
+    try:
+        for language, content in blocks(page):
+            if language == "python":
+                printed += run([sys.executable, "-c", content.replace("localhost:50051", address)], folder)
+                continue
+            for line in content.splitlines():
+                if not line.startswith("recocore serve"):
+                    run(line, folder)
+                    continue
+                server = subprocess.Popen(
+                    shlex.split(line.replace("50051", "0")),
+                    cwd=folder,
+                    env=environment(),
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
+                assert server.stdout is not None
+                address = json.loads(server.stdout.readline())["address"]
+        assert server is not None
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        if server is not None:
+            server.kill()
+            assert server.stdout is not None
+            server.stdout.close()
+            server.wait()
+    return printed.splitlines()
+
+
+@pytest.mark.timeout(300)
+def test_events_and_people(tmp_path: Path) -> None:
+    lines = run_page((ROOT / "docs" / "events.md").read_text(encoding="utf-8"), tmp_path)
+    assert lines[:3] == ["2 recorded", "False", "3 recorded, 0 dropped"]
+    assert lines[3] == "{'personalization': True, 'profiling': True, 'marketing': False}"
+    assert lines[4].startswith("2 events, ")
+    assert lines[-1] == "('ann',) ()"
+    assert (tmp_path / "next-index" / "manifest.json").exists()
+
+
 @pytest.mark.timeout(300)
 def test_long_fits(tmp_path: Path) -> None:
     """The chapter's commands and snippet, on the log that the chapter before keeps."""
@@ -175,6 +240,14 @@ def test_the_search_of_the_chapter_on_als(tmp_path: Path) -> None:
     [(language, command)] = blocks(chapter)
     assert language == "bash"
     assert "next: recocore fit events.parquet --model als --factors" in run(command, tmp_path)
+
+
+def test_the_page_on_cuda_names_what_is_missing(tmp_path: Path) -> None:
+    """Its commands need nvcc and are text; its snippet runs in every build."""
+    page = (ROOT / "docs" / "cuda.md").read_text(encoding="utf-8")
+    [snippet] = [content for language, content in blocks(page) if language == "python"]
+    printed = run([sys.executable, "-c", snippet], tmp_path)
+    assert "device" in printed or not printed
 
 
 def real_data_commands() -> list[str]:
@@ -213,6 +286,25 @@ def test_real_data_commands_run_and_beat_popularity(command: str, tmp_path: Path
         assert metrics["recall@20"]["mean"] > baseline, name
 
 
+@pytest.mark.timeout(300)
+def test_the_page_on_segments(tmp_path: Path) -> None:
+    """Everything on one folder, in the order of the page."""
+    page = (ROOT / "docs" / "segments.md").read_text(encoding="utf-8")
+    ran = 0
+    for language, content in blocks(page):
+        if language == "toml":
+            (tmp_path / "tags.toml").write_text(content, encoding="utf-8")
+        elif language == "python":
+            assert run([sys.executable, "-c", content], tmp_path)
+            ran += 1
+        else:
+            for line in joined(content):
+                run(line, tmp_path)
+                ran += 1
+    assert ran == 12
+    assert "<h2>Retention</h2>" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
 def test_paths_that_the_docs_name_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8") + README
@@ -221,6 +313,15 @@ def test_paths_that_the_docs_name_exist(page: str) -> None:
     assert real
     for path in real:
         assert (ROOT / path).exists(), path
+
+
+@pytest.mark.parametrize("page", ["profiles.md"])
+def test_the_examples_of_a_page(page: str, tmp_path: Path) -> None:
+    examples = [content for language, content in blocks((ROOT / "docs" / page).read_text(encoding="utf-8"))
+                if language == "python"]  # fmt: skip
+    assert examples
+    for example in examples:
+        run([sys.executable, "-c", example], tmp_path)
 
 
 def test_only_the_install_blocks_are_left_to_continuous_integration() -> None:

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.service.small_index import small_index
@@ -20,15 +19,12 @@ from recocore.models import Popularity
 from recocore.service.security.roles import read_roles
 from recocore.service.settings import Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "threat-model.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     small_index(Popularity()).save(tmp_path / "index")
     return tmp_path
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import jwt
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
 SERVICE = "recocore.v1.RecommendationService"
 
 
-class Details(NamedTuple):
+def asked(*metadata: tuple[str, str]) -> Any:
     """What gRPC says of a call that has come."""
-
-    method: str
-    invocation_metadata: tuple[tuple[str, str], ...]
+    return SimpleNamespace(method=f"/{SERVICE}/Recommend", invocation_metadata=metadata)
 
 
 @pytest.fixture
@@ -51,7 +50,7 @@ def guard(folder: Path, key: ed25519.Ed25519PrivateKey, *, is_on: bool = True) -
     async def answer(request: bytes, _: Any) -> bytes:
         return request
 
-    method = grpc.unary_unary_rpc_method_handler(answer)
+    method: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(answer)
     made.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Recommend": method}),))
     return made
 
@@ -60,15 +59,15 @@ def guard(folder: Path, key: ed25519.Ed25519PrivateKey, *, is_on: bool = True) -
 def test_a_decision(benchmark: Any, tmp_path: Path, bearer: Any, kind: str) -> None:
     text, _ = create_key(str(tmp_path / "keys.json"), "shop", ["caller"], now=time.time())
     private, token = bearer
-    credential = {
+    credentials: dict[str, tuple[tuple[str, str], ...]] = {
         "without": (),
         "key": (("x-api-key", text),),
         "token": (("authorization", f"Bearer {token}"),),
         "stranger": (),
         "wrong key": (("x-api-key", text[:-1] + "~"),),
-    }[kind]
-    metadata = (("user-agent", "grpc-python/1.85"), ("x-request-id", "0123456789abcdef"), *credential)
-    details = Details(f"/{SERVICE}/Recommend", metadata)
+    }
+    metadata = (("user-agent", "grpc-python/1.85"), ("x-request-id", "0123456789abcdef"), *credentials[kind])
+    details = asked(*metadata)
     benchmark(guard(tmp_path, private, is_on=kind != "without").service, details)
 
 
@@ -80,6 +79,6 @@ def test_a_token_for_the_first_time(benchmark: Any, tmp_path: Path, bearer: Any)
 
     def first() -> None:
         authenticator._known.clear()
-        made.service(Details(f"/{SERVICE}/Recommend", (("authorization", f"Bearer {token}"),)))
+        made.service(asked(("authorization", f"Bearer {token}")))
 
     benchmark(first)

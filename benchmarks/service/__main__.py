@@ -16,13 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import grpc
+import msgspec
 import numpy as np
+from recocore.v1 import event_pb2 as shared
 from recocore.v1 import recommendation_service_pb2 as v1
 
 from benchmarks.harness.machine import this_machine
+from benchmarks.service.events import RECORD, EventLoad, requests_of
 from benchmarks.service.indexes import USER, made_index
 from benchmarks.service.load import Load, Loaded, run_load
 from benchmarks.service.open_loop import offer
+from benchmarks.service.roof import METHOD, SERVICE
 from recocore.client import Client
 
 if TYPE_CHECKING:
@@ -118,6 +122,49 @@ def overload(items: int, times: float, seconds: int, out: Path) -> None:
         "afterwards": _summary([again]),
     }
     _report("service_overload", {"items": items, "times": times, "seconds": seconds}, summary, out)
+
+
+@main.command()
+@click.option("--calls", default=2_000, show_default=True, help="Calls of a round with one event each.")
+@click.option("--batches", default=100, show_default=True, help="Calls of a round with 100 events each.")
+@click.option("--rounds", default=3, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=_RESULTS, help="Folder of the results."
+)
+def events(calls: int, batches: int, rounds: int, out: Path) -> None:
+    """RecordEvents, durable: one event a call under 64 callers, and 100 a call, against a handler that does nothing."""
+    loads = {
+        "single": EventLoad(calls),
+        "hundred": EventLoad(batches, events=100, callers=8),
+        "hundred_buffered": EventLoad(batches, events=100, callers=8, durability=shared.DURABILITY_BUFFERED),
+    }
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        index = made_index(folder / "index", 1_000, "als")
+        serving = _serve(index)
+        address = stack.enter_context(_server([*serving, "--state", str(folder / "state")]))
+        roof = stack.enter_context(_server([sys.executable, "-m", "benchmarks.service.roof", "--size", "60"]))
+        taken: dict[str, list[Loaded]] = {name: [] for name in (*loads, "roof")}
+        for number in range(rounds):
+            for name, load in loads.items():
+                requests = requests_of(load, f"{name}-{number}")
+                taken[name].append(_hammer(address, RECORD, requests, load.callers, folder))
+            one = requests_of(loads["single"], "roof")
+            taken["roof"].append(_hammer(roof, f"/{SERVICE}/{METHOD}", one, loads["single"].callers, folder))
+    summary = {name: _summary(some) for name, some in taken.items()}
+    for name, load in loads.items():
+        summary[name]["events_per_second"] = round(summary[name]["per_second"] * load.events, 1)
+    summary["single"]["of_the_roof"] = _median_ratio([(a.per_second, b.per_second) for a, b in _pairs(taken, "single")])
+    _report("service_events", {name: asdict(load) for name, load in loads.items()}, summary, out)
+
+
+def _hammer(address: str, rpc: str, requests: list[bytes], callers: int, folder: Path) -> Loaded:
+    """`hammer` in a process of its own."""
+    path = folder / "requests"
+    path.write_bytes(msgspec.msgpack.encode(requests))
+    command = [sys.executable, "-m", "benchmarks.service.events", address, rpc, str(callers), str(path)]
+    said = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+    return Loaded(**{**said, "milliseconds": np.array(said["milliseconds"])})
 
 
 def _serve(index: Path) -> list[str]:

@@ -1,9 +1,12 @@
+#include <pybind11/stl.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 
 #include "arrays.hpp"
+#include "device_array.hpp"
 #include "execution.hpp"
 #include "module.hpp"
 #include "recocore/als.hpp"
@@ -73,37 +76,72 @@ class HeldGiven {
   AlsPrior prior_;
 };
 
+py::tuple to_python(const AlsReport& report) {
+  return py::make_tuple(report.empty, report.primal, report.dual, report.cg, report.subspace, report.flops);
+}
+
 py::tuple als_half_epoch_(const HeldInteractions& interactions, const py::object& fixed, const py::object& solved,
                           const AlsParams& params, int num_threads, const py::object& progress,
-                          const py::object& offsets, const py::object& counted, const py::object& prior) {
+                          const py::object& offsets, const py::object& counted, const py::object& prior,
+                          const std::string& device, const std::optional<CudaStream>& stream) {
+  if (is_on_device(fixed) || is_on_device(solved)) {
+    const DeviceMatrixArgument fixed_matrix(fixed, "fixed");
+    const DeviceMatrixArgument solved_matrix(solved, "solved");
+    const HeldGiven held(offsets, counted, prior);
+    const AlsGiven given = held.given();
+    return to_python(run_released(execution_with(device, stream, {&solved_matrix, &fixed_matrix}), progress,
+                                  [&](const Execution& execution) {
+                                    return als_half_epoch(interactions.interactions(), fixed_matrix.const_view(),
+                                                          solved_matrix.view(), params, execution, given);
+                                  }));
+  }
   const auto fixed_factors = checked_rows<float>(fixed, "fixed");
   auto solved_factors = checked_rows<float>(solved, "solved");
   const auto out = mutable_matrix_of(solved_factors);
   const HeldGiven held(offsets, counted, prior);
   const AlsGiven given = held.given();
-  const AlsReport report = run_released(num_threads, progress, [&](const Execution& execution) {
+  return to_python(run_released(execution_on(device, stream, num_threads), progress, [&](const Execution& execution) {
     return als_half_epoch(interactions.interactions(), matrix_of(fixed_factors), out, params, execution, given);
-  });
-  return py::make_tuple(report.empty, report.primal, report.dual, report.cg, report.subspace, report.flops);
+  }));
 }
 
 double als_objective_(const HeldInteractions& interactions, const py::object& row_factors,
                       const py::object& col_factors, const AlsParams& params, int num_threads,
-                      const py::object& progress, const py::object& offsets) {
+                      const py::object& progress, const py::object& offsets, const std::string& device,
+                      const std::optional<CudaStream>& stream) {
+  const HeldGiven held(offsets, py::none(), py::none());
+  if (is_on_device(row_factors) || is_on_device(col_factors)) {
+    const DeviceMatrixArgument rows(row_factors, "row_factors");
+    const DeviceMatrixArgument cols(col_factors, "col_factors");
+    return run_released(execution_with(device, stream, {&rows, &cols}), progress, [&](const Execution& execution) {
+      return als_objective(interactions.interactions(), rows.const_view(), cols.const_view(), params, execution,
+                           held.given().offsets);
+    });
+  }
   const auto rows = checked<float>(row_factors, "row_factors", 2);
   const auto cols = checked<float>(col_factors, "col_factors", 2);
-  const HeldGiven held(offsets, py::none(), py::none());
-  return run_released(num_threads, progress, [&](const Execution& execution) {
+  return run_released(execution_on(device, stream, num_threads), progress, [&](const Execution& execution) {
     return als_objective(interactions.interactions(), matrix_of(rows), matrix_of(cols), params, execution,
                          held.given().offsets);
   });
 }
 
-py::array_t<float> gram_(const py::object& factors, int num_threads) {
+py::object gram_(const py::object& factors, int num_threads, const std::string& device,
+                 const std::optional<CudaStream>& stream) {
+  if (is_on_device(factors)) {
+    const DeviceMatrixArgument matrix(factors, "factors");
+    const Execution wanted = execution_with(device, stream, {&matrix});
+    DeviceArray result({matrix.view().cols, matrix.view().cols}, 'f', *wanted.stream);
+    run_released(wanted, py::none(), [&](const Execution& execution) {
+      gram(matrix.const_view(), result.matrix<float>(), execution);
+      return 0;
+    });
+    return py::cast(std::move(result));
+  }
   const auto matrix = checked<float>(factors, "factors", 2);
   py::array_t<float> result({matrix.shape(1), matrix.shape(1)});
   const auto out = mutable_matrix_of(result);
-  run_released(num_threads, py::none(), [&](const Execution& execution) {
+  run_released(execution_on(device, stream, num_threads), py::none(), [&](const Execution& execution) {
     gram(matrix_of(matrix), out, execution);
     return 0;
   });
@@ -126,14 +164,17 @@ void register_als(py::module_& module) {
   module.def("als_half_epoch", &als_half_epoch_, py::arg("interactions"), py::arg("fixed"), py::arg("solved"),
              py::arg("params"), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
              py::arg("offsets") = py::none(), py::arg("counted") = py::none(), py::arg("prior") = py::none(),
+             py::arg("device") = "cpu", py::arg("stream") = py::none(),
              "Solves every row of `solved` in place with `fixed` held; returns the rows solved each way (empty, "
              "primal, dual, cg, subspace), and the flops.");
   module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"), py::arg("col_factors"),
              py::arg("params"), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
-             py::arg("offsets") = py::none(), "The value of the ALS objective, summed in float64.");
+             py::arg("offsets") = py::none(), py::arg("device") = "cpu", py::arg("stream") = py::none(),
+             "The value of the ALS objective, summed in float64.");
   module.def("als_half_epoch_bytes", &als_half_epoch_bytes, py::arg("rows"), py::arg("cols"), py::arg("factors"),
              py::arg("num_threads") = 0, "The bytes that a half-epoch takes beside its arguments.");
-  module.def("gram", &gram_, py::arg("factors"), py::arg("num_threads") = 0, "factors.T @ factors, float32 [f, f].");
+  module.def("gram", &gram_, py::arg("factors"), py::arg("num_threads") = 0, py::arg("device") = "cpu",
+             py::arg("stream") = py::none(), "factors.T @ factors, float32 [f, f].");
 }
 
 }  // namespace recocore::bindings

@@ -1,5 +1,6 @@
 #include <map>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "kernels/dense/kernel.hpp"
@@ -50,6 +51,18 @@ void register_device(py::module_& module) {
       py::arg("bytes"), py::arg("purpose"), py::arg("next_step"),
       "Raises OutOfMemoryError where this many bytes are more than what is free; nothing is allocated.");
   module.def("built_with_cuda", &built_with_cuda, "Whether this build has the CUDA operations.");
+  module.def(
+      "cuda_device",
+      [] {
+        const CudaDevice found = cuda_device();
+        return std::map<std::string, std::variant<std::string, std::int64_t>>{
+            {"name", found.name},
+            {"capability", found.capability},
+            {"memory", found.memory},
+            {"free_memory", found.free_memory},
+            {"multiprocessors", std::int64_t{found.multiprocessors}}};
+      },
+      "What the present CUDA device is; raises UnsupportedError, saying how to get one, where there is none.");
   module.def("cuda_device_count", &cuda_device_count, "The number of usable CUDA devices; 0 without CUDA.");
 }
 

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "arrays.hpp"
+#include "device_array.hpp"
 #include "execution.hpp"
 #include "filter_argument.hpp"
 #include "module.hpp"
@@ -14,10 +15,11 @@ namespace recocore::bindings {
 namespace {
 
 py::tuple matmul_topk_(const py::tuple& a, const py::tuple& b, std::optional<std::int64_t> k,
-                       std::optional<float> threshold, int num_threads, const py::object& progress) {
+                       std::optional<float> threshold, int num_threads, const py::object& progress,
+                       const std::string& device, const std::optional<CudaStream>& stream) {
   const CsrArgument left(a, "a");
   const CsrArgument right(b, "b");
-  return to_python(run_released(num_threads, progress, [&](const Execution& execution) {
+  return to_python(run_released(execution_on(device, stream, num_threads), progress, [&](const Execution& execution) {
     return matmul_topk(left.view(), right.view(), {k, threshold}, execution);
   }));
 }
@@ -53,6 +55,7 @@ py::tuple matmul_topk_padded_(const py::tuple& a, const py::object& a_rows, cons
 void register_matmul_topk(py::module_& module) {
   module.def("matmul_topk", &matmul_topk_, py::arg("a"), py::arg("b"), py::arg("k"), py::kw_only(),
              py::arg("threshold") = py::none(), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
+             py::arg("device") = "cpu", py::arg("stream") = py::none(),
              "The k largest entries of each row of the product of two CSR tuples, as a CSR tuple with columns rising.");
   module.def("matmul_topk_padded", &matmul_topk_padded_, py::arg("a"), py::arg("a_rows"), py::arg("b"), py::arg("k"),
              py::kw_only(), py::arg("exclude") = py::none(), py::arg("block") = py::none(),

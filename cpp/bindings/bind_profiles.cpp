@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "arrays.hpp"
 #include "execution.hpp"
@@ -308,6 +309,62 @@ void log_append(ProfileLog& log, const py::dict& columns, const py::dict& vocabu
   });
 }
 
+using Text = std::optional<std::string_view>;
+
+/// One event, without arrays: what a server is told at a time.
+void log_append_one(ProfileLog& log, std::string_view user, std::int64_t time, std::int64_t known, std::uint8_t type,
+                    const Text& id, const std::variant<std::monostate, std::int64_t, std::string_view>& item,
+                    const Text& session, const Text& order, std::int64_t money, std::int64_t price, std::int64_t dwell,
+                    std::int64_t quantity, const Text& query, const Text& path, bool coupon,
+                    const std::vector<Text>& dimensions) {
+  const auto hash = [](const Text& name) { return name ? hash_name(*name) : std::uint64_t{0}; };
+  const std::uint64_t item_hash = std::holds_alternative<std::int64_t>(item) ? hash_number(std::get<std::int64_t>(item))
+                                  : std::holds_alternative<std::string_view>(item)
+                                      ? hash_name(std::get<std::string_view>(item))
+                                      : 0;
+  const std::array<std::uint64_t, 4> hashes{hash(id), item_hash, hash(session), hash(order)};
+  const std::array<std::int64_t, 6> numbers{time, known, money, price, dwell, quantity};
+  const std::int32_t first = 0;
+  const std::int32_t coupon_code = coupon ? 0 : -1;
+  const auto one = [](const auto& value) { return std::span(&value, 1); };
+  Vocabulary users;
+  Vocabulary queries;
+  Vocabulary paths;
+  std::array<Vocabulary, kMaxDimensions> names;
+  users.add(user);
+  ProfileVocabularies all;
+  ProfileBatch batch;
+  batch.n_users = 1;
+  batch.users = one(first);
+  batch.types = one(type);
+  batch.ids = one(hashes[0]);
+  batch.items = one(hashes[1]);
+  batch.sessions = one(hashes[2]);
+  batch.orders = one(hashes[3]);
+  batch.times = one(numbers[0]);
+  batch.known = one(numbers[1]);
+  batch.money = one(numbers[2]);
+  batch.prices = one(numbers[3]);
+  batch.dwell = one(numbers[4]);
+  batch.quantities = one(numbers[5]);
+  batch.coupons = one(coupon_code);
+  const auto named = [&](const Text& name, Vocabulary& vocabulary, std::span<const std::int32_t>& column) {
+    if (!name) return;
+    vocabulary.add(*name);
+    column = one(first);
+  };
+  named(query, queries, batch.queries);
+  named(path, paths, batch.paths);
+  all.query = &queries;
+  all.path = &paths;
+  require(dimensions.size() <= kMaxDimensions, [] { return std::string("dimensions: expected at most 4"); });
+  for (std::size_t d = 0; d < kMaxDimensions; ++d) {
+    all.dimensions[d] = &names[d];
+    if (d < dimensions.size()) named(dimensions[d], names[d], batch.dimensions[d]);
+  }
+  log.append(batch, all, users);
+}
+
 py::tuple log_profiles(const ProfileLog& log, const py::dict& plan, const py::object& users,
                        const py::object& user_zones, const py::object& offers, int num_threads,
                        const py::object& progress) {
@@ -362,6 +419,10 @@ void register_profiles(py::module_& module) {
   py::class_<ProfileLog>(module, "ProfileLog", "Each user's events, packed; one thread at a time.")
       .def(py::init<int, int>(), py::arg("dimensions"), py::arg("types"))
       .def("append", &log_append, py::arg("columns"), py::arg("vocabularies"), py::arg("users"), "Appends a batch.")
+      .def("append_one", &log_append_one, py::arg("user"), py::arg("time"), py::arg("known"), py::arg("type"),
+           py::arg("id"), py::arg("item"), py::arg("session"), py::arg("order"), py::arg("money"), py::arg("price"),
+           py::arg("dwell"), py::arg("quantity"), py::arg("query"), py::arg("path"), py::arg("coupon"),
+           py::arg("dimensions"), "Appends one event; the least int64 is a number that is absent.")
       .def("merge", &ProfileLog::merge, py::arg("other"), py::call_guard<py::gil_scoped_release>(),
            "Appends what another log holds.")
       .def("forget", &ProfileLog::forget, py::arg("user"), "Drops a user; whether there was one.")

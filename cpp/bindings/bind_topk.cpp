@@ -1,6 +1,9 @@
+#include <pybind11/stl.h>
+
 #include <string>
 
 #include "arrays.hpp"
+#include "device_array.hpp"
 #include "execution.hpp"
 #include "filter_argument.hpp"
 #include "module.hpp"
@@ -108,52 +111,88 @@ Choice chosen(const std::string& name, const char* argument,
 
 py::tuple topk_(const py::object& queries, const py::object& items, std::int64_t k, const py::object& exclude,
                 const py::object& block, const py::object& allow, const std::string& metric, const py::object& biases,
-                const py::object& thresholds, const std::string& precision, int num_threads,
-                const py::object& progress) {
-  const auto query_matrix = checked<float>(queries, "queries", 2);
+                const py::object& thresholds, const std::string& precision, int num_threads, const py::object& progress,
+                const std::string& device, const std::optional<CudaStream>& stream) {
+  const bool on_device = is_on_device(queries) || is_on_device(items);
   const FilterArgument candidates(exclude, block, allow);
   const auto bias_array = floats_or_none(biases, "biases");
   const auto threshold_array = floats_or_none(thresholds, "thresholds");
   TopkProblem problem;
   ItemCodes codes;
+  std::optional<py::array_t<float>> query_matrix;
   std::optional<py::array_t<float>> item_matrix;
-  if (py::isinstance<PackedItems>(items)) {
+  std::optional<DeviceMatrixArgument> device_queries;
+  std::optional<DeviceMatrixArgument> device_items;
+  Execution wanted;
+  if (on_device) {
+    problem.queries = device_queries.emplace(queries, "queries").const_view();
+    problem.items = device_items.emplace(items, "items").const_view();
+    wanted = execution_with(device, stream, {&*device_queries, &*device_items});
+  } else {
+    problem.queries = matrix_of(query_matrix.emplace(checked<float>(queries, "queries", 2)));
+    wanted = execution_on(device, stream, num_threads);
+  }
+  if (!on_device && py::isinstance<PackedItems>(items)) {
     const auto& packed = items.cast<const PackedItems&>();
     problem.items = packed.items();
     codes = packed.codes();
     problem.codes = &codes;
-  } else {
+  } else if (!on_device) {
     item_matrix = checked<float>(items, "items", 2);
     problem.items = matrix_of(*item_matrix);
   }
-  problem.queries = matrix_of(query_matrix);
   problem.metric = chosen<Metric>(
       metric, "metric",
       {{"inner_product", Metric::inner_product}, {"cosine", Metric::cosine}, {"euclidean", Metric::euclidean}});
-  problem.precision =
-      chosen<Precision>(precision, "precision", {{"auto", Precision::automatic}, {"float32", Precision::float32}});
+  problem.precision = chosen<Precision>(precision, "precision",
+                                        {{"auto", Precision::automatic},
+                                         {"float32", Precision::float32},
+                                         {"float16", Precision::float16},
+                                         {"bfloat16", Precision::bfloat16}});
   if (bias_array) problem.biases = span_of(*bias_array);
   if (threshold_array) problem.thresholds = span_of(*threshold_array);
   require(k >= 0 && k <= INT32_MAX, [&] { return "k: expected 0 to 2**31 - 1, got " + std::to_string(k); });
-  MemoryBudget("topk").take(query_matrix.shape(0), k * 8, "lower k or ask for fewer queries at once");
-  py::array_t<std::int32_t> ids({query_matrix.shape(0), static_cast<py::ssize_t>(k)});
-  py::array_t<float> scores({query_matrix.shape(0), static_cast<py::ssize_t>(k)});
+  const std::int64_t n = problem.queries.rows;
+  if (on_device) {
+    DeviceArray ids({n, k}, 'i', *wanted.stream);
+    DeviceArray scores({n, k}, 'f', *wanted.stream);
+    run_released(wanted, progress, [&](const Execution& execution) {
+      topk(problem, candidates.filter(), ids.matrix<std::int32_t>(), scores.matrix<float>(), execution);
+      return 0;
+    });
+    return py::make_tuple(std::move(ids), std::move(scores));
+  }
+  MemoryBudget("topk").take(n, k * 8, "lower k or ask for fewer queries at once");
+  py::array_t<std::int32_t> ids({n, k});
+  py::array_t<float> scores({n, k});
   const auto ids_out = mutable_matrix_of(ids);
   const auto scores_out = mutable_matrix_of(scores);
-  run_released(num_threads, progress, [&](const Execution& execution) {
+  run_released(wanted, progress, [&](const Execution& execution) {
     topk(problem, candidates.filter(), ids_out, scores_out, execution);
     return 0;
   });
   return py::make_tuple(ids, scores);
 }
 
-py::array_t<float> score_all_(const py::object& queries, const py::object& items, int num_threads) {
+py::object score_all_(const py::object& queries, const py::object& items, int num_threads, const std::string& device,
+                      const std::optional<CudaStream>& stream) {
+  if (is_on_device(queries) || is_on_device(items)) {
+    const DeviceMatrixArgument query_matrix(queries, "queries");
+    const DeviceMatrixArgument item_matrix(items, "items");
+    const Execution wanted = execution_with(device, stream, {&query_matrix, &item_matrix});
+    DeviceArray scores({query_matrix.view().rows, item_matrix.view().rows}, 'f', *wanted.stream);
+    run_released(wanted, py::none(), [&](const Execution& execution) {
+      score_all(query_matrix.const_view(), item_matrix.const_view(), scores.matrix<float>(), execution);
+      return 0;
+    });
+    return py::cast(std::move(scores));
+  }
   const auto query_matrix = checked<float>(queries, "queries", 2);
   const auto item_matrix = checked<float>(items, "items", 2);
   MemoryBudget("score_all").take(query_matrix.shape(0), item_matrix.shape(0) * 4, "score fewer queries at once");
   py::array_t<float> scores({query_matrix.shape(0), item_matrix.shape(0)});
   const auto out = mutable_matrix_of(scores);
-  run_released(num_threads, py::none(), [&](const Execution& execution) {
+  run_released(execution_on(device, stream, num_threads), py::none(), [&](const Execution& execution) {
     score_all(matrix_of(query_matrix), matrix_of(item_matrix), out, execution);
     return 0;
   });
@@ -174,8 +213,10 @@ void register_topk(py::module_& module) {
              py::arg("exclude") = py::none(), py::arg("block") = py::none(), py::arg("allow") = py::none(),
              py::arg("metric") = "inner_product", py::arg("biases") = py::none(), py::arg("thresholds") = py::none(),
              py::arg("precision") = "auto", py::arg("num_threads") = 0, py::arg("progress") = py::none(),
+             py::arg("device") = "cpu", py::arg("stream") = py::none(),
              "(ids, scores) [n, k] of the items with the largest score that pass the filter.");
   module.def("score_all", &score_all_, py::arg("queries"), py::arg("items"), py::arg("num_threads") = 0,
+             py::arg("device") = "cpu", py::arg("stream") = py::none(),
              "The inner product of each query with each item, float32 [n, m].");
 }
 

@@ -62,11 +62,13 @@ class Released {
   PyThreadState* state_;
 };
 
-/// Calls compute(Execution) without the GIL and returns what it returns, which must not be a Python object.
+/// Calls compute(Execution) without the GIL and returns what it returns, which must not be a Python object. `wanted`
+/// says all but the monitor.
 template <typename Compute>
-auto run_released(int num_threads, py::object progress, Compute&& compute) {
+auto run_released(Execution wanted, py::object progress, Compute&& compute) {
   PythonMonitor monitor(std::move(progress));
-  const Execution execution{num_threads, &monitor};
+  wanted.monitor = &monitor;
+  const Execution& execution = wanted;
   std::optional<decltype(compute(execution))> result;
   std::exception_ptr error;
   Released released;
@@ -78,6 +80,11 @@ auto run_released(int num_threads, py::object progress, Compute&& compute) {
   released.end();
   if (error) std::rethrow_exception(error);
   return std::move(*result);
+}
+
+template <typename Compute>
+auto run_released(int num_threads, py::object progress, Compute&& compute) {
+  return run_released(Execution{num_threads, nullptr}, std::move(progress), std::forward<Compute>(compute));
 }
 
 }  // namespace recocore::bindings

@@ -9,6 +9,7 @@ PYBIND11_MODULE(_native, module) {
   register_anomaly(module);
   register_csr(module);
   register_device(module);
+  register_device_array(module);
   register_topk(module);
   register_ids(module);
   register_profiles(module);
@@ -19,4 +20,5 @@ PYBIND11_MODULE(_native, module) {
   register_similarity(module);
   register_velocity(module);
   register_boosted_trees(module);
+  register_spmm(module);
 }

@@ -9,6 +9,7 @@ void register_anomaly(pybind11::module_& module);
 void register_als(pybind11::module_& module);
 void register_csr(pybind11::module_& module);
 void register_device(pybind11::module_& module);
+void register_device_array(pybind11::module_& module);
 void register_topk(pybind11::module_& module);
 void register_ids(pybind11::module_& module);
 void register_profiles(pybind11::module_& module);
@@ -19,5 +20,6 @@ void register_rings(pybind11::module_& module);
 void register_similarity(pybind11::module_& module);
 void register_velocity(pybind11::module_& module);
 void register_boosted_trees(pybind11::module_& module);
+void register_spmm(pybind11::module_& module);
 
 }  // namespace recocore::bindings

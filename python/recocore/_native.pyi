@@ -1,9 +1,11 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from recocore.types import (
     AnyArray,
+    CudaArray,
     Float32Array,
     Float64Array,
     Int32Array,
@@ -53,6 +55,25 @@ class ProfileLog:
     def append(
         self, columns: dict[str, AnyArray], vocabularies: dict[str, Any], users: tuple[Int64Array, UInt8Array] | None
     ) -> None: ...
+    def append_one(
+        self,
+        user: bytes,
+        time: int,
+        known: int,
+        type: int,
+        id: str | None,
+        item: int | str | None,
+        session: str | None,
+        order: str | None,
+        money: int,
+        price: int,
+        dwell: int,
+        quantity: int,
+        query: str | None,
+        path: str | None,
+        coupon: bool,
+        dimensions: Sequence[str | None],
+    ) -> None: ...
     def merge(self, other: ProfileLog) -> None: ...
     def forget(self, user: bytes) -> bool: ...
     def drop_before(self, time: int) -> int: ...
@@ -88,6 +109,21 @@ def available_cores() -> int: ...
 def require_memory(bytes: int, purpose: str, next_step: str) -> None: ...
 def built_with_cuda() -> bool: ...
 def cuda_device_count() -> int: ...
+def cuda_device() -> dict[str, str | int]: ...
+
+# bind_device_array.cpp
+class DeviceArray:
+    @staticmethod
+    def from_host(array: AnyArray, stream: int = 0) -> DeviceArray: ...
+    def to_host(self) -> AnyArray: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def __cuda_array_interface__(self) -> dict[str, object]: ...
+    def __dlpack__(self, **kwargs: object) -> object: ...
+    def __dlpack_device__(self) -> tuple[int, int]: ...
+
+def is_on_device(value: object) -> bool: ...
 
 # bind_anomaly.cpp
 class EcodModel:
@@ -166,26 +202,32 @@ class AlsParams:
 
 def als_half_epoch(
     interactions: AlsInteractions,
-    fixed: Float32Array,
-    solved: Float32Array,
+    fixed: Float32Array | CudaArray,
+    solved: Float32Array | CudaArray,
     params: AlsParams,
     num_threads: int = 0,
     progress: Progress | None = None,
     offsets: Float32Array | None = None,
     counted: Int32Array | None = None,
     prior: tuple[NativeCsr, Float32Array] | None = None,
+    device: str = "cpu",
+    stream: int | None = None,
 ) -> tuple[int, int, int, int, int, float]: ...
 def als_objective(
     interactions: AlsInteractions,
-    row_factors: Float32Array,
-    col_factors: Float32Array,
+    row_factors: Float32Array | CudaArray,
+    col_factors: Float32Array | CudaArray,
     params: AlsParams,
     num_threads: int = 0,
     progress: Progress | None = None,
     offsets: Float32Array | None = None,
+    device: str = "cpu",
+    stream: int | None = None,
 ) -> float: ...
 def als_half_epoch_bytes(rows: int, cols: int, factors: int, num_threads: int = 0) -> int: ...
-def gram(factors: Float32Array, num_threads: int = 0) -> Float32Array: ...
+def gram(
+    factors: Float32Array | CudaArray, num_threads: int = 0, device: str = "cpu", stream: int | None = None
+) -> Any: ...
 
 # bind_topk.cpp
 class PackedItems:
@@ -197,8 +239,8 @@ class PackedItems:
     def __len__(self) -> int: ...
 
 def topk(
-    queries: Float32Array,
-    items: Float32Array | PackedItems,
+    queries: Float32Array | CudaArray,
+    items: Float32Array | CudaArray | PackedItems,
     k: int,
     *,
     exclude: list[NativeRows] | None = None,
@@ -210,8 +252,16 @@ def topk(
     precision: str = "auto",
     num_threads: int = 0,
     progress: Progress | None = None,
-) -> tuple[Int32Array, Float32Array]: ...
-def score_all(queries: Float32Array, items: Float32Array, num_threads: int = 0) -> Float32Array: ...
+    device: str = "cpu",
+    stream: int | None = None,
+) -> tuple[Any, Any]: ...
+def score_all(
+    queries: Float32Array | CudaArray,
+    items: Float32Array | CudaArray,
+    num_threads: int = 0,
+    device: str = "cpu",
+    stream: int | None = None,
+) -> Any: ...
 
 # bind_bootstrap.cpp
 def resampled_means(
@@ -257,6 +307,8 @@ def matmul_topk(
     threshold: float | None = None,
     num_threads: int = 0,
     progress: Progress | None = None,
+    device: str = "cpu",
+    stream: int | None = None,
 ) -> NativeCsr: ...
 def matmul_topk_padded(
     a: NativeCsr,
@@ -288,6 +340,8 @@ def similarity(
     rows: Int32Array | None = None,
     num_threads: int = 0,
     progress: Progress | None = None,
+    device: str = "cpu",
+    stream: int | None = None,
 ) -> NativeCsr: ...
 def similarity_kinds() -> list[str]: ...
 
@@ -353,3 +407,13 @@ def dense_blocks(
 def connected_components(
     accounts: Int32Array, entities: Int32Array, shape: tuple[int, int], hub_cap: int = 0
 ) -> Int32Array: ...
+
+# bind_spmm.cpp
+def spmm(
+    matrix: NativeCsr,
+    dense: Float32Array | CudaArray,
+    num_threads: int = 0,
+    progress: Progress | None = None,
+    device: str = "cpu",
+    stream: int | None = None,
+) -> Any: ...

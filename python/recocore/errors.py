@@ -76,6 +76,27 @@ class OutOfMemoryError(RecocoreError, MemoryError):
     grpc_status = "RESOURCE_EXHAUSTED"
 
 
+class OverloadedError(RecocoreError):
+    """More waits than may; nothing was done, and the call may be sent again after a while."""
+
+    code = "overloaded"
+    grpc_status = "RESOURCE_EXHAUSTED"
+
+
+class StorageError(RecocoreError):
+    """The disk refused to write (full, failed); what was acknowledged before stays readable, and the call may be sent again."""
+
+    code = "storage"
+    grpc_status = "UNAVAILABLE"
+
+
+class OwnerUnavailableError(RecocoreError):
+    """The process that owns the state does not answer; whether the call was done is not known."""
+
+    code = "owner_unavailable"
+    grpc_status = "UNAVAILABLE"
+
+
 class CancelledError(RecocoreError):
     """The caller stopped a long computation."""
 

@@ -15,6 +15,10 @@ UInt64Array: TypeAlias = npt.NDArray[np.uint64]
 BoolArray: TypeAlias = npt.NDArray[np.bool_]
 AnyArray: TypeAlias = npt.NDArray[Any]
 
+# An array on a CUDA device: CuPy's, torch's, `recocore.ops.DeviceArray` or whatever has `__cuda_array_interface__` or gives a
+# DLPack capsule.
+CudaArray: TypeAlias = Any
+
 # (indptr, indices, values, (rows, columns)): a CSR matrix as the extension takes and returns it.
 NativeCsr: TypeAlias = tuple[Int64Array, Int32Array, Float32Array, tuple[int, int]]
 

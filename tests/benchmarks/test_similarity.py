@@ -160,7 +160,7 @@ def test_a_whole_run_through_the_command(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["juggling"], "expected one of als, similarity, topk, got 'juggling'"),
+        (["juggling"], "expected one of als, anomaly, profiles, similarity, topk, got 'juggling'"),
         (["similarity", "--case", "huge"], "expected one of gowalla, ml20m_like"),
         (["similarity", "--threads", "9999"], "cores of this machine, got 9999"),
     ],

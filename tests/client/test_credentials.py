@@ -35,7 +35,7 @@ def test_secrets_go_to_no_other_machine_in_plain_text(target: str) -> None:
     assert not stays_here(target)
     for credential in ({"token": SECRET}, {"api_key": SECRET}, {"token": lambda: SECRET}):
         with pytest.raises(InvalidArgumentError, match="expected TLS or a loopback address") as caught:
-            Client(target, **credential)  # type: ignore[arg-type]
+            Client(target, **credential)
         assert SECRET not in str(caught.value)
     # Without a secret there is nothing to keep.
     Client(target).close()

@@ -377,3 +377,24 @@ def test_asks_compare_by_what_they_ask(asked: Index) -> None:
     assert hash(first) == hash(second)
     assert filters.In("price", (1.0,)) != filters.In("price", (True,))
     assert len({filters.All(()), filters.Any(()), Ask(), Ask(k=10), Ask(k=11)}) == 4
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_user_has_had_since_is_as_blocked_and_is_no_id_of_the_ask(
+    asked: Index, log: Interactions, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    items, users = log.items.ids_of(np.arange(len(log.items))), ["user-01", "user-05", "nobody"]
+    changed = 0
+    for _ in range(30):
+        ask = random_ask(rng, items, asked.model)
+        had = tuple(rng.permutation([*items, 9999])[: rng.integers(1, 6)].tolist())
+        found = asked.ask(users, replace(ask, had=had))
+        plain = asked.ask(users, ask)
+        blocked = asked.ask(users, replace(ask, block=(*ask.block, *had)))
+        assert [ranked.items for ranked in found] == [
+            ranked.items for ranked in (blocked if ask.exclude_seen else plain)
+        ]
+        assert [ranked.missing_ids for ranked in found] == [ranked.missing_ids for ranked in plain]
+        changed += [ranked.items for ranked in found] != [ranked.items for ranked in plain]
+    assert changed > 5

@@ -281,7 +281,7 @@ def quantile_scores(values: list[float], bins: int) -> list[int]:
 
 def score(rows: dict[Any, dict[str, Any]]) -> None:
     for row in rows.values():
-        row |= dict.fromkeys(("rfm_r", "rfm_f", "rfm_m", "level"))
+        row.update(dict.fromkeys(("rfm_r", "rfm_f", "rfm_m", "level")))
     buyers = [row for row in rows.values() if row["n_purchases"]]
     for raw, name, bins in (
         ("rfm_recency", "rfm_r", 5),

@@ -83,7 +83,8 @@ def test_any_order_split_and_repetition_gives_the_batch_profile(
     assert same(table.table, expected.table)
     assert table.cuts == expected.cuts
     frozen = Updater(ProfileConfig(cuts=expected.cuts))
-    frozen.update(as_batch(history))
+    for event in rng.sample(history, len(history)):  # one at a time
+        frozen.record(event)
     for row in expected.table.to_pylist():
         assert frozen.row(row["user_id"], as_of) == row
 
@@ -183,7 +184,7 @@ def test_nothing_is_taken_of_a_batch_that_is_refused() -> None:
     updater.update(as_batch(good))
     before = updater.n_events
     bad = [{**event, "currency": "USD"} for event in good]
-    with pytest.raises(InvalidArgumentError, match="one currency .EUR., got EUR, USD"):
+    with pytest.raises(InvalidArgumentError, match=r"one currency \(EUR\), got EUR, USD"):
         updater.update(as_batch(bad))
     with pytest.raises(InvalidArgumentError, match="user_id of string as before, got int64"):
         updater.update(as_batch(made_up(3, 30, seed=1, integer_users=True)))
@@ -192,6 +193,33 @@ def test_nothing_is_taken_of_a_batch_that_is_refused() -> None:
     assert updater.n_events == before
     with pytest.raises(InvalidArgumentError, match="equal configuration"):
         updater.merge(Updater(ProfileConfig(top=3)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"user_id": None}, "expected a user_id"),
+        ({"user_id": 1.5}, "user_id: expected a string or an integer"),
+        ({"user_id": 2**80}, "integer of 64 bits"),
+        ({"user_id": 7}, "user_id of string as before, got int64"),
+        ({"event_time": None}, "event_time: expected a datetime"),
+        ({"value": float("nan")}, "value: expected amounts"),
+        ({"value": 0.001}, "value: expected amounts"),
+        ({"currency": "USD"}, "one currency"),
+        ({"dwell_ms": -1}, "dwell_ms: expected numbers"),
+        ({"quantity": 1.5}, "quantity: expected an integer"),
+        ({"session_id": 5}, "session_id: expected a string"),
+        ({"colour": "red"}, "'colour' not in the event schema"),
+    ],
+)
+def test_one_event_that_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> None:
+    updater = Updater()
+    event = {"user_id": "u", "item_id": 5, "type": "buy", "value": 2.5, "currency": "EUR", "event_time": START}
+    updater.record(event)
+    with pytest.raises(InvalidArgumentError, match=message):
+        updater.record({**event, **changes})
+    assert updater.n_events == 1
+    assert updater.row("u", START + timedelta(days=1))["spend_net"] == 250
 
 
 def test_a_damaged_state_is_refused(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_a_shortened_token_is_refused(cut: int) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        (struct.pack(">BQB", 3, 0, 0), "has format 3, this version knows formats 1 and 2"),
+        (struct.pack(">BQB", 4, 0, 0), "has format 4, this version knows formats 1 to 3"),
         (struct.pack(">BQ", 1, 0), "is damaged"),
         (struct.pack(">BQ", 2, 0), "is damaged"),
         (struct.pack(">BQ", 2, 0) + b"\0\0" * 3, "is damaged"),

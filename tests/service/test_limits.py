@@ -7,9 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from recocore.errors import EXCEPTION_BY_CODE, InvalidArgumentError, RecocoreError
+from recocore.errors import (
+    EXCEPTION_BY_CODE,
+    CorruptError,
+    InternalError,
+    InvalidArgumentError,
+    OverloadedError,
+    OwnerUnavailableError,
+    RecocoreError,
+    StorageError,
+)
 from recocore.service import ServerConfig, limits, problems
+from recocore.service.events.problems import CommitNotSeenError, NoStateError
 from recocore.service.hosting.host import ModelNotLoadedError
+from recocore.service.security.audit_log import AuditFailedError
+from recocore.service.security.caller import NotAllowedError, UnauthenticatedError
 
 PROTOS = Path(__file__).parents[2] / "proto" / "recocore" / "v1"
 
@@ -59,11 +71,39 @@ def test_every_status_that_a_ranking_can_end_with_is_listed() -> None:
         problems.DeadlineError,
         problems.StoppingError,
         ModelNotLoadedError,
+        NoStateError,
+        CommitNotSeenError,
+        UnauthenticatedError,
+        NotAllowedError,
     )
     # An index that is loaded is fitted, accelerators do not serve, and who cancelled hears nothing more.
     never = {"failed_precondition", "device", "cancelled"}
     errors = [*own, *(error for code, error in EXCEPTION_BY_CODE.items() if code not in never)]
     assert listed == {(error.grpc_status, error.code.upper()) for error in errors}
+
+
+@pytest.mark.parametrize("proto", ["event_service.proto", "privacy_service.proto"])
+def test_every_status_that_a_call_of_the_state_can_end_with_is_listed(proto: str) -> None:
+    listed = set(re.findall(r"// - ([A-Z_]+), ([A-Z_]+):", (PROTOS / proto).read_text()))
+    own: tuple[type[RecocoreError], ...] = (
+        problems.InvalidRequestError,
+        problems.MalformedRequestError,
+        problems.TooManyCallsError,
+        problems.RateLimitedError,
+        problems.DeadlineError,
+        problems.StoppingError,
+        NoStateError,
+        UnauthenticatedError,
+        NotAllowedError,
+        OverloadedError,
+        OwnerUnavailableError,
+        StorageError,
+        CorruptError,
+        InternalError,
+    )
+    if proto == "privacy_service.proto":
+        own += (problems.ResponseTooLargeError, AuditFailedError)
+    assert listed == {(error.grpc_status, error.code.upper()) for error in own}
 
 
 @pytest.mark.parametrize(

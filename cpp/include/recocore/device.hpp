@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,5 +31,17 @@ enum class Isa {
 
 /// The number of CUDA devices that can be used; 0 without CUDA.
 [[nodiscard]] int cuda_device_count() noexcept;
+
+/// What a CUDA device is.
+struct CudaDevice {
+  std::string name;
+  std::string capability;  ///< for example "8.0"
+  std::int64_t memory;     ///< bytes
+  std::int64_t free_memory;
+  int multiprocessors;
+};
+
+/// The present device. Throws Error{unsupported}, saying how to get one, where there is none.
+[[nodiscard]] CudaDevice cuda_device();
 
 }  // namespace recocore

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 namespace recocore {
 
@@ -15,10 +16,22 @@ class Monitor {
   virtual void poll(double fraction_done) = 0;
 };
 
+/// What computes.
+enum class Device : std::uint8_t { cpu, cuda };
+
+/// Where the dense matrices of a call lie, all of them: those that it reads and those that it writes.
+enum class Memory : std::uint8_t {
+  host,
+  device,  ///< of Device::cuda, the present one
+};
+
 /// How a computation is to run: 0 threads means one for each core that this process may use.
 struct Execution {
   int num_threads = 0;
   Monitor* monitor = nullptr;
+  Device device = Device::cpu;
+  Memory memory = Memory::host;
+  std::optional<std::uintptr_t> stream = {};  ///< of CUDA, as a number; nothing: one of the call's own
 };
 
 /// The number of cores that this process may run on (its affinity mask, not the machine's total).

@@ -57,6 +57,8 @@ void validate(const ItemCodes& codes, MatrixView<const float> items);
 enum class Precision : std::uint8_t {
   automatic,  ///< by 8-bit codes where that is faster
   float32,    ///< by floats alone
+  float16,    ///< CUDA: by items in 16 bits, whose bounds leave few pairs to score in float32
+  bfloat16,   ///< the same, with the range of float32 and three bits less
 };
 
 /// What is searched, and how.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ops/als_cpu.hpp"
+#include "ops/als_cuda.hpp"
 #include "recocore/error.hpp"
 
 namespace recocore {
@@ -77,6 +78,7 @@ void gram(MatrixView<const float> factors, MatrixView<float> out, const Executio
     return "out: expected [" + std::to_string(factors.cols) + ", " + std::to_string(factors.cols) + "], got [" +
            std::to_string(out.rows) + ", " + std::to_string(out.cols) + "]";
   });
+  if (execution.device == Device::cuda) return gram_cuda(factors, out, execution);
   gram_cpu(factors, out, execution);
 }
 
@@ -85,6 +87,8 @@ AlsReport als_half_epoch(const AlsInteractions& interactions, MatrixView<const f
   check_params(params);
   check_shapes(interactions.view(), solved.rows, fixed.rows, solved.cols, fixed.cols);
   check_given(given, solved.rows, fixed.rows, solved.cols);
+  if (execution.device == Device::cuda)
+    return als_half_epoch_cuda(interactions, fixed, solved, params, execution, given);
   return als_half_epoch_cpu(interactions, fixed, solved, params, execution, given);
 }
 
@@ -94,6 +98,8 @@ double als_objective(const AlsInteractions& interactions, MatrixView<const float
   check_params(params);
   check_shapes(interactions.view(), row_factors.rows, col_factors.rows, row_factors.cols, col_factors.cols);
   check_length(offsets.size(), col_factors.rows, "offsets");
+  if (execution.device == Device::cuda)
+    return als_objective_cuda(interactions, row_factors, col_factors, params, execution, offsets);
   return als_objective_cpu(interactions, row_factors, col_factors, params, execution, offsets);
 }
 

@@ -7,6 +7,7 @@
 
 #include "ops/als_basis.hpp"
 #include "ops/als_plan.hpp"
+#include "ops/als_refusal.hpp"
 #include "ops/als_solvers.hpp"
 #include "recocore/error.hpp"
 #include "recocore/memory.hpp"
@@ -19,15 +20,6 @@ constexpr std::int64_t kRowGrain = 4;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
-}
-
-std::string refusal(Solved solved, std::int64_t row, const AlsParams& params) {
-  const std::string where = "the least-squares system of row " + std::to_string(row) +
-                            " at regularization = " + std::to_string(params.regularization) +
-                            ", alpha0 = " + std::to_string(params.alpha0) + " and nu = " + std::to_string(params.nu);
-  if (solved == Solved::singular)
-    return "regularization: " + where + " is singular; raise regularization or alpha0, or use fewer factors";
-  return "regularization: " + where + " is beyond float32; lower these or the weights of the interactions";
 }
 
 /// Tells the monitor of one phase of several: a part [from, from + size) of the whole.
@@ -114,7 +106,7 @@ AlsReport als_half_epoch_cpu(const AlsInteractions& checked, MatrixView<const fl
     Solved result = Solved::overflow;
     if (lambda <= double{std::numeric_limits<float>::max()})
       result = shared != nullptr ? mine->solve_shared(row, *shared) : mine->solve(row);
-    require(result == Solved::yes, [&] { return refusal(result, r, params); });
+    require(result == Solved::yes, [&] { return als_refusal(result, r, params); });
   };
 
   // The longest rows first, by all threads together; then each row by one thread.

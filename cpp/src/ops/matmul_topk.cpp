@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ops/matmul_topk_cpu.hpp"
+#include "ops/similarity_cuda.hpp"
 #include "recocore/error.hpp"
 
 namespace recocore {
@@ -45,6 +46,7 @@ CsrMatrix matmul_topk(const CsrView& a, const CsrView& b, const MatmulTopkParams
   validate(a, "a");
   validate(b, "b");
   require_matching(a, b);
+  if (execution.device == Device::cuda) return matmul_topk_cuda(a, b, params, execution);
   return matmul_topk_cpu(a, b, params, execution);
 }
 

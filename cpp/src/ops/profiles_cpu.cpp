@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/big_array.hpp"
 #include "base/per_worker.hpp"
 #include "base/stage.hpp"
 #include "ops/profiles/offers.hpp"
@@ -130,7 +131,7 @@ class Chunk final : public UserEvents {
     begins_ = begins.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first + 1));
     sizes_.assign(static_cast<std::size_t>(last - first), 0);
     canonical_.assign(sizes_.size(), 0);
-    events_.resize(static_cast<std::size_t>(begins_.back() - begins_.front()));
+    events_.resize(begins_.back() - begins_.front());
     // Each thread reads the users of all rows and lays out those of its own range: nobody shares a place.
     const std::int64_t threads = resolve_threads(execution.num_threads);
     const std::int64_t range = std::max<std::int64_t>(1, (last - first + threads - 1) / threads);
@@ -155,13 +156,27 @@ class Chunk final : public UserEvents {
     const auto range = static_cast<std::uint64_t>(end - begin);
     for (std::size_t row = 0; row < batch_.users.size(); ++row) {
       if (row % 65536 == 0) checkpoint();
+      if (row + kAhead < batch_.users.size()) {
+        const std::int64_t ahead = batch_.users[row + kAhead] - first;
+        if (static_cast<std::uint64_t>(ahead) < range) prefetch(static_cast<std::size_t>(ahead + begin));
+      }
       const auto from_first = static_cast<std::uint64_t>(batch_.users[row] - first);
       if (from_first >= range) continue;
       const auto at = static_cast<std::size_t>(from_first) + static_cast<std::size_t>(begin);
       const std::int64_t place = begins_[at] - begins_.front() + sizes_[at]++;
-      events_[static_cast<std::size_t>(place)] = event_of(batch_, row);
+      events_[place] = event_of(batch_, row);
     }
   }
+
+  /// Fetches the two cache lines where the next event of a user of this thread will lie.
+  void prefetch(std::size_t at) {
+    const ProfileEvent* place = events_.data() + (begins_[at] - begins_.front() + sizes_[at]);
+    __builtin_prefetch(place, 1);
+    __builtin_prefetch(reinterpret_cast<const char*>(place) + 64, 1);
+  }
+
+  // Rows between asking for a place and writing there.
+  static constexpr std::size_t kAhead = 12;
 
   const ProfileBatch& batch_;
   const ProfilePlan& plan_;
@@ -169,7 +184,7 @@ class Chunk final : public UserEvents {
   std::span<const std::int64_t> begins_;
   std::vector<std::int64_t> sizes_;
   std::vector<std::uint8_t> canonical_;
-  std::vector<ProfileEvent> events_;
+  BigArray<ProfileEvent> events_;
 };
 
 std::vector<std::int64_t> begins_of(const ProfileBatch& batch) {
@@ -194,7 +209,7 @@ std::vector<std::int64_t> chunks_of(std::span<const std::int64_t> begins) {
 }  // namespace
 
 ProfileEvent event_of(const ProfileBatch& batch, std::size_t row) {
-  const auto get = [row](auto column, auto absent) { return column.empty() ? absent : column[row]; };
+  const auto get = [row](const auto& column, auto absent) { return column.empty() ? absent : column[row]; };
   ProfileEvent event;
   event.time = batch.times[row];
   const std::int64_t known = get(batch.known, kNone);

@@ -9,6 +9,7 @@
 #include "base/finite.hpp"
 #include "base/stage.hpp"
 #include "ops/similarity_cpu.hpp"
+#include "ops/similarity_cuda.hpp"
 #include "recocore/error.hpp"
 
 namespace recocore {
@@ -149,6 +150,7 @@ CsrMatrix similarity(const CsrView& matrix, const SimilarityParams& params, cons
   }
   if (needs_nonnegative(params.kind)) require_nonnegative(matrix, params.kind);
   if (rows) require_rows(*rows, matrix.rows);
+  if (execution.device == Device::cuda) return similarity_cuda(matrix, params, rows, execution);
   return similarity_cpu(matrix, params, rows, execution);
 }
 

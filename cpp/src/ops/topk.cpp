@@ -6,6 +6,7 @@
 
 #include "base/finite.hpp"
 #include "ops/topk_cpu.hpp"
+#include "ops/topk_cuda.hpp"
 #include "recocore/error.hpp"
 
 namespace recocore {
@@ -42,9 +43,12 @@ void check_shapes(MatrixView<const float> queries, MatrixView<const float> items
           [&] { return "items: expected fewer than 2**31 rows, got " + std::to_string(items.rows); });
 }
 
-void check_metric(const TopkProblem& problem) {
-  require(problem.metric == Metric::inner_product || problem.codes != nullptr,
+void check_metric(const TopkProblem& problem, Device device) {
+  require(device == Device::cuda || problem.metric == Metric::inner_product || problem.codes != nullptr,
           [] { return std::string("metric: expected inner_product for items that are not packed; pack them first"); });
+  require(
+      device == Device::cuda || (problem.precision != Precision::float16 && problem.precision != Precision::bfloat16),
+      [] { return std::string("precision: float16 and bfloat16 need device='cuda'; use auto or float32"); });
 }
 
 void check_biases(const TopkProblem& problem) {
@@ -74,10 +78,12 @@ void topk(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<
           MatrixView<float> scores, const Execution& execution) {
   const auto& queries = problem.queries;
   check_shapes(queries, problem.items);
-  check_finite(queries, "queries", execution);
-  // Packing has looked at every value.
-  if (problem.codes == nullptr) check_finite(problem.items, "items", execution);
-  check_metric(problem);
+  if (execution.memory == Memory::host) {
+    check_finite(queries, "queries", execution);
+    // Packing has looked at every value.
+    if (problem.codes == nullptr) check_finite(problem.items, "items", execution);
+  }
+  check_metric(problem, execution.device);
   check_biases(problem);
   check_thresholds(problem);
   validate(filter, queries.rows, problem.items.rows);
@@ -85,17 +91,21 @@ void topk(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<
     return "ids, scores: expected [" + std::to_string(queries.rows) + ", k] both, got " + shape(ids.rows, ids.cols) +
            " and " + shape(scores.rows, scores.cols);
   });
+  if (execution.device == Device::cuda) return topk_cuda(problem, filter, ids, scores, execution);
   topk_cpu(problem, filter, ids, scores, execution);
 }
 
 void score_all(MatrixView<const float> queries, MatrixView<const float> items, MatrixView<float> scores,
                const Execution& execution) {
   check_shapes(queries, items);
-  check_finite(queries, "queries", execution);
-  check_finite(items, "items", execution);
+  if (execution.memory == Memory::host) {
+    check_finite(queries, "queries", execution);
+    check_finite(items, "items", execution);
+  }
   require(scores.rows == queries.rows && scores.cols == items.rows, [&] {
     return "scores: expected " + shape(queries.rows, items.rows) + ", got " + shape(scores.rows, scores.cols);
   });
+  if (execution.device == Device::cuda) return score_all_cuda(queries, items, scores, execution);
   score_all_cpu(queries, items, scores, execution);
 }
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from recocore.cli.parameters import duration, names, weights
 from recocore.cli.terminal import note, table
@@ -13,12 +15,15 @@ from recocore.data import Cleaned, EventBatch, clean
 from recocore.data.files import check_target, write_parquet
 from recocore.data.paths import local_path
 from recocore.errors import InvalidArgumentError
+from recocore.state import KeyFile, StateReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import timedelta
 
     from rich.table import Table
+
+    from recocore.state import UserRecord
 
 _F = TypeVar("_F", bound="Callable[..., Any]")
 
@@ -33,14 +38,14 @@ class SourceOptions:
     timezone: str | None
 
     @classmethod
-    def take(cls, options: dict[str, Any]) -> SourceOptions:
+    def take(cls, options: dict[str, Any]) -> Self:
         """Take these options out of all those of a command."""
         merged: dict[str, str] = {}
         for mapping in options.pop("columns"):
             merged |= mapping
-        return cls(merged, *(options.pop(name) for name in ("drop_unmapped", "time_unit", "timezone")))
+        return cls(merged, **{field.name: options.pop(field.name) for field in fields(cls) if field.name != "columns"})
 
-    def read(self, path: str) -> EventBatch:
+    def read_events(self, path: str) -> EventBatch:
         """Read a log as it is."""
         reader = EventBatch.from_csv if path.lower().endswith((".csv", ".csv.gz")) else EventBatch.from_parquet
         return reader(
@@ -53,21 +58,40 @@ class SourceOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class LogOptions:
+class LogOptions(SourceOptions):
     """How to read a log and what its events weigh."""
 
-    source: SourceOptions
     weights: Mapping[str, float] | None
     half_life: timedelta | None
 
-    @classmethod
-    def take(cls, options: dict[str, Any]) -> LogOptions:
-        """Take these options out of all those of a command."""
-        return cls(SourceOptions.take(options), options.pop("weights"), options.pop("half_life"))
+    def read(self, path: str, prepare: Callable[[EventBatch], EventBatch] | None = None) -> Cleaned:
+        """Read a log and part it into sound events and a quarantine; `prepare` is called on it between."""
+        events = self.read_events(path)
+        return clean(events if prepare is None else prepare(events))
 
-    def read(self, path: str) -> Cleaned:
-        """Read a log and part it into sound events and a quarantine."""
-        return clean(self.source.read(path))
+    def read_state(self, path: str, keys: str | None) -> Cleaned:
+        """Read the log of a state, which a service may be writing meanwhile, without those who are not to be learned from.
+
+        Raises:
+            NotFoundError: there is no state.
+            InvalidArgumentError: its log has no event, or none of somebody who may be learned from.
+        """
+        with StateReader.open(local_path(path), keys=KeyFile.open(keys) if keys else None) as reader:
+            tables = [batch.table for batch in reader.events() if len(batch)]
+            if not tables:
+                raise InvalidArgumentError(f"--from-state: expected events, got none in {path}", field="from_state")
+            whole = pa.concat_tables(tables, promote_options="default")
+            users = pc.unique(whole.column("user_id")).to_pylist()
+            # Whoever was forgotten is not in the log as it is read.
+            withdrawn = [user for user in users if not may_be_learned_from(reader.user(user))]
+        if withdrawn:
+            whole = whole.filter(pc.invert(pc.is_in(whole.column("user_id"), pa.array(withdrawn))))
+        return clean(EventBatch.from_arrow(whole))
+
+
+def may_be_learned_from(record: UserRecord | None) -> bool:
+    """Whether a user has neither been forgotten nor withdrawn consent to personalization."""
+    return record is None or (not record.forgotten and record.consent.get("personalization", True))
 
 
 def source_options(command: _F) -> _F:
@@ -91,22 +115,23 @@ def source_options(command: _F) -> _F:
 
 def log_options(command: _F) -> _F:
     """Add the options of `LogOptions` to a command."""
-    command = _with(
-        command,
-        click.option(
-            "--weights",
-            type=weights,
-            metavar="TYPE=WEIGHT,...",
-            help="What an event of each type counts, such as view=1,buy=5; others are ignored.",
-        ),
-        click.option(
-            "--half-life",
-            type=duration,
-            metavar="TIME",
-            help="Age at which an event counts half, such as 30d or 12h.",
-        ),
+    return source_options(
+        _with(
+            command,
+            click.option(
+                "--weights",
+                type=weights,
+                metavar="TYPE=WEIGHT,...",
+                help="What an event of each type counts, such as view=1,buy=5; others are ignored.",
+            ),
+            click.option(
+                "--half-life",
+                type=duration,
+                metavar="TIME",
+                help="Age at which an event counts half, such as 30d or 12h.",
+            ),
+        )
     )
-    return source_options(command)
 
 
 def _with(command: _F, *options: Callable[[_F], _F]) -> _F:
@@ -134,7 +159,7 @@ def report_table(cleaned: Cleaned) -> Table:
     return shown
 
 
-def check_quarantine(path: str | None, events: str) -> None:
+def check_quarantine(path: str | None, events: str | None) -> None:
     """See that the rows that will be set aside can be written, if a path was given.
 
     Raises:
@@ -142,7 +167,10 @@ def check_quarantine(path: str | None, events: str) -> None:
     """
     if path is None:
         return
-    target, log = check_target(path), local_path(events)
+    target = check_target(path)
+    if events is None:
+        return
+    log = local_path(events)
     if target.exists() and log.exists() and target.samefile(log):
         raise InvalidArgumentError(
             f"quarantine: expected another file than the log, got {path}; name a new one", field="quarantine"

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 
 @click.command("fit")
-@click.argument("events", metavar="EVENTS")
+@click.argument("events", metavar="[EVENTS]", required=False)
+@click.option("--from-state", metavar="DIR", help="Train from the log of a state, which a service may be writing.")
+@click.option("--keys", metavar="FILE", help="The file of the state's master keys, where it is not beside the state.")
 @click.option("--out", required=True, metavar="FOLDER", help="Where the index goes.")
 @click.option("--model", "name", type=click.Choice(list(MODELS)), default="als", show_default=True, help="What to fit.")
 @click.option("--overwrite", is_flag=True, help="Replace an index that stands at FOLDER.")
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 @model_options
 @training_options
 def command(
-    events: str,
+    events: str | None,
+    from_state: str | None,
+    keys: str | None,
     out: str,
     name: str,
     overwrite: bool,
@@ -54,6 +58,8 @@ def command(
     last said of each, and the columns of --items (Parquet or CSV: text, lists of text, numbers, times, flags), which hold
     where both have one.
 
+    With --from-state the log is that of a state, without those who were forgotten or withdrew consent to personalization.
+
     \b
     Examples:
       recocore fit events.parquet --out index/
@@ -63,18 +69,21 @@ def command(
       recocore fit log.parquet --validate 0.1 --objective --iterations 50 --out index/
       recocore fit log.parquet --factors 512 --checkpoint run/ --out index/
       recocore fit log.parquet --items catalogue.parquet --item-id sku --out index/
+      recocore fit --from-state state/ --out index/
 
     \b
     Next:
       recocore recommend index/ --user ann
       recocore serve index/
     """
+    if (events is None) == (from_state is None):
+        raise click.UsageError("expected either EVENTS or --from-state DIR")
     log = LogOptions.take(options)
     [model] = make_models((name,), take_parameters(options))
     training = TrainingOptions.take(options, model)
     check_target(local_path(out), overwrite=overwrite)
     check_quarantine(quarantine, events)
-    cleaned = log.read(events)
+    cleaned = log.read(events) if events is not None else log.read_state(str(from_state), keys)
     keep_quarantine(cleaned, quarantine)
     if not as_json:
         console().print(report_table(cleaned))

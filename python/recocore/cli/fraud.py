@@ -156,7 +156,7 @@ def fit(
         )
     check_target(str(target))
     read = _read_settings(settings)
-    log = SourceOptions.take(options).read(events)
+    log = SourceOptions.take(options).read_events(events)
     made = {"iforest": IsolationForest(seed=seed, num_threads=1), "ecod": ECOD(num_threads=1), "none": None}[detector]
     model, _ = fit_model(
         log,
@@ -202,7 +202,7 @@ def score(model: str, events: str, out: str | None, rules: str | None, as_json: 
     """
     loaded = FraudModel.load(model)
     decide = loaded.rules if rules is None else _read_settings(rules).rules
-    log = SourceOptions.take(options).read(events)
+    log = SourceOptions.take(options).read_events(events)
     counts: Counter[str] = Counter()
     codes: Counter[str] = Counter()
     target = None if out is None else check_target(out)
@@ -244,7 +244,7 @@ def backtest_command(
       recocore fraud backtest orders.parquet --labels chargebacks.csv --settings fraud.toml
     """
     read = _read_settings(settings)
-    log = SourceOptions.take(options).read(events)
+    log = SourceOptions.take(options).read_events(events)
     model, _ = fit_model(log, read.counters, read.rules, numbers=read.numbers, decide=read.decide)
     scored = model.score_events(log)
     known = _known(log, labels, label_cut)
@@ -281,7 +281,7 @@ def rings_command(
     Example:
       recocore fraud rings orders.parquet --entity device --entity payment_id --max-rings 3
     """
-    log = SourceOptions.take(options).read(events)
+    log = SourceOptions.take(options).read_events(events)
     found = [
         ring for ring in _rings(log, account, entities, max_rings, hub_cap)[0] if len(ring.accounts) >= min_accounts
     ]
@@ -327,7 +327,7 @@ def report_command(
     """
     target = check_target(out)
     loaded = FraudModel.load(model)
-    log = SourceOptions.take(options).read(events)
+    log = SourceOptions.take(options).read_events(events)
     found, edges = _rings(log, "user_id", entities, max_rings, hub_cap) if max_rings else ([], [])
     made = fraud_report(
         loaded,

@@ -11,6 +11,7 @@ import click
 
 from recocore import _native
 from recocore.cli.terminal import console, print_json, table
+from recocore.errors import UnsupportedError
 from recocore.index.loading import read_manifest
 
 if TYPE_CHECKING:
@@ -48,9 +49,22 @@ def _installation() -> dict[str, Any]:
             "kernels": _native.kernel_isas(),
         },
         "threads": _native.available_cores(),
-        "cuda": {"built": _native.built_with_cuda(), "devices": _native.cuda_device_count()},
+        "cuda": _cuda(),
         "dependencies": _dependencies(),
     }
+
+
+def _cuda() -> dict[str, Any]:
+    """Whether the build has the CUDA operations, and the device that they would run on."""
+    found: dict[str, Any] = {"built": _native.built_with_cuda(), "devices": _native.cuda_device_count()}
+    if found["devices"]:
+        found["device"] = _native.cuda_device()
+    elif found["built"]:
+        try:
+            _native.cuda_device()
+        except UnsupportedError as error:
+            found["missing"] = str(error)
+    return found
 
 
 def _dependencies() -> dict[str, str | None]:

@@ -40,6 +40,7 @@ _DEFAULTS = ServerConfig()
 )
 @click.option("--threads", type=int, help="Threads that rank in each worker.  [default: one a core, shared]")
 @click.option("--max-calls", type=int, help=f"Calls at once; more are turned away.  [default: {_DEFAULTS.max_calls}]")
+@click.option("--state", metavar="DIR", help="Keep events in DIR, and read each user's record.  [default: none]")
 @click.option("--http-port", type=int, help="Port of HTTP/JSON on loopback; 0 for none.  [default: 0]")
 @click.option("--no-reflection", is_flag=True, help="Do not tell tools such as grpcurl which methods there are.")
 @click.option(
@@ -54,6 +55,7 @@ def command(
     index: str | None,
     registry: str | None,
     alias: str | None,
+    state: str | None,
     config_path: str | None,
     check: bool,
     as_json: bool,
@@ -67,6 +69,8 @@ def command(
     With --registry it serves what an alias of a registry points to, and follows as the alias moves: a new version is read
     through and warmed up before it answers, and no call fails meanwhile. A damaged one is refused; the old one serves on.
 
+    With --state it takes events (EventService), and each is known to the next recommendation for its user.
+
     Settings come from FILE, then from the environment (RECOCORE_<SECTION>_<KEY>, such as RECOCORE_SERVER_PORT), then from the
     options here; the later wins. deploy/recocore.toml names them all.
 
@@ -78,6 +82,7 @@ def command(
       recocore serve index/ --port 50051 --workers 4 --metrics-port 9464
       recocore serve --registry models/ --alias stable
       recocore serve index/ --http-port 8080
+      recocore serve index/ --state state/
       recocore serve index/ --config recocore.toml --check
 
     \b
@@ -91,6 +96,7 @@ def command(
     options = {
         "server": {**server, "reflection": False if no_reflection else None},
         "models": {"registry": registry, "alias": alias},
+        "state": {"path": state},
         "http": {"port": http_port},
         "metrics": {"port": metrics_port, "enabled": None if metrics_port is None else True},
     }
@@ -113,6 +119,7 @@ def command(
         models=settings.models,
         experiment=settings.experiment,
         shadow=settings.shadow,
+        state=settings.state,
         http=settings.http,
         observing=Observing(settings.metrics, settings.logs, settings.tracing),
         security=Security(settings.tls, settings.auth, settings.audit),

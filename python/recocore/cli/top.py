@@ -120,11 +120,25 @@ def _head(report: dict[str, Any]) -> list[RenderableType]:
         f"   cache hits {cache}   {totals['restarts']:,} restarts   {totals['swaps']:,.0f} swaps",
     )
     curves = report["curves"]
-    lines = [Text(), title, Text(), rate, load, Text()]
+    lines = [Text(), title, Text(), rate, load, *_state(report["state"]), Text()]
     for name, label in (("calls_per_second", "calls/s"), ("p99_seconds", "p99")):
         points = [point[name] or 0.0 for point in curves]
         lines.append(Text.assemble((f"{label:<8} ", "dim"), (_curve(points), "cyan")))
     return [*(Padding(line, (0, 0, 0, 1)) for line in lines), Text()]
+
+
+def _state(state: dict[str, Any] | None) -> list[Text]:
+    if state is None:
+        return []
+    events = state["events"]
+    return [
+        Text.assemble(
+            (_rate(state["events_per_second"]), "bold"), " events/s   commit p99 ", _time(state["commit_p99_seconds"]),
+            f"   {events['recorded']:,.0f} recorded   {events['duplicate']:,.0f} duplicates   ",
+            (f"{events['refused']:,.0f} refused   ", "bold yellow" if events["refused"] else ""),
+            (f"{state['restarts']:,} owner restarts", "") if state["pid"] else ("the owner is down", "bold red"),
+        )
+    ]  # fmt: skip
 
 
 def _methods(report: dict[str, Any]) -> RenderableType:

@@ -1,4 +1,4 @@
-"""A client of RecommendationService: deadlines, retries, typed arguments and results. Needs no native code.
+"""A client of the service: deadlines, retries, typed arguments and results. Needs no native code.
 
 Example:
     from recocore.client import Client, In, Rule
@@ -12,6 +12,8 @@ Example:
 from recocore.client.arguments import Diversity, RankingOptions, Rule, SessionEvent
 from recocore.client.client import Client
 from recocore.client.errors import ClientClosedError, ServiceError, Violation
+from recocore.client.event_buffer import BufferCounts, EventBuffer
+from recocore.client.events import Consent, Event, EventError, Forgotten, Recorded, UserExport
 from recocore.client.filters import All, Any, Exists, Filter, In, Not, Range
 from recocore.client.results import BatchRow, Experiment, Item, Reason, Recommendations, Scores, SimilarItems
 
@@ -19,12 +21,18 @@ __all__ = [
     "All",
     "Any",
     "BatchRow",
+    "BufferCounts",
     "Client",
     "ClientClosedError",
+    "Consent",
     "Diversity",
+    "Event",
+    "EventBuffer",
+    "EventError",
     "Exists",
     "Experiment",
     "Filter",
+    "Forgotten",
     "In",
     "Item",
     "Not",
@@ -32,10 +40,12 @@ __all__ = [
     "RankingOptions",
     "Reason",
     "Recommendations",
+    "Recorded",
     "Rule",
     "Scores",
     "ServiceError",
     "SessionEvent",
     "SimilarItems",
+    "UserExport",
     "Violation",
 ]

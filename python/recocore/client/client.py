@@ -18,8 +18,20 @@ from recocore.client import results
 from recocore.client.arguments import RANKING, SIMILAR, ids, message, one_id, ranking_fields
 from recocore.client.credentials import CallCredentials, channel_credentials, check_way, with_name
 from recocore.client.errors import ClientClosedError, ServiceError, failure
+from recocore.client.events import (
+    consents,
+    event_message,
+    exported,
+    forgotten,
+    purpose_number,
+    record_request,
+    recorded,
+)
 from recocore.client.streaming import UserStream
 from recocore.errors import InvalidArgumentError
+from recocore.v1 import event_service_pb2_grpc as event_stubs
+from recocore.v1 import privacy_service_pb2 as privacy
+from recocore.v1 import privacy_service_pb2_grpc as privacy_stubs
 from recocore.v1 import recommendation_pb2 as shared
 from recocore.v1 import recommendation_service_pb2 as v1
 from recocore.v1 import recommendation_service_pb2_grpc as stubs
@@ -31,8 +43,10 @@ if TYPE_CHECKING:
 
     from recocore.client.arguments import RankingOptions, SimilarOptions
     from recocore.client.credentials import Pem, Secret
+    from recocore.client.events import Consent, Durability, Event, Forgotten, Purpose, Recorded, UserExport
     from recocore.client.results import BatchRow, Recommendations, Scores, SimilarItems
     from recocore.client.streaming import OpenStream
+    from recocore.v1 import event_pb2 as event
 
 _REQUEST_ID_KEY = "x-request-id"
 _SERVICE = v1.DESCRIPTOR.services_by_name["RecommendationService"].full_name
@@ -95,6 +109,8 @@ class Client:
         else:
             self._channel = grpc.secure_channel(target, credentials, options=merged)
         self._stub = stubs.RecommendationServiceStub(self._channel)
+        self._events = event_stubs.EventServiceStub(self._channel)
+        self._privacy = privacy_stubs.PrivacyServiceStub(self._channel)
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._closed = threading.Event()
 
@@ -104,6 +120,7 @@ class Client:
         page_size: int = 10,
         *,
         page_token: str = "",
+        min_commit_token: str = "",
         timeout: float | None = None,
         **options: Unpack[RankingOptions],
     ) -> Recommendations:
@@ -113,11 +130,13 @@ class Client:
             user_id: whom for.
             page_size: how many items.
             page_token: the `next_page_token` of the answer before, to a call with the same arguments.
+            min_commit_token: the `commit_token` of an earlier call, which the answer is to know of.
             timeout: seconds for this call.
             options: see RankingOptions.
         """
         fields = ranking_fields(page_size, options, RANKING)
         fields |= {"user_id": one_id(user_id, "user_id"), "page_token": page_token}
+        fields |= {"min_commit_token": min_commit_token}
         response = self._call(self._stub.Recommend, message(v1.RecommendRequest, fields), timeout)
         return results.recommendations(response)
 
@@ -211,8 +230,57 @@ class Client:
             options: see RankingOptions.
         """
         template = message(v1.RecommendRequest, ranking_fields(page_size, options, RANKING))
-        users = UserStream((one_id(user_id, "user_ids") for user_id in _iterable(user_ids)), template)
+        users = UserStream(
+            (one_id(user_id, "user_ids") for user_id in _iterable(user_ids, "user_ids", "ids")), template
+        )
         return self._stream(users, time.monotonic() + _seconds(timeout))
+
+    def record_events(
+        self, events: Iterable[Event], *, durability: Durability | None = None, timeout: float | None = None
+    ) -> Recorded:
+        """Record up to 1,000 events, each or not by itself; EventBuffer sends more, in the background.
+
+        It is retried like every call: the service knows events by their ids, and records none twice.
+
+        Args:
+            events: what people did.
+            durability: "fsync" answers when they are on the disk, "buffered" before that; None leaves it to the service.
+            timeout: seconds for this call.
+        """
+        return self._record(list(map(event_message, _iterable(events, "events", "events"))), durability, timeout)
+
+    def set_consent(
+        self, user_id: str, purpose: Purpose, granted: bool, *, timeout: float | None = None
+    ) -> dict[str, Consent]:
+        """Note that somebody gives consent to a purpose or withdraws it: every purpose, as it is then."""
+        request = privacy.SetConsentRequest(
+            user_id=one_id(user_id, "user_id"), purpose=purpose_number(purpose), granted=granted
+        )
+        return consents(self._call(self._privacy.SetConsent, request, timeout).consents)
+
+    def get_consent(self, user_id: str, *, timeout: float | None = None) -> dict[str, Consent]:
+        """What somebody has said of each purpose."""
+        request = privacy.GetConsentRequest(user_id=one_id(user_id, "user_id"))
+        return consents(self._call(self._privacy.GetConsent, request, timeout).consents)
+
+    def export_user(self, user_id: str, *, timeout: float | None = None) -> UserExport:
+        """Everything that is kept of somebody; `timeout` is for each page."""
+
+        def pages() -> Iterator[privacy.ExportUserResponse]:
+            request = privacy.ExportUserRequest(user_id=one_id(user_id, "user_id"))
+            while True:
+                page = self._call(self._privacy.ExportUser, request, timeout)
+                yield page
+                if not page.next_page_token:
+                    return
+                request.page_token = page.next_page_token
+
+        return exported(pages())
+
+    def forget_user(self, user_id: str, *, timeout: float | None = None) -> Forgotten:
+        """Forget somebody for good."""
+        request = privacy.ForgetUserRequest(user_id=one_id(user_id, "user_id"))
+        return forgotten(self._call(self._privacy.ForgetUser, request, timeout))
 
     def health(self, *, timeout: float | None = None) -> str:
         """The service's state by its name in grpc.health.v1: SERVING or NOT_SERVING."""
@@ -250,6 +318,9 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _record(self, events: Sequence[event.Event], durability: Durability | None, timeout: float | None) -> Recorded:
+        return recorded(self._call(self._events.RecordEvents, record_request(events, durability), timeout))
 
     def _call(self, method: _Method[_Request, _Response], request: _Request, timeout: float | None) -> _Response:
         deadline = time.monotonic() + (self._timeout if timeout is None else _seconds(timeout))
@@ -329,17 +400,17 @@ def _delay(failure: ServiceError, attempt: int) -> float | None:
     """Seconds to wait before the next try; None where there should be none. Jitter keeps clients out of step."""
     if failure.retry_after is not None:
         return failure.retry_after * random.uniform(1.0, 1.5)
-    # A server that stops may drop a call with CANCELLED; every call only reads, so it may be sent again.
+    # A server that stops may drop a call with CANCELLED; every call may be sent again: it only reads, or does nothing twice.
     if failure.status in {"UNAVAILABLE", "CANCELLED"}:
         backoff: float = min(_FIRST_BACKOFF_SECONDS * 2**attempt, _LONGEST_BACKOFF_SECONDS)
         return backoff * random.uniform(0.5, 1.0)
     return None
 
 
-def _iterable(user_ids: Any) -> Iterable[Any]:
-    if isinstance(user_ids, (str, bytes)) or not isinstance(user_ids, Iterable):
-        raise InvalidArgumentError(f"user_ids: expected several ids, got {user_ids!r:.80}", field="user_ids")
-    return user_ids
+def _iterable(values: Any, name: str, what: str) -> Iterable[Any]:
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise InvalidArgumentError(f"{name}: expected several {what}, got {values!r:.80}", field=name)
+    return values
 
 
 def _target(target: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 import grpc
@@ -59,7 +59,7 @@ class CallCredentials:
         """
         if self._secret is None:
             return ()
-        secret = self._secret() if callable(self._secret) else self._secret
+        secret: Any = self._secret() if callable(self._secret) else self._secret
         # It is not repeated: this may be a secret with a mistake in it.
         if not isinstance(secret, str) or not secret or not secret.isascii() or not secret.isprintable():
             name = "api_key" if self._name == _API_KEY else "token"

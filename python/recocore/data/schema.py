@@ -46,6 +46,8 @@ EVENT_SCHEMA: Final = pa.schema(
         ("campaign_id", pa.string()),
         ("experiment", pa.string()),  # the arm of a running experiment
         ("attribution_token", pa.string()),  # returned with a recommendation, sent back with what it led to
+        ("served_model", pa.string()),  # the version of the model that the token names
+        ("served_request", pa.string()),  # the request id of the answer that the token names
     ]
 )
 

@@ -36,6 +36,8 @@ def answer(data: IndexData, resolver: Resolver, users: Int32Array, ask: Ask, num
         num_threads: 0 for one a core.
     """
     lists = resolver.lists(ask)
+    if ask.had and ask.exclude_seen:
+        lists = lists.without(resolver.indices(ask.had, "had"))
     if ask.is_plain:
         return rank_plain(data.scorer, users, ask, lists, data.popular, num_threads)
     if ask.personalization != "full":

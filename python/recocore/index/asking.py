@@ -135,7 +135,7 @@ class Ask:
         k: the most items of a page.
         offset: how many items of the whole list come before the page.
         exclude_seen: leave out items of the user's record, of the session and of the context, as far as `personalization`
-            lets them be used.
+            lets them be used, and those of `had`.
         allow: only these items; None for all.
         block: never these items.
         where: only items that meet it.
@@ -148,6 +148,8 @@ class Ask:
             1; with a model of ratings, which has no rating of it, not at all.
         personalization: "full" uses the user's record, the session and the context; "context" the session and the context, so
             that no user record is read; "none" neither record nor session.
+        had: items that the user has had since the model was fitted, which with `exclude_seen` do not come back; ids that the
+            index does not know are passed over. They are of one user, so no list is kept for them as for `block`.
         fallbacks: what fills the places that the model leaves open, in this order. "similar": the items most like those
             of the session, the context and the record, as `Index.similar` has them; "popular": what most users have.
         explain: the most reasons for each item of the model.
@@ -166,6 +168,7 @@ class Ask:
     personalization: Personalization = "full"
     fallbacks: tuple[FallbackName, ...] = ("popular",)
     explain: int = 0
+    had: tuple[ExternalId, ...] = ()
     # Whether the model's own ranking, cut and then filled with popular items, is the list.
     is_plain: bool = field(init=False, repr=False, compare=False)
 
@@ -179,6 +182,8 @@ class Ask:
             _ids(self.block, "block")
         if self.context_item_ids:
             _ids(self.context_item_ids, "context_item_ids")
+        if self.had:
+            _ids(self.had, "had")
         _filter(self.where)
         _all_of(self.rules, Rule, "rules")
         _all_of(self.session, SessionEvent, "session")

@@ -19,13 +19,14 @@ from recocore.models.als_problem import AlsProblem
 from recocore.models.als_scale import DataScale, rating_regularization
 from recocore.models.als_training import Run, train
 from recocore.models.als_update import Fitted, updated_factors
-from recocore.models.base import BaseModel, check_device, check_learnable
+from recocore.models.base import BaseModel, check_learnable
 from recocore.models.epoch_store import MemoryStore
 from recocore.models.feature_prior import FeaturePrior
 from recocore.models.matrix_changes import rising_numbers
 from recocore.models.validation import Validation
 from recocore.ops.als import AlsObjective, AlsPrior, checked_interactions
 from recocore.ops.arguments import choice, integer, not_negative, positive, sparse, threads
+from recocore.ops.device import checked_device
 from recocore.scoring import FactorScorer, RatingScorer
 
 if TYPE_CHECKING:
@@ -86,7 +87,8 @@ class ALS(BaseModel):
             than a step of cg, and for all where that is cheaper. `reports` says how many rows were solved which way.
         num_threads: 0 is one for each core; the result does not depend on it.
         seed: of the first factors, normal with standard deviation 0.1 / sqrt(factors).
-        device: cpu.
+        device: cpu, or cuda, which fits and ranks there; auto then is cholesky, and a model with another device has other
+            factors by rounding.
         loss: ials, original or explicit.
         cg_steps: steps of conjugate gradient for each row and half-epoch, 1 to 2048.
         block_size: factors that subspace solves at a time, 1 to 2048, rounded up to a multiple of 16.
@@ -130,7 +132,7 @@ class ALS(BaseModel):
         self.solver = choice(solver, "solver", _SOLVERS)
         self.num_threads = threads(num_threads)
         self.seed = integer(seed, "seed", 0)
-        self.device = check_device(device)
+        self.device = checked_device(device)
         self.loss = choice(loss, "loss", _LOSSES)
         self.cg_steps = integer(cg_steps, "cg_steps", 1, _LARGEST_FACTORS)
         self.block_size = integer(block_size, "block_size", 1, _LARGEST_FACTORS)
@@ -464,7 +466,7 @@ class ALS(BaseModel):
     def _equations(self, solver: str | None = None) -> Equations:
         """What the factors solve."""
         objective = self._factor_scorer.objective.tolist()
-        settings = SolverSettings(solver or self.solver, self.cg_steps, self.block_size, self.num_threads)
+        settings = SolverSettings(solver or self.solver, self.cg_steps, self.block_size, self.num_threads, self.device)
         if isinstance(self.scorer, RatingScorer):
             regularization, nu, mean = objective
             return Equations(AlsObjective(regularization, 0.0, nu, "explicit"), settings, mean)
@@ -473,7 +475,7 @@ class ALS(BaseModel):
 
     def _equations_for(self, interactions: Interactions) -> Equations:
         """What a fit to these interactions solves."""
-        settings = SolverSettings(self.solver, self.cg_steps, self.block_size, self.num_threads)
+        settings = SolverSettings(self.solver, self.cg_steps, self.block_size, self.num_threads, self.device)
         explicit = self.loss == "explicit"
         mean = float(interactions.matrix.values.mean(dtype=np.float64)) if explicit else 0.0
         return Equations(self.objective_for(interactions), settings, mean)
@@ -533,7 +535,7 @@ class ALS(BaseModel):
             stored = [objective.regularization, objective.nu, equations.mean]
             return RatingScorer(interactions.matrix, users, items, np.array(stored, np.float64))
         stored = [objective.regularization, objective.alpha0, objective.nu, _LOSSES.index(objective.loss)]
-        return FactorScorer(interactions.matrix, users, items, np.array(stored, np.float64))
+        return FactorScorer(interactions.matrix, users, items, np.array(stored, np.float64), self.device)
 
     def _judge(self, problem: AlsProblem, interactions: Interactions, validation: Validation) -> Judge:
         """The metric of the factors as they are when it is called."""

@@ -26,6 +26,7 @@ class SolverSettings:
     cg_steps: int
     block_size: int
     num_threads: int
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ class Equations:
             offsets=offsets,
             counted=counted,
             prior=prior,
+            device=self.settings.device,
         )
         if self.explicit and side == "users":
             solved[:, 0] += np.float32(self.mean)
@@ -130,12 +132,26 @@ class Equations:
     ) -> float:
         """The objective without its regularisation."""
         bare = replace(self.objective, regularization=0.0)
-        return als_objective(by_user, users, items, bare, num_threads=self.settings.num_threads, progress=progress)
+        return als_objective(
+            by_user,
+            users,
+            items,
+            bare,
+            num_threads=self.settings.num_threads,
+            progress=progress,
+            device=self.settings.device,
+        )
 
     def value(
         self, by_user: AlsInteractions, users: Float32Array, items: Float32Array, progress: Progress | None = None
     ) -> float:
         """The objective of an implicit loss without features."""
         return als_objective(
-            by_user, users, items, self.objective, num_threads=self.settings.num_threads, progress=progress
+            by_user,
+            users,
+            items,
+            self.objective,
+            num_threads=self.settings.num_threads,
+            progress=progress,
+            device=self.settings.device,
         )

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self, runtime_checkab
 
 from recocore.csr import Csr
 from recocore.data import Interactions
-from recocore.errors import InvalidArgumentError, NotFittedError, UnsupportedError
-from recocore.ops.arguments import checked_indices, choice, integer
+from recocore.errors import InvalidArgumentError, NotFittedError
+from recocore.ops.arguments import checked_indices, integer
 from recocore.ops.topk import candidate_list
 from recocore.scoring import CandidateFilter
 
@@ -189,18 +189,6 @@ def check_learnable(interactions: object) -> None:
             "matrix; check event types, weights and cleaning",
             field="interactions",
         )
-
-
-def check_device(device: str) -> str:
-    """The device, if this build has it.
-
-    Raises:
-        InvalidArgumentError: neither cpu nor cuda.
-        UnsupportedError: cuda on a build or machine without it.
-    """
-    if choice(device, "device", ("cpu", "cuda")) == "cuda":
-        raise UnsupportedError("device: this build has no CUDA operations; use device='cpu'")
-    return device
 
 
 def _as_filter(value: Int32Array | NativeRows | None) -> Int32Array | Csr | None:

@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from recocore.csr import Csr
-from recocore.models.base import OneStepModel, check_device, check_learnable
+from recocore.models.base import OneStepModel, check_learnable
 from recocore.models.knn_update import Fitted, updated_neighbors
 from recocore.models.matrix_changes import numbers_now
 from recocore.ops.arguments import choice, integer, not_negative, threads
+from recocore.ops.device import checked_device
 from recocore.ops.similarity import SIMILARITY_KINDS, similarity
 from recocore.scoring import ItemNeighborScorer, UserNeighborScorer
 
@@ -36,7 +37,7 @@ class _NeighborModel(OneStepModel):
         self.k = integer(k, "k", 1)
         self.shrinkage = not_negative(shrinkage, "shrinkage")
         self.num_threads = threads(num_threads)
-        self.device = check_device(device)
+        self.device = checked_device(device)
 
     def params(self) -> dict[str, Any]:
         """The constructor's keywords with their values."""
@@ -112,6 +113,7 @@ class _NeighborModel(OneStepModel):
             rows=rows,
             num_threads=self.num_threads,
             progress=progress,
+            device=self.device,
         )
         return Csr.from_scipy(found)
 
@@ -131,7 +133,7 @@ class ItemKNN(_NeighborModel):
         k: neighbours kept of each item.
         shrinkage: pulls the similarity of items with few common users to zero.
         num_threads: 0 is one for each core; the result does not depend on it.
-        device: cpu.
+        device: cpu, or cuda, which compares rows there.
 
     Example:
         >>> import recocore
@@ -164,7 +166,7 @@ class UserKNN(_NeighborModel):
         k: neighbours kept of each user.
         shrinkage: pulls the similarity of users with few common items to zero.
         num_threads: 0 is one for each core; the result does not depend on it.
-        device: cpu.
+        device: cpu, or cuda, which compares rows there.
     """
 
     name: ClassVar[str] = "userknn"

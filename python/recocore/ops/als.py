@@ -16,14 +16,15 @@ Implicit Feedback Datasets" (2008), eq. 3.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recocore import _native
 from recocore._native import AlsInteractions
 from recocore.csr import Csr
+from recocore.ops.device import checked_device, stream_handle
 
 if TYPE_CHECKING:
-    from recocore.types import Float32Array, Int32Array, Progress
+    from recocore.types import CudaArray, Float32Array, Int32Array, Progress
 
 
 __all__ = [
@@ -114,8 +115,8 @@ def checked_interactions(interactions: Csr, weights: Float32Array | None = None)
 
 def als_half_epoch(
     interactions: Csr | AlsInteractions,
-    fixed: Float32Array,
-    solved: Float32Array,
+    fixed: Float32Array | CudaArray,
+    solved: Float32Array | CudaArray,
     objective: AlsObjective,
     *,
     solver: str = "auto",
@@ -126,6 +127,8 @@ def als_half_epoch(
     offsets: Float32Array | None = None,
     counted: Int32Array | None = None,
     prior: AlsPrior | None = None,
+    device: str = "cpu",
+    stream: Any = None,
 ) -> AlsReport:
     """Set each row of `solved` to the best (exact solvers) or a better point with `fixed` held.
 
@@ -146,6 +149,9 @@ def als_half_epoch(
         offsets: float32 `[cols]`, taken from the ratings of each column; the loss explicit alone.
         counted: int32, rising: the rows of `fixed` that alpha0's sum runs over; None for all.
         prior: where the rows are drawn to; None for zero.
+        device: cpu, or cuda, where auto is cholesky. Both factors may lie there already, as arrays of CuPy, torch or anything
+            with `__cuda_array_interface__` or DLPack.
+        stream: of CUDA, see `recocore.ops.topk`.
 
     Returns:
         How many rows were solved which way.
@@ -169,7 +175,17 @@ def als_half_epoch(
     native_prior = None if prior is None else (prior.features.native, prior.weights)
     return AlsReport(
         *_native.als_half_epoch(
-            _held(interactions), fixed, solved, params, num_threads, progress, offsets, counted, native_prior
+            _held(interactions),
+            fixed,
+            solved,
+            params,
+            num_threads,
+            progress,
+            offsets,
+            counted,
+            native_prior,
+            device=checked_device(device),
+            stream=stream_handle(stream),
         )
     )
 
@@ -181,20 +197,32 @@ def half_epoch_bytes(rows: int, cols: int, factors: int, num_threads: int = 0) -
 
 def als_objective(
     interactions: Csr | AlsInteractions,
-    row_factors: Float32Array,
-    col_factors: Float32Array,
+    row_factors: Float32Array | CudaArray,
+    col_factors: Float32Array | CudaArray,
     objective: AlsObjective,
     *,
     num_threads: int = 0,
     progress: Progress | None = None,
     offsets: Float32Array | None = None,
+    device: str = "cpu",
+    stream: Any = None,
 ) -> float:
     """The value of the objective without priors: predictions in float32, summed in float64.
 
-    `offsets` are those of `als_half_epoch`. O(nnz f + (rows + cols) f^2).
+    `offsets`, `device` and `stream` are those of `als_half_epoch`. O(nnz f + (rows + cols) f^2).
     """
     params = _native.AlsParams(objective.regularization, objective.alpha0, objective.nu, objective.loss)
-    return _native.als_objective(_held(interactions), row_factors, col_factors, params, num_threads, progress, offsets)
+    return _native.als_objective(
+        _held(interactions),
+        row_factors,
+        col_factors,
+        params,
+        num_threads,
+        progress,
+        offsets,
+        device=checked_device(device),
+        stream=stream_handle(stream),
+    )
 
 
 def _held(interactions: Csr | AlsInteractions) -> AlsInteractions:

@@ -12,6 +12,7 @@ from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
 from recocore.memory import require_memory
 from recocore.ops.arguments import integer, not_negative, sparse, threads
+from recocore.ops.device import checked_device
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,6 +74,7 @@ def association_rules(
     num_threads: int = 0,
     *,
     progress: Progress | None = None,
+    device: str = "cpu",
 ) -> AssociationRules:
     """Find the rules between two items of the same baskets.
 
@@ -88,6 +90,7 @@ def association_rules(
         min_log_likelihood_ratio: at least 0; 10.83 is what chance exceeds once in 1000 pairs.
         num_threads: 0 for one a core; the result does not depend on it.
         progress: told the part done in [0, 1]; an exception that it raises stops the search.
+        device: cpu, or cuda, which counts the pairs there.
 
     Returns:
         The rules, both directions of a pair apart; counts are exact and figures are float64.
@@ -121,7 +124,7 @@ def association_rules(
         "lift": not_negative(min_lift, "min_lift"),
         "log_likelihood_ratio": not_negative(min_log_likelihood_ratio, "min_log_likelihood_ratio"),
     }
-    one, other, both = pair_counts(held, min_count, threads(num_threads), progress)
+    one, other, both = pair_counts(held, min_count, threads(num_threads), progress, device=checked_device(device))
     totals = np.bincount(held.indices, minlength=held.shape[1])
     require_memory(2 * len(both) * _BYTES_EACH_PAIR, "association_rules: the pairs that reach min_count")
     rules = _rules(
@@ -133,7 +136,12 @@ def association_rules(
 
 
 def pair_counts(
-    held: Csr, min_count: int, num_threads: int, progress: Progress | None, baskets_at_once: int = _EXACT_BASKETS
+    held: Csr,
+    min_count: int,
+    num_threads: int,
+    progress: Progress | None,
+    baskets_at_once: int = _EXACT_BASKETS,
+    device: str = "cpu",
 ) -> tuple[Int32Array, Int32Array, Int64Array]:
     """The pairs of columns (lower, higher) that at least `min_count` rows have, and how many rows have them.
 
@@ -143,6 +151,7 @@ def pair_counts(
         num_threads: 0 for one a core.
         progress: told the part done.
         baskets_at_once: at most 2^24, above which float32 counts would not be exact.
+        device: cpu or cuda.
     """
     pairs = np.empty(0, np.int64)
     counts = np.empty(0, np.int64)
@@ -156,6 +165,7 @@ def pair_counts(
                 k=None,
                 min_support=min_count if len(parts) == 1 else 1,
                 num_threads=num_threads,
+                device=device,
                 progress=None if progress is None else _part_of(progress, done, len(parts)),
             )
         )

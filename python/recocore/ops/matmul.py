@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from recocore import _native
 from recocore.csr import Csr
 from recocore.ops.arguments import integer, real, sparse, threads
+from recocore.ops.device import checked_device, stream_handle
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,8 @@ def matmul_topk(
     num_threads: int = 0,
     *,
     progress: Progress | None = None,
+    device: str = "cpu",
+    stream: Any = None,
 ) -> sp.csr_matrix[np.float32]:
     """Multiply two sparse matrices and keep the k largest entries of each row.
 
@@ -36,6 +39,8 @@ def matmul_topk(
         threshold: entries below are left out; compared in float32.
         num_threads: 0 for one a core; the result has the same bytes at every number.
         progress: told the part done in [0, 1]; an exception that it raises stops the computation.
+        device: cpu, or cuda; the result has the same bytes there.
+        stream: of CUDA, see `recocore.ops.topk`.
 
     Returns:
         float32 CSR `[n, m]` with columns rising in each row. Sums are float64; one beyond float32 becomes an infinity.
@@ -61,5 +66,7 @@ def matmul_topk(
             threshold=None if threshold is None else real(threshold, "threshold"),
             num_threads=threads(num_threads),
             progress=progress,
+            device=checked_device(device),
+            stream=stream_handle(stream),
         )
     ).to_scipy()

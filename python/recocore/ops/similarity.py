@@ -9,6 +9,7 @@ from recocore import _native
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
 from recocore.ops.arguments import checked_indices, integer, real, sparse, threads
+from recocore.ops.device import checked_device, stream_handle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +60,8 @@ def similarity(
     b: float | None = None,
     rows: Any = None,
     progress: Progress | None = None,
+    device: str = "cpu",
+    stream: Any = None,
 ) -> sp.csr_matrix[np.float32]:
     r"""Compare every two rows of `matrix` that share a column and keep the k most similar of each row.
 
@@ -109,6 +112,8 @@ def similarity(
         rows: integers `[n]`, the only rows whose neighbours are wanted, in any order; they are compared with all rows, in
             the time of their own comparisons and O(entries). None for every row.
         progress: told the part done in [0, 1]; an exception that it raises stops the computation.
+        device: cpu, or cuda. Sums are the same there; scores may differ in the last bit.
+        stream: of CUDA, see `recocore.ops.topk`.
 
     Returns:
         float32 CSR `[rows, rows]` with columns rising in each row, or `[n, rows]` with the same bytes for each of the n
@@ -144,6 +149,8 @@ def similarity(
             rows=None if rows is None else checked_indices(rows, compared.shape[0], "rows"),
             num_threads=threads(num_threads),
             progress=progress,
+            device=checked_device(device),
+            stream=stream_handle(stream),
             **_parameters(kind, {name: value for name, value in given.items() if value is not None}),
         )
     ).to_scipy()

@@ -10,23 +10,27 @@ from recocore import _native
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
 from recocore.ops.arguments import choice, integer, threads
+from recocore.ops.device import checked_device, is_on_device, returned, shape_of, stream_handle
 
 if TYPE_CHECKING:
-    from recocore.types import Float32Array, Int32Array, NativeFilter, NativeRows, Progress
+    from recocore.types import CudaArray, Float32Array, Int32Array, NativeFilter, NativeRows, Progress
 
-_PRECISIONS = ("auto", "float32")
+PRECISIONS = ("auto", "float32", "float16", "bfloat16")
 
 
 def topk(
-    queries: Float32Array,
-    items: Float32Array,
+    queries: Float32Array | CudaArray,
+    items: Float32Array | CudaArray,
     k: int,
     exclude: Any = None,
     allow: Any = None,
     num_threads: int = 0,
     precision: str = "auto",
     progress: Progress | None = None,
-) -> tuple[Int32Array, Float32Array]:
+    *,
+    device: str = "cpu",
+    stream: Any = None,
+) -> tuple[Int32Array | CudaArray, Float32Array | CudaArray]:
     """Find the k items with the largest inner product for each query.
 
     Args:
@@ -39,8 +43,13 @@ def topk(
             with `&` and `|` before they are handed over.
         num_threads: 0 is one for each core. The result does not depend on it.
         precision: "auto" scans 8-bit codes of the items where that is faster and scores what they let through;
-            "float32" scans floats. The result is the same to the bit.
+            "float32" scans floats. On CUDA, "float16" and "bfloat16" scan items in 16 bits and score what they let through in
+            float32; "auto" is "float32" there. The result is the same to the bit.
         progress: told the part done; an exception that it raises stops the search.
+        device: "cpu", or "cuda". Queries and items may both lie there already, as arrays of CuPy, torch or anything with
+            `__cuda_array_interface__` or DLPack; then the results do too.
+        stream: of CUDA: a cudaStream_t as an integer, or a CuPy stream. None takes that of the queries where they name
+            one, the default stream for other arrays on the device, and a stream of the call's own for those of the host.
 
     Returns:
         ids int32 and scores float32, both `[n, k]`: score descending, then id ascending; -1 and -inf where fewer than k
@@ -49,6 +58,7 @@ def topk(
 
     Raises:
         InvalidArgumentError: a shape, dtype or id that does not fit, or a value that is not finite (its row is named).
+        UnsupportedError: device cuda where there is none; says how to get it.
 
     Example:
         >>> import numpy as np
@@ -57,10 +67,10 @@ def topk(
         >>> ids.tolist(), scores.tolist()
         ([[2, 0]], [[2.0, 1.0]])
     """
-    choice(precision, "precision", _PRECISIONS)
+    choice(precision, "precision", PRECISIONS)
     k = integer(k, "k", 1)
     shape = (_rows(queries, "queries"), _rows(items, "items"))
-    return _native.topk(
+    ids, scores = _native.topk(
         queries,
         items,
         k,
@@ -68,10 +78,15 @@ def topk(
         num_threads=threads(num_threads),
         precision=precision,
         progress=progress,
+        device=checked_device(device),
+        stream=stream_handle(stream),
     )
+    return (returned(ids, queries), returned(scores, queries)) if is_on_device(ids) else (ids, scores)
 
 
 def _rows(matrix: Any, argument: str) -> int:
+    if is_on_device(matrix):
+        return shape_of(matrix)[0]
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
         got = f"{matrix.ndim}-d {matrix.dtype}" if isinstance(matrix, np.ndarray) else type(matrix).__name__
         raise InvalidArgumentError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,27 +12,44 @@ import pyarrow as pa
 
 from recocore import _native
 from recocore.profiles.cuts import LEVELS, CutPoints, apply_cuts, fit_cuts
-from recocore.profiles.plan import offers_by_name, send_rule
-from recocore.profiles.schema import LIFECYCLE, TIME, profile_schema
+from recocore.profiles.plan import offers_by_name
+from recocore.profiles.schema import LIFECYCLE, profile_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from recocore.profiles.config import ProfileConfig
     from recocore.profiles.plan import NativeOffers
+    from recocore.profiles.schema import Column
     from recocore.types import AnyArray, Float64Array, Int64Array
+
+    # Names by code: Arrow strings of all users' codes, or Python's of a few.
+    NamesByCode = pa.Array | Sequence[str]
 
 _NONE = np.iinfo(np.int64).min
 _DAY_US = 86_400_000_000
 _HOURS = 168
-_LIVES = pa.array(LIFECYCLE, pa.string())
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BANDS = tuple(str(band) for band in range(1, 256))
+
+_TIMES = frozenset({"first_event", "last_event", "first_purchase", "last_purchase"})
+
+# The columns that the native pass makes as they are.
+_AS_THEY_ARE = (
+    "n_events", "n_items", "active_days", "first_event", "last_event", "n_purchases", "n_orders", "n_refunds", "quantity",
+    "first_purchase", "last_purchase", "spend_gross", "spend_refunded", "spend_min", "spend_max", "spend_decayed",
+    "price_percentile", "gap_median", "gap_iqr", "gap_q90", "regularity", "n_sessions", "dwell_ms", "n_transitions",
+    "n_searches", "n_discounted", "discount_saved",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Names:
-    """The names of the codes of a native result, as Arrow strings."""
+    """The names of the codes of a native result."""
 
-    dimensions: tuple[pa.Array, ...]
-    query: pa.Array
-    path: pa.Array
+    dimensions: tuple[NamesByCode, ...]
+    query: NamesByCode
+    path: NamesByCode
 
 
 def fitted_cuts(
@@ -56,68 +74,114 @@ def fitted_cuts(
     return dataclasses.replace(given, **fitted)
 
 
-def assemble(
+@dataclass(frozen=True, slots=True, eq=False)
+class Coded:
+    """Names by code; -1 is none."""
+
+    codes: AnyArray
+    names: NamesByCode
+
+    def arrow(self) -> pa.Array:
+        """The names of all."""
+        names = self.names if isinstance(self.names, pa.Array) else pa.array(self.names, pa.string())
+        return names.take(pa.array(self.codes, mask=self.codes < 0))
+
+    def plain(self) -> list[str | None]:
+        """The names of all, as Python's strings."""
+        return [None if code < 0 else str(self.names[code]) for code in self.codes.tolist()]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lists:
+    """A list of structs for each user: how many, and the fields of all in turn."""
+
+    sizes: AnyArray
+    fields: Mapping[str, AnyArray | Coded]
+
+    def arrow(self) -> pa.Array:
+        """The lists of all users."""
+        offsets = np.zeros(len(self.sizes) + 1, np.int32)
+        np.cumsum(self.sizes, out=offsets[1:])
+        arrays = [field.arrow() if isinstance(field, Coded) else pa.array(field) for field in self.fields.values()]
+        return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays(arrays, names=list(self.fields)))
+
+    def plain(self) -> list[dict[str, Any]]:
+        """The list of the only user."""
+        values = [field.plain() if isinstance(field, Coded) else field.tolist() for field in self.fields.values()]
+        return [dict(zip(self.fields, entry, strict=True)) for entry in zip(*values, strict=True)]
+
+
+def features(
     native: dict[str, Any],
-    user_ids: pa.Array,
     names: Names,
     config: ProfileConfig,
     as_of: int,
     cuts: CutPoints | None,
-    num_threads: int = 0,
-) -> pa.Table:
-    """The profile table of the users that have an event; without cut points what they decide is null."""
-    made: dict[str, Any] = {"user_id": user_ids}
-    made["n_events"] = native["n_events"]
+    send: tuple[AnyArray, AnyArray],
+) -> dict[str, Any]:
+    """Every column but the ids, as arrays; without cut points what they decide is absent.
+
+    `send` are the first hours and shares of the best windows.
+    """
+    made: dict[str, Any] = {name: native[name] for name in _AS_THEY_ARE}
     for name, counts in zip((*config.all_types, "other"), native["type_counts"], strict=True):
         made[f"count_{name}"] = counts
     for counts in native["type_counts"][len(config.types) : -1]:
         made["count_other"] = made["count_other"] + counts  # types that are named, but have no column
-    for name in ("n_items", "active_days", "n_purchases", "n_orders", "n_refunds", "quantity", "n_sessions",
-                 "spend_gross", "spend_refunded", "spend_min", "spend_max", "dwell_ms", "n_transitions", "n_searches",
-                 "n_discounted", "discount_saved"):  # fmt: skip
-        made[name] = native[name]
-    for name in ("spend_decayed", "price_percentile", "gap_median", "gap_iqr", "gap_q90", "regularity"):
-        made[name] = native[name]
     made["spend_net"] = native["spend_gross"] - native["spend_refunded"]
-    for name in ("first_event", "last_event", "first_purchase", "last_purchase"):
-        made[name] = _integers(native[name]).cast(TIME)
     made |= _scores(native, as_of, cuts)
-    for name, native_interest in zip(config.interests, native["interests"], strict=True):
-        made |= _interest(name, native_interest, _names_of(name, names, config))
-    made |= _hours(native, config, cuts, num_threads)
-    lives = native["lifecycle"]
-    made["lifecycle"] = _LIVES.take(pa.array(np.maximum(lives, 0), mask=lives == _NONE))
+    for place, name in enumerate(config.interests):
+        interest_names: NamesByCode = (
+            _BANDS if name == "price_band" else names.dimensions[config.dimensions.index(name)]
+        )
+        made |= _interest(name, native["interests"][place], interest_names)
+    made |= _hours(native, send)
+    made["lifecycle"] = Coded(np.where(native["lifecycle"] == _NONE, -1, native["lifecycle"]), LIFECYCLE)
     made |= _shares(native)
     made |= _paths_and_terms(native, names)
     made |= _btyd(native)
-    schema = profile_schema(config, user_ids.type)
-    table = pa.table([_column(made[name], schema.field(name).type) for name in schema.names], schema=schema)
-    seen = native["n_events"] > 0
-    return table if seen.all() else table.filter(pa.array(seen))
-
-
-def _names_of(interest: str, names: Names, config: ProfileConfig) -> pa.Array:
-    if interest == "price_band":
-        return pa.array([str(band) for band in range(1, config.price_bands + 1)], pa.string())
-    return names.dimensions[config.dimensions.index(interest)]
-
-
-def _column(values: Any, kind: pa.DataType) -> pa.Array:
-    if isinstance(values, (pa.Array, pa.ChunkedArray)):
-        return values
-    made = _integers(values) if pa.types.is_integer(kind) else _reals(values)
-    assert made.type == kind, (made.type, kind)
     return made
 
 
-def _integers(values: Int64Array) -> pa.Array:
-    absent = values == _NONE
-    return pa.array(values, pa.int64(), mask=absent if absent.any() else None)
+def to_table(made: dict[str, Any], user_ids: pa.Array, config: ProfileConfig) -> pa.Table:
+    """The profile table of the users that have an event."""
+    schema = profile_schema(config, user_ids.type)
+    arrays = [user_ids, *(_arrow(made[field.name], field.type) for field in list(schema)[1:])]
+    table = pa.table(arrays, schema=schema)
+    seen = made["n_events"] > 0
+    return table if seen.all() else table.filter(pa.array(seen))
 
 
-def _reals(values: Float64Array) -> pa.Array:
-    absent = np.isnan(values)
-    return pa.array(values, pa.float64(), mask=absent if absent.any() else None)
+def to_row(made: dict[str, Any], user_id: str | int, columns: Sequence[Column]) -> dict[str, Any]:
+    """The profile of the only user, as plain values."""
+    row: dict[str, Any] = {"user_id": user_id}
+    for column in columns:
+        values = made[column.name]
+        if isinstance(values, Lists):
+            row[column.name] = values.plain()
+        elif isinstance(values, Coded):
+            row[column.name] = values.plain()[0]
+        else:
+            value = values[0].item()
+            absent = value == _NONE if isinstance(value, int) else value != value  # noqa: PLR0124  # NaN
+            row[column.name] = None if absent else _moment(value) if column.name in _TIMES else value
+    return row
+
+
+def _moment(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def _arrow(values: Any, kind: pa.DataType) -> pa.Array:
+    if isinstance(values, (Lists, Coded)):
+        return values.arrow()
+    if pa.types.is_floating(kind):
+        return pa.array(values, kind, mask=_where(np.isnan(values)))
+    return pa.array(values, pa.int64(), mask=_where(values == _NONE)).cast(kind)
+
+
+def _where(absent: AnyArray) -> AnyArray | None:
+    return absent if absent.any() else None
 
 
 def _rfm(native: dict[str, Any], as_of: int) -> tuple[Float64Array, Int64Array, Int64Array]:
@@ -144,41 +208,32 @@ def _scores(native: dict[str, Any], as_of: int, cuts: CutPoints | None) -> dict[
     return made
 
 
-def _listed(present: AnyArray, fields: dict[str, Any]) -> pa.Array:
-    """Lists of structs from arrays `[users, top]`: the entries that are present."""
-    sizes = present.sum(axis=1)
-    offsets = np.zeros(len(sizes) + 1, np.int32)
-    np.cumsum(sizes, out=offsets[1:])
-    return pa.ListArray.from_arrays(
-        pa.array(offsets), pa.StructArray.from_arrays(list(fields.values()), names=list(fields))
-    )
-
-
 def _by_user(array: AnyArray, users: int) -> AnyArray:
     return array.reshape(users, len(array) // max(1, users))
 
 
-def _interest(name: str, native: Any, names: pa.Array) -> dict[str, Any]:
+def _interest(name: str, native: Any, names: NamesByCode) -> dict[str, Any]:
     codes, weights, total, truncated = native
     codes, weights = _by_user(codes, len(total)), _by_user(weights, len(total))
     present = codes >= 0
-    fields = {"name": names.take(pa.array(codes[present])), "weight": pa.array(weights[present])}
+    fields = {"name": Coded(codes[present], names), "weight": weights[present]}
     return {
-        f"interest_{name}": _listed(present, fields),
+        f"interest_{name}": Lists(present.sum(axis=1), fields),
         f"interest_{name}_total": total,
         f"interest_{name}_truncated": truncated,
     }
 
 
-def _hours(native: dict[str, Any], config: ProfileConfig, cuts: CutPoints | None, num_threads: int) -> dict[str, Any]:
+def send_windows(native: dict[str, Any], rule: dict[str, Any], num_threads: int = 0) -> tuple[AnyArray, AnyArray]:
+    """First hours and shares of the best windows, by a rule of `send_rule`."""
+    return _native.send_windows(*native["hours"], rule, num_threads)
+
+
+def _hours(native: dict[str, Any], send: tuple[AnyArray, AnyArray]) -> dict[str, Any]:
     begins, hours, counts = native["hours"]
-    rule = send_rule(config, () if cuts is None else cuts.hours)
-    starts, shares = _native.send_windows(begins, hours, counts, rule, num_threads)
+    starts, shares = send
     return {
-        "active_hours": pa.ListArray.from_arrays(
-            pa.array(begins.astype(np.int32)),
-            pa.StructArray.from_arrays([pa.array(hours), pa.array(counts)], names=["hour", "count"]),
-        ),
+        "active_hours": Lists(np.diff(begins), {"hour": hours, "count": counts}),
         "send_hour": starts,
         "send_share": np.where(starts == _NONE, np.nan, shares),
     }
@@ -208,17 +263,12 @@ def _paths_and_terms(native: dict[str, Any], names: Names) -> dict[str, Any]:
     terms, term_counts = (_by_user(array, users) for array in native["terms"])
     taken, searched = start >= 0, terms >= 0
     return {
-        "paths": _listed(
-            taken,
-            {
-                "from": names.path.take(pa.array(start[taken])),
-                "to": names.path.take(pa.array(end[taken])),
-                "count": pa.array(steps[taken]),
-            },
+        "paths": Lists(
+            taken.sum(axis=1),
+            {"from": Coded(start[taken], names.path), "to": Coded(end[taken], names.path), "count": steps[taken]},
         ),
-        "search_terms": _listed(
-            searched,
-            {"term": names.query.take(pa.array(terms[searched])), "count": pa.array(term_counts[searched])},
+        "search_terms": Lists(
+            searched.sum(axis=1), {"term": Coded(terms[searched], names.query), "count": term_counts[searched]}
         ),
     }
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from recocore import _native
 from recocore.data.times import to_us
 from recocore.ops.arguments import threads
-from recocore.profiles.assemble import Names, assemble, fitted_cuts
+from recocore.profiles.assemble import Names, features, fitted_cuts, send_windows, to_table
 from recocore.profiles.columns import native_events
 from recocore.profiles.config import ProfileConfig
-from recocore.profiles.plan import native_offers, native_plan
+from recocore.profiles.plan import native_offers, native_plan, send_rule
 from recocore.profiles.table import ProfileTable
 from recocore.profiles.zones import user_zones
 
@@ -75,5 +75,9 @@ def build(
     )
     names = Names(native.dimension_names, native.query_names, native.path_names)
     cuts = fitted_cuts(columns, used_offers, names, config, moment)
-    table = assemble(columns, native.user_ids, names, config, moment, cuts, num_threads)
-    return ProfileTable(table, moment, config, cuts, native.currency, native.money_digits)
+    made = features(
+        columns, names, config, moment, cuts, send_windows(columns, send_rule(config, cuts.hours), num_threads)
+    )
+    return ProfileTable(
+        to_table(made, native.user_ids, config), moment, config, cuts, native.currency, native.money_digits
+    )

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 NONE = np.iinfo(np.int64).min
 
+# Columns of the extension by those of the event schema: what is only compared, whole numbers, money.
+_COMPARED = {"ids": "event_id", "items": "item_id", "sessions": "session_id", "orders": "order_id"}
+_WHOLE = {"known": "known_time", "dwell": "dwell_ms", "quantities": "quantity"}
+_MONEY = {"money": "value", "prices": "price"}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NativeEvents:
@@ -61,52 +66,51 @@ def native_events(events: Any, config: ProfileConfig, currency: str | None = Non
     """
     batch = events if isinstance(events, EventBatch) else EventBatch.from_arrow(events)
     table = batch.table
-    columns: dict[str, AnyArray] = {}
     users, user_ids = _users(batch)
-    columns["users"] = users
-    columns["times"] = _times(batch, "event_time", required=True)
-    if _present(table, "known_time"):
-        columns["known"] = _times(batch, "known_time", required=False)
+    columns: dict[str, AnyArray] = {"users": users, "times": _times(batch)}
     type_codes, type_names = _codes(table.column("type"))
     ours = {name: code for code, name in enumerate(config.all_types)}
     to_ours = np.array([ours.get(name, len(ours)) for name in type_names.to_pylist()], np.uint8)
     columns["types"] = to_ours[type_codes] if len(to_ours) else np.empty(0, np.uint8)
-    for column, name in (("ids", "event_id"), ("items", "item_id"), ("sessions", "session_id"), ("orders", "order_id")):
+    for column, name in _COMPARED.items():
         if _present(table, name):
             columns[column] = _hashes(table.column(name))
-    currency = currency_of(batch, currency or config.currency)
-    digits = digits_of(currency) if config.money_digits is None else config.money_digits
-    for column, name in (("money", "value"), ("prices", "price")):
+    for column, name in _WHOLE.items():
         if _present(table, name):
-            columns[column] = minor_units(table.column(name), digits, name)
-    for column, name in (("dwell", "dwell_ms"), ("quantities", "quantity")):
-        if _present(table, name):
-            columns[column] = _filled(table.column(name), NONE)
+            columns[column] = _filled(table.column(name).cast(pa.int64()), NONE)
     if _present(table, "coupon_id"):
         columns["coupons"] = np.asarray(_flat(pc.is_valid(table.column("coupon_id")))).astype(np.int32) - 1
-    dimension_names = []
-    for place, name in enumerate(config.dimensions):
-        codes, names = _codes(table.column(name)) if _present(table, name) else (None, _no_names())
-        if codes is not None:
-            columns[f"dimension_{place}"] = codes
-        dimension_names.append(names)
-    query_names = _no_names()
-    if _present(table, "query"):
-        columns["queries"], query_names = _codes(table.column("query"), normalised=True)
+    currency = currency_of(batch, currency or config.currency)
+    digits = digits_of(currency) if config.money_digits is None else config.money_digits
+    for column, name in _MONEY.items():
+        if _present(table, name):
+            columns[column] = minor_units(table.column(name), digits, name)
+    names = {
+        f"dimension_{place}": _named(table, name, f"dimension_{place}", columns)
+        for place, name in enumerate(config.dimensions)
+    }
+    names["query"] = _named(table, "query", "queries", columns)
     if config.path == "type":
-        columns["paths"], path_names = type_codes, type_names
-    elif _present(table, config.path):
-        columns["paths"], path_names = _codes(table.column(config.path))
+        columns["paths"], names["path"] = type_codes, type_names
     else:
-        path_names = _no_names()
+        names["path"] = _named(table, config.path, "paths", columns)
+    dimension_names = tuple(names[f"dimension_{place}"] for place in range(len(config.dimensions)))
     vocabularies = {
-        "dimensions": [native_names(names) for names in dimension_names],
-        "query": native_names(query_names),
-        "path": native_names(path_names),
+        "dimensions": [native_names(each) for each in dimension_names],
+        "query": native_names(names["query"]),
+        "path": native_names(names["path"]),
     }
     return NativeEvents(
-        columns, user_ids, vocabularies, tuple(dimension_names), query_names, path_names, currency, digits
+        columns, user_ids, vocabularies, dimension_names, names["query"], names["path"], currency, digits
     )
+
+
+def _named(table: pa.Table, name: str, column: str, columns: dict[str, AnyArray]) -> pa.Array:
+    """Puts the codes of a text column among the columns, where it is there, and returns its names."""
+    if not _present(table, name):
+        return pa.array([], pa.string())
+    columns[column], names = _codes(table.column(name), normalised=name == "query")
+    return names
 
 
 def native_names(names: pa.Array) -> NativeNames:
@@ -126,10 +130,6 @@ def arrow_names(names: tuple[AnyArray, AnyArray]) -> pa.Array:
     return large.cast(pa.string())
 
 
-def _no_names() -> pa.Array:
-    return pa.array([], pa.string())
-
-
 def _present(table: pa.Table, name: str) -> bool:
     return name in table.column_names and table.column(name).null_count < table.num_rows
 
@@ -143,13 +143,13 @@ def _filled(column: pa.ChunkedArray, absent: int) -> AnyArray:
     return np.ascontiguousarray(_flat(pc.fill_null(column, absent) if column.null_count else column).to_numpy())
 
 
-def _times(batch: EventBatch, name: str, *, required: bool) -> AnyArray:
-    column = batch.column(name)
-    if required and column.null_count:
+def _times(batch: EventBatch) -> AnyArray:
+    column = batch.column("event_time")
+    if column.null_count:
         raise InvalidArgumentError(
-            f"events: expected {name} in each of {len(column)} events, got {column.null_count} missing; "
+            f"events: expected event_time in each of {len(column)} events, got {column.null_count} missing; "
             "recocore.data.clean(events) sets them aside",
-            field=name,
+            field="event_time",
         )
     return _filled(column.cast(pa.int64()), NONE)
 

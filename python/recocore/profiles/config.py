@@ -106,6 +106,17 @@ class ProfileConfig:
                 raise _refused("weights", f"a finite number for {name!r}", weight)
         if len(self.all_types) > MAX_TYPES:
             raise _refused("types", f"at most {MAX_TYPES} types in all", len(self.all_types))
+        self._check_names()
+        self._check_spans()
+        integer(self.top, "top", 1)
+        integer(self.rfm_bins, "rfm_bins", 1)
+        integer(self.price_bands, "price_bands", 0, 255)
+        integer(self.at_risk_gaps, "at_risk_gaps", 1)
+        self._check_hours()
+        if self.money_digits is not None:
+            integer(self.money_digits, "money_digits", 0, 9)
+
+    def _check_names(self) -> None:
         overlap = set(self.purchase_types) & set(self.refund_types)
         if overlap:
             raise _refused("refund_types", "types that are no purchase_types", ", ".join(sorted(overlap)))
@@ -114,6 +125,8 @@ class ProfileConfig:
         for name in (*self.dimensions, *(() if self.path == "type" else (self.path,))):
             if name not in _TEXT_COLUMNS - {"type", "event_id", "user_id", "item_id"}:
                 raise _refused("dimensions, path", "text columns of the event schema", repr(name))
+
+    def _check_spans(self) -> None:
         for name in ("half_life", "session_gap", "active_within", "dormant_after", "lost_after"):
             _positive(getattr(self, name), name)
         if self.window is not None:
@@ -124,13 +137,6 @@ class ProfileConfig:
             _positive(life, f"half_lives[{name!r}]")
         if not self.active_within <= self.dormant_after <= self.lost_after:
             raise _refused("dormant_after", "active_within ≤ dormant_after ≤ lost_after", self.dormant_after)
-        integer(self.top, "top", 1)
-        integer(self.rfm_bins, "rfm_bins", 1)
-        integer(self.price_bands, "price_bands", 0, 255)
-        integer(self.at_risk_gaps, "at_risk_gaps", 1)
-        self._check_hours()
-        if self.money_digits is not None:
-            integer(self.money_digits, "money_digits", 0, 9)
 
     def _check_hours(self) -> None:
         quiet = self.quiet_hours

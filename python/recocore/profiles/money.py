@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -44,6 +44,8 @@ _DIGITS: Final = {
     **dict.fromkeys(["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"], 3),
     **dict.fromkeys(["CLF", "UYW"], 4),
 }
+
+_MOST: Final = 2.0**43
 
 # No amount: stands for null while money is converted.
 _MISSING: Final = float(np.finfo(np.float64).min)
@@ -100,3 +102,25 @@ def minor_units(column: pa.ChunkedArray, digits: int, name: str) -> Int64Array:
     flat = column.combine_chunks()
     values = np.ascontiguousarray((flat if isinstance(flat, pa.Array) else column).to_numpy(), np.float64)
     return _native.minor_units(values, digits, _MISSING, name)
+
+
+def minor_unit(value: Any, digits: int, name: str) -> int:
+    """One amount as `minor_units` reads a column.
+
+    Raises:
+        InvalidArgumentError: as there.
+
+    Example:
+        >>> minor_unit(15.299999999999999, 2, "value")
+        1530
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise InvalidArgumentError(f"{name}: expected a number, got {value!r}", field=name)
+    units = float(value) * float(10**digits)
+    if not abs(units) <= _MOST or abs(units - round(units)) > max(1e-6, abs(units) * 2.0**-50):
+        raise InvalidArgumentError(
+            f"{name}: expected amounts with at most {digits} decimals, below 2**43 minor units, got {value!r}; "
+            "round them, or set money_digits",
+            field=name,
+        )
+    return round(units)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,14 +15,16 @@ from recocore import _native
 from recocore.data.times import to_us
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
 from recocore.ops.arguments import threads
-from recocore.profiles.assemble import Names, assemble, fitted_cuts
+from recocore.profiles.assemble import Names, features, fitted_cuts, send_windows, to_row, to_table
 from recocore.profiles.columns import arrow_names, native_events, native_names
 from recocore.profiles.config import ProfileConfig
 from recocore.profiles.cuts import CutPoints
 from recocore.profiles.money import DEFAULT_DIGITS, digits_of
-from recocore.profiles.plan import native_offers, native_plan
+from recocore.profiles.one_event import EventReader, user_key
+from recocore.profiles.plan import native_offers, native_plan, send_rule
+from recocore.profiles.schema import columns as schema_columns
 from recocore.profiles.table import ProfileTable
-from recocore.profiles.zones import user_zones
+from recocore.profiles.zones import user_zones, zone
 from recocore.storage import load_arrays, save_arrays
 
 if TYPE_CHECKING:
@@ -60,11 +63,16 @@ class Updater:
 
     def __init__(self, config: ProfileConfig | None = None) -> None:
         self._config = config or ProfileConfig()
-        self._log = self._new_log()
+        self._log = _native.ProfileLog(len(self._config.dimensions), len(self._config.all_types))
+        # What every row needs, made once.
+        self._columns = schema_columns(self._config)
+        self._plan = native_plan(self._config, 0, [])
+        self._send_rule = send_rule(self._config, () if self._config.cuts is None else self._config.cuts.hours)
         self._user_type: pa.DataType | None = None
         self._currency = self._config.currency
         self._digits: int | None = None  # of the money that is held
         self._offers: tuple[int, NativeOffers] | None = None
+        self._reader = EventReader(self._config)
         self._lock = threading.Lock()
 
     @property
@@ -104,6 +112,53 @@ class Updater:
             if _has_money(native):
                 self._digits = native.money_digits
         return len(native.columns["users"])
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """Take one event in, as `update` does a batch: some microseconds, for a server that is told one at a time.
+
+        Args:
+            event: values by the names of the event schema; what is absent or None is null. `event_time` and `known_time`
+                are instants as `as_of` is.
+
+        Raises:
+            InvalidArgumentError: as `update`; a name that the schema does not have; a value of another type.
+
+        Example:
+            >>> updater = Updater()
+            >>> updater.record({"user_id": "ann", "item_id": "mug", "type": "view", "event_time": 1_700_000_000_000_000})
+            >>> updater.row("ann", 1_700_000_000_000_001)["count_view"]
+            1
+        """
+        currency = event.get("currency")
+        known = self._currency
+        if currency is not None and known is not None and currency != known:
+            if event.get("value") is not None or event.get("price") is not None:
+                raise InvalidArgumentError(
+                    f"events: expected money of one currency ({known}), got {currency}; convert them to one first",
+                    field="currency",
+                )
+            currency = known
+        digits = self._config.money_digits
+        if digits is None:
+            digits = digits_of(currency or known)
+        read = self._reader.read(event, digits)
+        with self._lock:
+            kind = pa.string() if isinstance(event["user_id"], str) else pa.int64()
+            if self._user_type not in (None, kind):
+                raise InvalidArgumentError(
+                    f"events: expected user_id of {self._user_type} as before, got {kind}", field="user_id"
+                )
+            if read.has_money and self._digits not in (None, digits):
+                raise InvalidArgumentError(
+                    f"events: {currency} has another minor unit than the money before, which named no currency; "
+                    "set currency in the configuration",
+                    field="currency",
+                )
+            self._log.append_one(*read.arguments)
+            self._user_type = kind
+            self._currency = known or currency
+            if read.has_money:
+                self._digits = digits
 
     def merge(self, other: Updater) -> None:
         """Take in what another updater of an equal configuration holds; it stays as it is.
@@ -170,8 +225,10 @@ class Updater:
             )
             currency, digits = self._currency, self._money_digits()
         cuts = fitted_cuts(columns, used_offers, names, config, moment)
-        table = assemble(columns, user_ids, names, config, moment, cuts, num_threads)
-        return ProfileTable(table, moment, config, cuts, currency, digits)
+        made = features(
+            columns, names, config, moment, cuts, send_windows(columns, send_rule(config, cuts.hours), num_threads)
+        )
+        return ProfileTable(to_table(made, user_ids, config), moment, config, cuts, currency, digits)
 
     def row(self, user_id: str | int, as_of: Instant, *, timezone: str | None = None) -> dict[str, Any]:
         """One user's profile as plain values, as `ProfileTable.row`. O(events of the user).
@@ -183,12 +240,12 @@ class Updater:
         """
         moment = to_us(as_of, "as_of")
         config = self._config
-        zones, _ = user_zones(pa.array([]), timezone or config.timezone, None)
+        zones = [zone(timezone or config.timezone)]
         with self._lock:
             code = -1 if self._user_type is None else self._log.find_user(self._key(user_id))
             if code >= 0:
                 columns, _ = self._log.profiles(
-                    native_plan(config, moment, zones),
+                    {**self._plan, "as_of": moment, "zones": zones},
                     users=np.array([code], np.int32),
                     offers=self._frozen_offers(),
                     num_threads=1,
@@ -196,9 +253,8 @@ class Updater:
                 names = self._names_in(columns)
         if code < 0 or columns["n_events"][0] == 0:
             raise NotFoundError(f"user_id: no event of {user_id!r} before as_of")
-        assert self._user_type is not None
-        table = assemble(columns, pa.array([user_id], self._user_type), names, config, moment, config.cuts, 1)
-        return dict(table.to_pylist()[0])
+        made = features(columns, names, config, moment, config.cuts, send_windows(columns, self._send_rule, 1))
+        return to_row(made, user_id, self._columns)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a folder of checked arrays; `path` must not be there, or be an empty folder.
@@ -250,9 +306,6 @@ class Updater:
             raise CorruptError(f"{path}: expected what Updater.save wrote, got {error}") from error
         return updater
 
-    def _new_log(self) -> _native.ProfileLog:
-        return _native.ProfileLog(len(self._config.dimensions), len(self._config.all_types))
-
     def _vocabularies(self) -> tuple[str, ...]:
         return ("users", "query", "path", *(f"dimension_{place}" for place in range(len(self._config.dimensions))))
 
@@ -275,12 +328,9 @@ class Updater:
         return fixed if fixed is not None else digits_of(self._currency) if self._currency else DEFAULT_DIGITS
 
     def _key(self, user_id: str | int) -> bytes:
-        integers = pa.types.is_integer(self._user_type)
-        if isinstance(user_id, bool) or not isinstance(user_id, (int, np.integer) if integers else str):
+        if isinstance(user_id, str) != pa.types.is_string(self._user_type) or isinstance(user_id, bool):
             raise InvalidArgumentError(f"user_id: expected one of {self._user_type}, got {user_id!r}", field="user_id")
-        if isinstance(user_id, str):
-            return user_id.encode()
-        return int(user_id).to_bytes(8, "little", signed=True) if -(2**63) <= user_id < 2**63 else b""
+        return user_key(user_id)
 
     def _users(self) -> tuple[pa.Array, Int32Array]:
         """All ids, ascending, and their codes."""
@@ -306,22 +356,24 @@ class Updater:
         """The names of one user's codes; the codes become places among them."""
         dimensions = []
         for place in range(len(self._config.dimensions)):
-            interest = columns["interests"][place]
-            codes, names = self._named(f"dimension_{place}", interest[0])
-            columns["interests"][place] = (codes, *interest[1:])
+            codes, *rest = columns["interests"][place]
+            places, names = self._named(f"dimension_{place}", codes)
+            columns["interests"][place] = (places, *rest)
             dimensions.append(names)
         terms, counts = columns["terms"]
-        terms, query = self._named("query", terms)
+        places, query = self._named("query", terms)
+        columns["terms"] = places, counts
         start, end, steps = columns["paths"]
         both, path = self._named("path", np.concatenate([start, end]))
-        columns["terms"] = terms, counts
         columns["paths"] = both[: len(start)], both[len(start) :], steps
         return Names(tuple(dimensions), query, path)
 
-    def _named(self, which: str, codes: Int32Array) -> tuple[Int32Array, pa.Array]:
-        used = np.unique(codes[codes >= 0])
-        places = np.searchsorted(used, codes).astype(np.int32)
-        return np.where(codes >= 0, places, np.int32(-1)), arrow_names(self._log.names(which, used))
+    def _named(self, which: str, codes: Int32Array) -> tuple[Int32Array, list[str]]:
+        present = codes >= 0
+        offsets, data = self._log.names(which, codes[present])
+        text, ends = data.tobytes(), offsets.tolist()
+        names = [text[begin:end].decode() for begin, end in itertools.pairwise(ends)]
+        return np.where(present, np.cumsum(present) - 1, -1).astype(np.int32), names
 
 
 def _has_money(native: NativeEvents) -> bool:

@@ -9,17 +9,16 @@ import numpy as np
 from recocore import _native
 from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.ops.arguments import checked_indices, choice, integer, real, threads
-from recocore.ops.topk import candidate_filter
+from recocore.ops.device import DeviceArray, checked_device, is_on_device, returned, shape_of, stream_handle
+from recocore.ops.topk import PRECISIONS, candidate_filter
 from recocore.retrieval.directions import unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from recocore.types import AnyArray, Float32Array, Int32Array, NativeFilter, Progress
+    from recocore.types import AnyArray, CudaArray, Float32Array, Int32Array, NativeFilter, Progress
 
 Metric: TypeAlias = Literal["inner_product", "cosine", "euclidean"]
-
-_PRECISIONS = ("auto", "float32")
 
 
 class Retriever:
@@ -30,15 +29,18 @@ class Retriever:
     shorter items at once), and scores the rest in float32: the answer is to the bit that of scoring every pair.
 
     Args:
-        items: float32 `[m, f]`, finite; referred to, not copied. Rows may lie apart.
+        items: float32 `[m, f]`, finite; referred to, not copied. Rows may lie apart. On the device they may be an array of
+            CuPy, torch or anything with `__cuda_array_interface__` or DLPack.
         metric: "inner_product"; "cosine", 0 where either vector is zero; or "euclidean", whose score is minus the squared
             distance.
         biases: float32 `[m]` added to the items' inner products; None for none.
         num_threads: of preparation and of searches that name no other number; 0 for one a core.
+        device: cpu, or cuda: items are then copied to the device once, and searched there without codes. Queries of the host
+            get results of the host, and queries on the device results on the device.
 
     Raises:
         InvalidArgumentError: a wrong shape or dtype, or a value that is not finite (its row is named).
-        UnsupportedError: an item of length 1e37 or more.
+        UnsupportedError: an item of length 1e37 or more; device cuda where there is none.
         OutOfMemoryError: the codes, m (f + 36) bytes and up, do not fit.
 
     Example:
@@ -57,9 +59,16 @@ class Retriever:
         metric: Metric = "inner_product",
         biases: Float32Array | None = None,
         num_threads: int = 0,
+        device: str = "cpu",
     ) -> None:
         self._set_up(items, metric, biases, num_threads)
-        self._packed = _native.PackedItems.pack(self.items, self.num_threads)
+        self.device = checked_device(device)
+        if is_on_device(items) and self.device == "cpu":
+            raise InvalidArgumentError("device: expected cuda for items on the device, got 'cpu'", field="device")
+        if self.device == "cpu":
+            self._packed = _native.PackedItems.pack(self.items, self.num_threads)
+        else:
+            self._held = items if is_on_device(items) else DeviceArray.from_host(np.ascontiguousarray(items))
 
     @classmethod
     def from_arrays(
@@ -78,6 +87,7 @@ class Retriever:
         """
         retriever = cls.__new__(cls)
         retriever._set_up(items, metric, biases, num_threads)
+        retriever.device = "cpu"
         try:
             retriever._packed = _native.PackedItems.restore(retriever.items, dict(arrays))
         except InvalidArgumentError as error:
@@ -88,11 +98,15 @@ class Retriever:
         """The same items and codes under another metric, without biases. O(1)."""
         other = Retriever.__new__(Retriever)
         other._set_up(self.items, metric, None, self.num_threads)
-        other._packed = self._packed
+        other.device = self.device
+        if self.device == "cpu":
+            other._packed = self._packed
+        else:
+            other._held = self._held
         return other
 
     def __len__(self) -> int:
-        return len(self.items)
+        return self._length
 
     def arrays(self) -> dict[str, AnyArray]:
         """The codes and their bounds by name, for `from_arrays`.
@@ -101,11 +115,14 @@ class Retriever:
             order and positions int32 `[m]`, codes int8 `[m, s]`, s being f rounded up to 64, code_sums int32 `[m]`,
             inverse_scales, errors, norms and lengths float32 `[m]`.
         """
-        return self._packed.arrays()
+        if self.device == "cpu":
+            return self._packed.arrays()
+        items = self._held.to_host() if isinstance(self._held, DeviceArray) else self.items
+        return _native.PackedItems.pack(items, self.num_threads).arrays()
 
     def topk(
         self,
-        queries: Float32Array,
+        queries: Float32Array | CudaArray,
         k: int,
         *,
         exclude: Any = None,
@@ -116,7 +133,8 @@ class Retriever:
         precision: str = "auto",
         num_threads: int | None = None,
         progress: Progress | None = None,
-    ) -> tuple[Int32Array, Float32Array]:
+        stream: Any = None,
+    ) -> tuple[Int32Array | CudaArray, Float32Array | CudaArray]:
         """Find the k items with the largest score for each query.
 
         Args:
@@ -129,9 +147,11 @@ class Retriever:
             boosts: (item indices `[b]`, amounts `[b]`): what is added to the scores of some items, and to their biases first.
                 An amount moves an item the same way whether its score is positive or negative.
             thresholds: the least score that may come back, boosts included: one number or float32 `[n]`.
-            precision: "auto", or "float32" to leave the codes aside. The result is the same to the bit.
+            precision: "auto", or "float32" to leave the codes aside; on CUDA also "float16" and "bfloat16", see
+                `recocore.ops.topk`. The result is the same to the bit.
             num_threads: None for the retriever's own. The result does not depend on it.
             progress: told the part done; an exception that it raises stops the search.
+            stream: of CUDA, see `recocore.ops.topk`.
 
         Returns:
             ids int32 and scores float32, both `[n, k]`: score descending, then id ascending; -1 and -inf where fewer than k
@@ -140,12 +160,13 @@ class Retriever:
         Raises:
             InvalidArgumentError: a shape, dtype or id that does not fit, or a value that is not finite (its row is named).
         """
-        choice(precision, "precision", _PRECISIONS)
+        choice(precision, "precision", PRECISIONS)
         k = integer(k, "k", 1)
         queries = self._queries(queries)
-        lowest = _thresholds(thresholds, len(queries))
+        n = shape_of(queries)[0] if is_on_device(queries) else len(queries)
+        lowest = _thresholds(thresholds, n)
         native: dict[str, Any] = {
-            **candidate_filter((len(queries), len(self)), exclude, allow, block),
+            **candidate_filter((n, len(self)), exclude, allow, block),
             "metric": self.metric,
             "biases": self.biases,
             "precision": precision,
@@ -154,7 +175,7 @@ class Retriever:
         }
         if boosts is not None:
             native["biases"] = self._boosted(boosts)
-        return _native.topk(queries, self._packed, k, thresholds=lowest, **native)
+        return self._ranked(queries, k, stream_handle(stream), thresholds=lowest, **native)
 
     def search(
         self,
@@ -168,23 +189,40 @@ class Retriever:
 
         `boosts`, float32 `[m]`, stand for the biases of a retriever that has none.
         """
-        return _native.topk(
+        return self._ranked(
             self._queries(queries),
-            self._packed,
             k,
+            None,
             **candidates,
             metric=self.metric,
             biases=self.biases if boosts is None else boosts,
             num_threads=self.num_threads if num_threads is None else num_threads,
         )
 
+    def _ranked(self, queries: Any, k: int, stream: int | None, **native: Any) -> tuple[Any, Any]:
+        if self.device == "cpu":
+            return _native.topk(queries, self._packed, k, **native)
+        here = is_on_device(queries)
+        if not here and not _is_matrix(queries):
+            got = f"{queries.ndim}-d {queries.dtype}" if isinstance(queries, np.ndarray) else type(queries).__name__
+            raise InvalidArgumentError(
+                f"queries: expected a C-contiguous 2-d array of float32, got {got}", field="queries"
+            )
+        held = queries if here else DeviceArray.from_host(queries, stream or 0)
+        ids, scores = _native.topk(held, self._held, k, **native, device="cuda", stream=stream)
+        if here:
+            return returned(ids, queries), returned(scores, queries)
+        return ids.to_host(), scores.to_host()
+
     def _set_up(self, items: Float32Array, metric: Metric, biases: Float32Array | None, num_threads: int) -> None:
         choice(metric, "metric", get_args(Metric))
         if biases is not None and metric != "inner_product":
             raise InvalidArgumentError(f"biases: expected None with metric={metric!r}, got some", field="biases")
-        if biases is not None and np.shape(biases) != (len(items),):
+        self._length = shape_of(items)[0] if is_on_device(items) else len(items)
+        if biases is not None and np.shape(biases) != (self._length,):
             raise InvalidArgumentError(
-                f"biases: expected one for each of the {len(items)} items, got {list(np.shape(biases))}", field="biases"
+                f"biases: expected one for each of the {self._length} items, got {list(np.shape(biases))}",
+                field="biases",
             )
         self.items = items
         self.metric = metric
@@ -192,6 +230,11 @@ class Retriever:
         self.num_threads = threads(num_threads)
 
     def _queries(self, queries: Any) -> Any:
+        if self.metric == "cosine" and is_on_device(queries):
+            raise InvalidArgumentError(
+                "queries: expected a NumPy array with metric='cosine', which scales them to length 1; got one on the device",
+                field="queries",
+            )
         if self.metric != "cosine" or not _is_matrix(queries) or not np.isfinite(queries).all():
             return queries  # nothing to scale, or refused by name later
         return unit_rows(queries).astype(np.float32)

@@ -40,6 +40,7 @@ class FactorScorer:
         objective: float64 (regularization, alpha0, nu, 0 for the ials loss or 1 for original) of the ALS objective that the
             user factors minimise, the last 0 where it is missing; or an empty array for factors from elsewhere, which
             cannot be explained.
+        device: where items are ranked: cpu, or cuda.
     """
 
     kind: ClassVar[str] = "factors"
@@ -51,7 +52,9 @@ class FactorScorer:
         user_factors: Float32Array,
         item_factors: Float32Array,
         objective: Float64Array,
+        device: str = "cpu",
     ) -> None:
+        self.device = device
         self.interactions = interactions
         self.user_factors = user_factors
         self.item_factors = item_factors
@@ -195,7 +198,7 @@ class FactorScorer:
     @cached_property
     def _by_product(self) -> Retriever:
         """The items as they are ranked for users."""
-        return Retriever(self.item_factors)
+        return Retriever(self.item_factors, device=self.device)
 
     @cached_property
     def _by_cosine(self) -> Retriever:

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recocore.service.config import ServerConfig
+    from recocore.service.events.config import StateConfig
     from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
     from recocore.service.serving import serve
 
-__all__ = ["ExperimentConfig", "ModelsConfig", "ServerConfig", "ShadowConfig", "serve"]
+__all__ = ["ExperimentConfig", "ModelsConfig", "ServerConfig", "ShadowConfig", "StateConfig", "serve"]
 
 _HOMES = {
     "ExperimentConfig": "recocore.service.hosting.config",
     "ModelsConfig": "recocore.service.hosting.config",
     "ServerConfig": "recocore.service.config",
     "ShadowConfig": "recocore.service.hosting.config",
+    "StateConfig": "recocore.service.events.config",
     "serve": "recocore.service.serving",
 }
 

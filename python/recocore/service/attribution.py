@@ -3,29 +3,31 @@
 A caller treats the token as opaque. It is base64url without padding over: format (1 byte: 2), issue time (milliseconds since
 1970, 8 bytes, big-endian), four texts in UTF-8, each behind its length (2 bytes): request id, version of the model, id of
 the experiment and variant, both empty where there was none; and CRC-32 of all that (4 bytes). The checksum finds damage, not
-forgery. Tokens of format 1, which knew no experiments, are still read: behind the time stand the length of the request id
-(1 byte), the request id, and the version up to the checksum.
+forgery: for that a service with a key issues format 3, which is the same with the first 16 bytes of HMAC-SHA256 (RFC 2104), of
+all that stands before, at its end. Tokens of format 1, which knew no experiments, are still read: behind the time stand the
+length of the request id (1 byte), the request id, and the version up to the checksum.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import struct
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from recocore.errors import InvalidArgumentError
+from recocore.service.limits import MAX_ATTRIBUTION_TOKEN_CHARS
 
-_FORMAT = 2
+_FORMAT, _SIGNED_FORMAT = 2, 3
 _HEAD = struct.Struct(">BQ")
 _LENGTH = struct.Struct(">H")
 _CHECKSUM = struct.Struct(">I")
+_SIGNATURE_BYTES = 16
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-# A damaged or hostile token is refused before anything is decoded.
-_MAX_CHARS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ class Attribution:
     variant: str = ""
 
 
-def encode(attribution: Attribution) -> str:
-    """The token of an attribution: ASCII letters, digits, `-` and `_` only.
+def encode(attribution: Attribution, key: bytes | None = None) -> str:
+    """The token of an attribution, signed where there is a key: ASCII letters, digits, `-` and `_` only.
 
     >>> when = datetime(2026, 1, 2, tzinfo=UTC)
     >>> decode(encode(Attribution("als-3", "r1", when))).served_model
@@ -56,25 +58,39 @@ def encode(attribution: Attribution) -> str:
     """
     milliseconds = (attribution.issued_at - _EPOCH) // _MILLISECOND
     texts = (attribution.request_id, attribution.served_model, attribution.experiment, attribution.variant)
-    body = _HEAD.pack(_FORMAT, milliseconds)
+    body = _HEAD.pack(_FORMAT if key is None else _SIGNED_FORMAT, milliseconds)
     for text in map(str.encode, texts):
         body += _LENGTH.pack(len(text)) + text
-    return base64.urlsafe_b64encode(body + _CHECKSUM.pack(zlib.crc32(body))).rstrip(b"=").decode()
+    body += _CHECKSUM.pack(zlib.crc32(body))
+    if key is not None:
+        body += _signature(body, key)
+    return base64.urlsafe_b64encode(body).rstrip(b"=").decode()
 
 
-def decode(token: str) -> Attribution:
+def decode(token: str, key: bytes | None = None) -> Attribution:
     """What a token says.
 
+    Args:
+        token: of a response.
+        key: of the service that issued it, to find forgery; None finds damage alone.
+
     Raises:
-        InvalidArgumentError: the token is damaged, or of a format that this version does not know.
+        InvalidArgumentError: the token is damaged, of a format that this version does not know or, where there is a key,
+            not signed with it.
     """
     raw = _decode_base64(token)
+    if raw[:1] == bytes([_SIGNED_FORMAT]):
+        raw, signature = raw[:-_SIGNATURE_BYTES], raw[-_SIGNATURE_BYTES:]
+        if key is not None and not hmac.compare_digest(_signature(raw, key), signature):
+            raise _refuse("is not signed with this service's key")
+    elif key is not None:
+        raise _refuse("is not signed")
     body, checksum = raw[: -_CHECKSUM.size], raw[-_CHECKSUM.size :]
     if len(body) < _HEAD.size or _CHECKSUM.pack(zlib.crc32(body)) != checksum:
         raise _refuse("is damaged")
     version, milliseconds = _HEAD.unpack_from(body)
     if version not in _READ:
-        raise _refuse(f"has format {version}, this version knows formats 1 and {_FORMAT}")
+        raise _refuse(f"has format {version}, this version knows formats 1 to {_SIGNED_FORMAT}")
     try:
         request_id, model, experiment, variant = _READ[version](body[_HEAD.size :])
         return Attribution(
@@ -107,12 +123,17 @@ def _read_format_2(rest: bytes) -> list[bytes]:
     return texts
 
 
-_READ = {1: _read_format_1, 2: _read_format_2}
+_READ = {1: _read_format_1, _FORMAT: _read_format_2, _SIGNED_FORMAT: _read_format_2}
+
+
+def _signature(signed: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, signed, "sha256")[:_SIGNATURE_BYTES]
 
 
 def _decode_base64(token: str) -> bytes:
-    if len(token) > _MAX_CHARS:
-        raise _refuse(f"has {len(token)} characters, at most {_MAX_CHARS} are expected")
+    # A damaged or hostile token is refused before anything is decoded.
+    if len(token) > MAX_ATTRIBUTION_TOKEN_CHARS:
+        raise _refuse(f"has {len(token)} characters, at most {MAX_ATTRIBUTION_TOKEN_CHARS} are expected")
     try:
         return base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:

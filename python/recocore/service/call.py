@@ -14,6 +14,7 @@ from recocore.service.problems import DeadlineError
 
 if TYPE_CHECKING:
     from recocore.service.observe.observer import ServedBy
+    from recocore.state import UserRecord
 
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_REQUEST_ID_CHARS}}}")
 
@@ -29,18 +30,12 @@ class Call:
         caller: whose calls it counts among, where these are limited.
         who: the pseudonym of a caller whose credentials were verified; empty for others.
         hosted: what answers, once that is known.
+        record: what is known of the user that the call is about, where that was read; None where nothing is known.
     """
 
     __slots__ = (
-        "_cancelled",
-        "_deadline",
-        "caller",
-        "hosted",
-        "placement",
-        "request_id",
-        "traceparent",
-        "user_id",
-        "who",
+        *("_cancelled", "_deadline"),
+        *("caller", "hosted", "placement", "record", "request_id", "traceparent", "user_id", "who"),
     )
 
     def __init__(
@@ -58,6 +53,7 @@ class Call:
         self.caller = caller
         self.who = who
         self.hosted: ServedBy | None = None
+        self.record: UserRecord | None = None
         self._deadline = None if seconds_left is None else time.monotonic() + seconds_left
         self._cancelled = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recocore.errors import InvalidArgumentError, NotFoundError, RecocoreError
@@ -16,12 +17,14 @@ from recocore.service.security.authenticator import check_callers
 from recocore.service.security.config import Security
 from recocore.service.security.tls import check_files
 from recocore.service.security.transport import check_transport
+from recocore.state import KeyFile, StateReader
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
     from recocore.service.door.config import HttpConfig
+    from recocore.service.events.config import StateConfig
     from recocore.service.settings import Settings
 
 
@@ -60,6 +63,8 @@ def check_service(settings: Settings, index_path: str | os.PathLike[str] | None)
         checks.append(_check("registry", lambda: _led_to(settings)))
     else:
         checks.append(_check("index", lambda: _sound(index_path)))
+    if settings.state.path:
+        checks.append(_check("state", lambda: _state(settings.state)))
     if settings.http.port:
         checks.append(_check("http address", lambda: _door(settings.http)))
     if settings.metrics.enabled:
@@ -101,6 +106,15 @@ def _led_to(settings: Settings) -> str:
     version = aliases[models.alias].version
     source.verify(version)
     return f"{models.alias} of {models.registry} leads to version {version}, read through"
+
+
+def _state(config: StateConfig) -> str:
+    folder = Path(config.path)
+    if not folder.exists():
+        return f"{folder} is made by the first start"
+    keys = KeyFile.open(config.keys) if config.keys else None
+    with StateReader.open(folder, keys=keys) as reader:
+        return f"{folder} is at commit {reader.commit}"
 
 
 def _different(settings: Settings) -> str:

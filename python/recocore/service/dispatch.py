@@ -18,7 +18,7 @@ from recocore.service.call import Call, request_id
 from recocore.service.logs import LOGGER, Pseudonyms, log, places
 from recocore.service.problems import problem_of
 from recocore.service.rate_limits import RateLimiter
-from recocore.service.running import Method, Run, Running
+from recocore.service.running import Awaited, Method, Run, Running
 from recocore.service.security.caller import ADMITTED
 from recocore.service.streams import OpenStream, answer_each, when_there_is_room
 
@@ -58,9 +58,10 @@ class Dispatcher:
     def handler(
         self,
         service: str,
-        methods: Mapping[str, Method],
+        methods: Mapping[str, Method] = _NONE,
         batches: Mapping[str, Recommending] = _NONE,
         streams: Mapping[str, OpenStream] = _NONE,
+        awaited: Mapping[str, Awaited] = _NONE,
     ) -> grpc.GenericRpcHandler:
         """A gRPC handler of methods by name; requests and responses stay bytes.
 
@@ -69,9 +70,11 @@ class Dispatcher:
             methods: each answers one request.
             batches: each answers requests that arrive together, and stands for the method of its name.
             streams: each opens a stream of requests that are answered one by one.
+            awaited: each answers one request on the event loop.
         """
         runs = {name: self.running.threaded(method) for name, method in methods.items()}
         runs |= {name: self.running.batched(method) for name, method in batches.items()}
+        runs |= {name: self.running.awaited(method) for name, method in awaited.items()}
         handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             name: grpc.unary_unary_rpc_method_handler(self._behaviour(name, run)) for name, run in runs.items()
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from recocore.errors import NotFoundError
 from recocore.index import RankedList
@@ -16,7 +16,7 @@ from recocore.service.problems import PageExpiredError, problem_of
 from recocore.service.queries import BatchRow, ColumnRanking, Ranking, Scores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from recocore.index import ExternalId, ItemScores, RankedColumns, Reason
     from recocore.index.asking import Ask
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _CHUNK = 32
 
 _NOTHING = RankedList(())
+
+# Adds to a template what is known of a user.
+Known: TypeAlias = "Callable[[str, Template], Template]"
 
 
 class IdLookup(Protocol):
@@ -116,9 +119,11 @@ class Engine:
     def rank(self, user_ids: Sequence[str], template: Template) -> list[Ranking]:
         """A page for each user; queries with equal templates may be ranked together. The template is not checked."""
         ask = template.ask
-        lists = [_NOTHING] * len(user_ids) if template.validate_only else self._index.ask(user_ids, ask, num_threads=1)
-        missing = self._missing_of(ask)
-        unknown = self._unknown_users(user_ids) if ask.personalization == "full" else [False] * len(user_ids)
+        # No user has the empty id: it stands for one whom the model does not know.
+        known_ids = [""] * len(user_ids) if template.as_unknown else user_ids
+        lists = [_NOTHING] * len(user_ids) if template.validate_only else self._index.ask(known_ids, ask, num_threads=1)
+        missing = self._missing_of(template.named)
+        unknown = self._unknown_users(known_ids) if ask.personalization == "full" else [False] * len(user_ids)
         return [
             self._page(replace(ranked, missing_ids=(user_id, *missing) if is_unknown else missing), template, user_id)
             for user_id, is_unknown, ranked in zip(user_ids, unknown, lists, strict=True)
@@ -127,9 +132,9 @@ class Engine:
     def rank_columns(self, user_ids: Sequence[str], template: Template) -> list[ColumnRanking]:
         """`rank` for a template that is columnar."""
         ask = template.ask
-        users = self._index.users.indices_of(user_ids)
+        users = self._index.users.indices_of([""] * len(user_ids) if template.as_unknown else user_ids)
         lists = self._index.ask_columns(users, ask, num_threads=1)
-        missing = self._missing_of(ask)
+        missing = self._missing_of(template.named)
         personal = ask.personalization == "full"
         return [
             ColumnRanking(
@@ -140,8 +145,13 @@ class Engine:
             for user_id, user, columns in zip(user_ids, users.tolist(), lists, strict=True)
         ]
 
-    def batch(self, query: BatchQuery, call: Call) -> list[BatchRow]:
+    def batch(self, query: BatchQuery, call: Call, known: Known | None = None) -> list[BatchRow]:
         """A row for each user; ends early, with what `call.checkpoint` raises, when nobody waits any more.
+
+        Args:
+            query: the users, and what to ask for each.
+            call: see above.
+            known: adds to the template what is known of a user; None where nothing is.
 
         Raises:
             InvalidRequestError: the template names attributes that the model's items do not have.
@@ -151,9 +161,9 @@ class Engine:
         results: dict[int, Ranking | Problem] = {row: problem_of(error) for row, error in query.bad_rows.items()}
         for start in range(0, len(good), _CHUNK):
             call.checkpoint()
-            chunk = good[start : start + _CHUNK]
-            ranked = self._rows([query.user_ids[row] for row in chunk], query.template, call)
-            results.update(zip(chunk, ranked, strict=True))
+            for template, rows in _by_template(query, good[start : start + _CHUNK], known).items():
+                ranked = self._rows([query.user_ids[row] for row in rows], template, call)
+                results.update(zip(rows, ranked, strict=True))
         return [BatchRow(user_id, results[row]) for row, user_id in enumerate(query.user_ids)]
 
     def similar_items(self, query: SimilarItemsQuery) -> Ranking:
@@ -234,6 +244,15 @@ class Engine:
     def _missing_items(self, ids: Sequence[ExternalId]) -> tuple[ExternalId, ...]:
         indices = self._index.items.indices_of(ids).tolist() if ids else []
         return tuple(dict.fromkeys(id_ for id_, index in zip(ids, indices, strict=True) if index < 0))
+
+
+def _by_template(query: BatchQuery, rows: Sequence[int], known: Known | None) -> dict[Template, Sequence[int]]:
+    if known is None:
+        return {query.template: rows}
+    groups: dict[Template, list[int]] = {}
+    for row in rows:
+        groups.setdefault(known(query.user_ids[row], query.template), []).append(row)
+    return dict(groups)
 
 
 def _ruled(ask: Ask) -> Iterable[ExternalId]:

@@ -44,6 +44,21 @@ MAX_WEIGHT: Final = 1e6
 # Reasons of one explained item.
 MAX_REASONS: Final = 5
 
+# Events of one call, and of a page of a user's export.
+MAX_EVENTS: Final = 1_000
+DEFAULT_EXPORTED_EVENTS: Final = 1_000
+MAX_EXPORTED_EVENTS: Final = 5_000
+
+# Of an event: bytes of its longer texts, characters of its type and of its attribution token, and how far its numbers go.
+MAX_TEXT_BYTES: Final = 1_024
+MAX_TYPE_CHARS: Final = 64
+MAX_ATTRIBUTION_TOKEN_CHARS: Final = 1_024
+MAX_QUANTITY: Final = 1_000_000_000
+MAX_POSITION: Final = 1_000_000
+MAX_DWELL_MS: Final = 86_400_000
+
+MAX_COMMIT_TOKEN_CHARS: Final = 64
+
 # Characters of a caller's own request id and of a placement.
 MAX_REQUEST_ID_CHARS: Final = 64
 MAX_PLACEMENT_CHARS: Final = 64

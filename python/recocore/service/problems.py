@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from recocore.errors import InvalidArgumentError, RecocoreError
+from recocore.errors import InvalidArgumentError, OverloadedError, OwnerUnavailableError, RecocoreError, StorageError
+from recocore.service.events.problems import CommitNotSeenError
 from recocore.service.limits import MAX_MESSAGE_BYTES
 
 # Reasons that are faults of the server: their messages may name files and internals, so they stay in the log.
@@ -137,6 +138,15 @@ class DeadlineError(RecocoreError):
     grpc_status = "DEADLINE_EXCEEDED"
 
 
+# A queue is shorter soon, an owner of a state is started again in a fraction of a second, and a disk is not emptied at once.
+_RETRY_AFTER: dict[type[RecocoreError], float] = {
+    OverloadedError: RETRY_AFTER_SECONDS,
+    OwnerUnavailableError: 0.2,
+    CommitNotSeenError: 0.2,
+    StorageError: 1.0,
+}
+
+
 def problem_of(error: Exception) -> Problem:
     """What to tell a caller about an exception."""
     if not isinstance(error, RecocoreError) or error.code.upper() in _SERVER_FAULTS:
@@ -149,9 +159,15 @@ def problem_of(error: Exception) -> Problem:
         reason=error.code.upper(),
         message=_shorten(str(error)),
         violations=_violations(error),
-        retry_after=error.retry_after if isinstance(error, TooManyCallsError | RateLimitedError) else None,
+        retry_after=_retry_after(error),
         quota=_quota(error),
     )
+
+
+def _retry_after(error: RecocoreError) -> float | None:
+    if isinstance(error, TooManyCallsError | RateLimitedError):
+        return error.retry_after
+    return next((seconds for kind, seconds in _RETRY_AFTER.items() if isinstance(error, kind)), None)
 
 
 def _violations(error: RecocoreError) -> tuple[Violation, ...]:

@@ -66,6 +66,8 @@ class Template:
         validate_only: whether to check alone, and answer without items.
         shape: what of the request decides on a list beside its user: see `page_tokens.bind`.
         root: the path of the template in its request, such as `template.`, for errors.
+        asked: what the request itself asks, where what is known of a user has been added to `ask`; None where nothing has.
+        as_unknown: whether the model is to know nothing of the user, who was forgotten.
     """
 
     ask: Ask
@@ -74,6 +76,13 @@ class Template:
     validate_only: bool = False
     shape: bytes = b""
     root: str = ""
+    asked: Ask | None = None
+    as_unknown: bool = False
+
+    @property
+    def named(self) -> Ask:
+        """The ask whose ids the caller has sent."""
+        return self.ask if self.asked is None else self.asked
 
     @property
     def is_columnar(self) -> bool:
@@ -89,12 +98,14 @@ class RecommendQuery:
         user_id: whom; empty for nobody, where nothing of a user is read.
         template: the rest.
         page: the token of the request; None for the first page.
+        min_commit: the commit token of the request; empty for none.
     """
 
     user_id: str
     template: Template
     page: PageToken | None = None
     model: ModelChoice = ANY_MODEL
+    min_commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +138,14 @@ class BatchQuery:
         user_ids: a row each, in request order.
         bad_rows: what is wrong with a row's user id, by row; these are not ranked.
         template: the same for all.
+        min_commit: the commit token of the template; empty for none.
     """
 
     user_ids: tuple[str, ...]
     bad_rows: dict[int, InvalidRequestError]
     template: Template
     model: ModelChoice = ANY_MODEL
+    min_commit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,12 @@ the call's own. A message of protocol buffers may be written in parts.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from recocore.errors import RecocoreError
 from recocore.service import convert
+from recocore.service.events.personal import NOBODY
 from recocore.service.hosting.host import ServedAs
 from recocore.service.queries import Served
 from recocore.service.served import pick, served
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recocore.service.call import Call
+    from recocore.service.events.personal import People
     from recocore.service.hosting.host import Hosted, Models
     from recocore.service.queries import RecommendQuery, Template
 
@@ -47,30 +49,60 @@ class Answer:
         """Bytes that keeping it takes, about."""
         return len(self.shared)
 
-    def to(self, call: Call) -> bytes:
-        """The response to a call."""
+    def to(self, call: Call, key: bytes | None = None) -> bytes:
+        """The response to a call; `key` signs its attribution token."""
         call.user_id = self.user_id
         call.placement = self.placement
         call.hosted = self.about
-        return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.about, call))
+        return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.about, call, key))
 
 
 class Recommending:
-    """Answers batches of Recommend calls; safe from several threads."""
+    """Answers batches of Recommend calls; safe from several threads.
 
-    def __init__(self, models: Models) -> None:
+    Args:
+        models: what ranks.
+        people: what is known of users beside the models.
+        key: signs attribution tokens; None leaves them unsigned.
+
+    Attributes:
+        key: see above.
+    """
+
+    def __init__(self, models: Models, people: People = NOBODY, key: bytes | None = None) -> None:
         self._models = models
+        self._people = people
+        self.key = key
 
     @property
     def generation(self) -> int:
         """Changes whenever an answer may: what was kept before is of no use then."""
         return self._models.generation
 
-    def given(self, request: bytes) -> None:
+    @property
+    def reads_records(self) -> bool:
+        """Whether `read` has to come before an answer, kept or not."""
+        return self._people.are_known
+
+    async def read(self, request: bytes, call: Call) -> bytes:
+        """Read what is known of the user into the call: the key of its answer, which changes when that does.
+
+        Raises:
+            CommitNotSeenError: the request asks for a commit that is not there to be read.
+            InvalidArgumentError: it asks for one with what is no token.
+        """
+        user_id, min_commit = convert.read_user(request)
+        if min_commit:
+            await self._people.wait(min_commit, call)
+        call.record = self._people.record(user_id)
+        return request + self._people.version(call.record)
+
+    def given(self, request: bytes, call: Call) -> None:
         """Say that an answer is on its way, whether or not it was given before: a shadow may rank the same."""
         if self._models.shadows:
             # Decoded once more: what was asked, kept with each answer, would take many times the bytes of the request.
             query = convert.decode_recommend(request)
+            query = replace(query, template=self._people.add_to(query.template, call.record))
             with suppress(RecocoreError):  # what answered may have been unloaded since
                 self._models.shadow(pick(self._models, query, query.user_id or None), query)
 
@@ -84,11 +116,13 @@ class Recommending:
                 query = convert.decode_recommend(request)
                 call.user_id = query.user_id or None
                 call.placement = query.template.placement
+                self._people.check(query.min_commit)
+                template = self._people.add_to(query.template, call.record)
                 hosted = pick(self._models, query, query.user_id or None)
             except Exception as error:
                 answers[place] = error
             else:
-                groups.setdefault((hosted, query.template), []).append((place, query))
+                groups.setdefault((hosted, template), []).append((place, query))
         for (hosted, template), group in groups.items():
             queries = [query for _, query in group]
             found = self._rank(hosted, template, queries, [calls[place] for place, _ in group])
@@ -122,7 +156,7 @@ class Recommending:
             encoded = [convert.encode_shared(ranking, says) for ranking in engine.rank_columns(user_ids, template)]
         else:
             encoded = [
-                convert.encode_recommend(ranking, served(hosted, call), template.form)
+                convert.encode_recommend(ranking, served(hosted, call, self.key), template.form)
                 for ranking, call in zip(engine.rank(user_ids, template), calls, strict=True)
             ]
         is_whole = not template.is_columnar

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
 # Answers one request of a call; runs on a thread.
 Method: TypeAlias = Callable[[bytes, Call], bytes]
-# The same, awaited on the event loop.
+# The same, awaited on the event loop; there it must be quick, or wait for others.
+Awaited: TypeAlias = Callable[[bytes, Call], Awaitable[bytes]]
+# What a call goes through from its arrival to its response.
 Run: TypeAlias = Callable[[bytes, Call], Awaitable[bytes]]
 
 _T = TypeVar("_T")
@@ -74,6 +76,19 @@ class Running:
 
         return run
 
+    def awaited(self, method: Awaited) -> Run:
+        """Answers each request on the event loop."""
+
+        async def run(request: bytes, call: Call) -> bytes:
+            await self._enter(call)
+            self._take_slot()
+            try:
+                return await self._result(asyncio.ensure_future(method(request, call)), call)
+            finally:
+                self._slots.release()
+
+        return run
+
     def batched(self, method: Recommending) -> Run:
         """Answers requests that arrive together on one thread, and those that were answered before at once."""
         config, observer = self._config, self._observer
@@ -90,18 +105,19 @@ class Running:
 
         async def run(request: bytes, call: Call) -> bytes:
             await self._enter(call)
+            key = await method.read(request, call) if method.reads_records else request
             generation = method.generation
-            answer = cache.get(generation, request) if config.cache_mb else None
+            answer = cache.get(generation, key) if config.cache_mb else None
             if config.cache_mb:
                 observer.looked_up(hit=answer is not None)
             if answer is None:
                 answer = await self._ranked(batcher.submit, request, call)
                 if not answer.is_whole:
-                    cache.put(generation, request, answer)
+                    cache.put(generation, key, answer)
             else:
                 call.checkpoint()
-            method.given(request)
-            return answer.to(call)
+            method.given(request, call)
+            return answer.to(call, method.key)
 
         return run
 

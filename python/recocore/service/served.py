@@ -42,7 +42,7 @@ def pick(models: Models, query: RecommendQuery | SimilarItemsQuery, user_id: str
         raise PageExpiredError(page.version) from None
 
 
-def served(hosted: ServedBy, call: Call) -> Served:
-    """What an answer to a call says of itself."""
+def served(hosted: ServedBy, call: Call, key: bytes | None = None) -> Served:
+    """What an answer to a call says of itself; `key` signs its attribution token."""
     attribution = Attribution(hosted.version, call.request_id, datetime.now(UTC), hosted.experiment, hosted.variant)
-    return Served(hosted.version, call.request_id, encode(attribution), hosted.experiment, hosted.variant)
+    return Served(hosted.version, call.request_id, encode(attribution, key), hosted.experiment, hosted.variant)

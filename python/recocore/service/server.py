@@ -16,6 +16,8 @@ from grpc_reflection.v1alpha import reflection
 from recocore.errors import InvalidArgumentError
 from recocore.service.config import address
 from recocore.service.dispatch import Dispatcher
+from recocore.service.events.served_state import NO_STATE, ServedState
+from recocore.service.events.services import EVENT_SERVICE_NAME, PRIVACY_SERVICE_NAME, EventServicer, PrivacyServicer
 from recocore.service.hosting.host import SingleModel
 from recocore.service.hosting.model_service import SERVICE_NAME as MODEL_SERVICE_NAME
 from recocore.service.hosting.model_service import ModelServicer
@@ -27,7 +29,9 @@ from recocore.service.rate_limits import LimitsConfig
 from recocore.service.security.config import TlsConfig
 from recocore.service.security.tls import server_credentials
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
-from recocore.v1 import model_service_pb2 as _models  # noqa: F401  (reflection serves what is imported)
+from recocore.v1 import event_service_pb2 as _events  # noqa: F401  (reflection serves what is imported)
+from recocore.v1 import model_service_pb2 as _models  # noqa: F401
+from recocore.v1 import privacy_service_pb2 as _privacy  # noqa: F401
 from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401
 
 if TYPE_CHECKING:
@@ -60,6 +64,9 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
 )
+# Who is known by the certificate of a connection shows it again this often, which takes one that has not expired. Calls and
+# streams that are under way are finished.
+_CERTIFIED = (("grpc.max_connection_age_ms", 3_600_000),)
 
 
 class Server:
@@ -72,6 +79,7 @@ class Server:
         observer: is told of calls; by default nobody is.
         reuse_port: let other processes listen on the same port.
         control: what ModelService acts on; None to do without that service.
+        state: what keeps events, if anything does.
         tls: certificate and key of the port; by default it speaks plain text.
         guard: lets calls in; None to let everybody in.
     """
@@ -85,6 +93,7 @@ class Server:
         observer: CallObserver | None = None,
         reuse_port: bool = False,
         control: ModelControl | None = None,
+        state: ServedState = NO_STATE,
         tls: TlsConfig | None = None,
         guard: Guard | None = None,
     ) -> None:
@@ -92,7 +101,8 @@ class Server:
         self._tls = tls or TlsConfig()
         self._guard = guard
         self._reuse_port = reuse_port
-        self._dispatcher = Dispatcher(config, limits or LimitsConfig(), observer or CallObserver())
+        observer = observer or CallObserver()
+        self._dispatcher = Dispatcher(config, limits or LimitsConfig(), observer)
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
         options = (
@@ -101,17 +111,23 @@ class Server:
             ("grpc.so_reuseport", int(reuse_port)),
             ("grpc.max_allowed_incoming_connections", config.max_connections),
             ("grpc.max_concurrent_streams", config.max_streams),
+            *(_CERTIFIED if self._tls.client_ca_file else ()),
         )
         self._server = grpc.aio.server(options=options)
         if guard is not None:
             self._server.add_generic_rpc_handlers((guard,))
         # What is behind the guard is asked through it alone.
         handlers = guard or self._server
-        servicer = RecommendationServicer(models)
+        servicer = RecommendationServicer(models, state.people, state.config.attribution_key)
         handler = self._dispatcher.handler(SERVICE_NAME, servicer.methods(), servicer.batches(), servicer.streams())
         handlers.add_generic_rpc_handlers((handler,))
+        for name, methods in (
+            (EVENT_SERVICE_NAME, EventServicer(state.owner, state.config, observer).awaited()),
+            (PRIVACY_SERVICE_NAME, PrivacyServicer(state.owner, observer).awaited()),
+        ):
+            handlers.add_generic_rpc_handlers((self._dispatcher.handler(name, awaited=methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, handlers)
-        names = [SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        names = [SERVICE_NAME, EVENT_SERVICE_NAME, PRIVACY_SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME]
         if control is not None:
             handlers.add_generic_rpc_handlers((ModelServicer(control).handler(),))
             names.append(MODEL_SERVICE_NAME)

@@ -14,6 +14,8 @@ from recocore.errors import InvalidArgumentError
 from recocore.service.announcing import announce_json
 from recocore.service.config import ServerConfig
 from recocore.service.door.keeper import DoorKeeper
+from recocore.service.events.config import StateConfig
+from recocore.service.events.owner_keeper import OwnerKeeper
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.logs import configure
 from recocore.service.observe.observing import Observing
@@ -44,6 +46,7 @@ def serve(
     models: ModelsConfig | None = None,
     experiment: ExperimentConfig | None = None,
     shadow: ShadowConfig | None = None,
+    state: StateConfig | None = None,
     http: HttpConfig | None = None,
     observing: Observing | None = None,
     security: Security | None = None,
@@ -65,6 +68,7 @@ def serve(
         models: the registry to follow, and how.
         experiment: users split between aliases.
         shadow: a model that ranks along.
+        state: what keeps events; by default nothing does. Its owner is one more process.
         http: settings of the HTTP/JSON door, one more process; None or port 0 for no door.
         observing: metrics, slow calls in the log, traces.
         security: who may call, over what, and what is written down of it; by default everybody on this machine, in plain text.
@@ -72,7 +76,8 @@ def serve(
 
     Raises:
         NotFoundError: there is no index at the path, or no registry, or no such alias in it.
-        CorruptError: the index, or the version that the alias points to, is damaged; the message names the file.
+        CorruptError: the index, the version that the alias points to, or the state is damaged; the message names the file.
+        InUseError: another process owns the state.
         InvalidArgumentError: a setting is out of range, or an address cannot be bound.
         UnsupportedError: a setting needs a package that is not installed.
         InternalError: workers ended again and again before they served; the others were stopped.
@@ -92,6 +97,10 @@ def serve(
         from recocore.service.security.tls import check_files  # noqa: PLC0415  # its library is for those who have TLS
 
         check_files(security.tls)
+    if security.auth.enabled:
+        from recocore.service.security.authenticator import check_callers  # noqa: PLC0415  # likewise
+
+        check_callers(security.auth)
     if security.audit.folder:
         AuditLog.check(security.audit, "worker-0")
     observing.check()
@@ -102,6 +111,7 @@ def serve(
         experiment=experiment or ExperimentConfig(),
         shadow=shadow or ShadowConfig(),
         observing=observing,
+        state=state or StateConfig(),
         security=security,
     )
     # A program with its own logging keeps it.
@@ -118,6 +128,7 @@ def serve(
     async def run() -> None:
         port = MetricsPort(observing.metrics, server.log_level, security.tls) if observing.metrics.enabled else None
         with port or contextlib.nullcontext():
-            await Supervisor(open_source, settings, announce, doors, port).run()
+            owner = OwnerKeeper(settings.state, server.log_level) if settings.state.path else None
+            await Supervisor(open_source, settings, announce, doors, port, owner).run()
 
     asyncio.run(run())

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, get_type_hints
 from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.service.config import ServerConfig
 from recocore.service.door.config import HttpConfig
+from recocore.service.events.config import StateConfig
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
 from recocore.service.rate_limits import LimitsConfig
@@ -43,6 +44,7 @@ class Settings:
         models: where the models come from.
         experiment: users split between aliases.
         shadow: a model that ranks along.
+        state: what keeps events.
         http: the HTTP/JSON door.
         metrics: the port for metrics and the page.
         logs: what is logged beside errors.
@@ -58,6 +60,7 @@ class Settings:
     models: ModelsConfig = field(default_factory=ModelsConfig)
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
     shadow: ShadowConfig = field(default_factory=ShadowConfig)
+    state: StateConfig = field(default_factory=StateConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)

@@ -44,7 +44,7 @@ def read_plain(path: Path) -> bytes:
         return source.read()
 
 
-def replace_plain(path: Path, data: bytes) -> None:
+def replace_plain(path: Path, data: bytes, *, mode: int = 0o666) -> None:
     """Give a file this content durably and in one step: whoever reads it sees the old bytes or the new ones.
 
     There must be one writer at a time. One that is killed leaves at most `.NAME.tmp`, which the next one replaces.
@@ -52,6 +52,7 @@ def replace_plain(path: Path, data: bytes) -> None:
     Args:
         path: the file; it need not be there.
         data: the new content.
+        mode: of the file, less what the process's mask forbids.
 
     Raises:
         OSError: the file system refuses. The old content stays, unless all that failed was to wait for the folder.
@@ -66,7 +67,8 @@ def replace_plain(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.unlink(missing_ok=True)
     try:
-        with temporary.open("xb") as sink:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with os.fdopen(descriptor, "wb") as sink:
             sink.write(data)
             sink.flush()
             os.fsync(sink.fileno())

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +14,7 @@ from sklearn.ensemble import IsolationForest as SklearnForest
 from sklearn.metrics import roc_auc_score
 from tests.fraud.detectors.every import normal
 
+from recocore import _native
 from recocore.fraud import IsolationForest
 
 if TYPE_CHECKING:
@@ -110,3 +114,35 @@ def test_a_seed_is_one_forest_and_another_seed_another() -> None:
     rows = normal(300, 3)
     same = [IsolationForest(n_trees=5, seed=seed).fit(rows).score(rows).tobytes() for seed in (1, 1, 2)]
     assert same[0] == same[1] != same[2]
+
+
+SCORES = """
+import hashlib, numpy as np
+from recocore.fraud import IsolationForest
+rows = np.random.default_rng(0).normal(size=(1_000, 7)).round(2)
+scores = [IsolationForest(n_trees=13, sample_size=size).fit(rows).score(rows) for size in (2, 16, 64, 256, 1_000)]
+print(hashlib.sha256(b"".join(s.tobytes() for s in scores)).hexdigest())
+"""
+
+
+def test_every_instruction_set_gives_the_same_bytes() -> None:
+    isas = {"scalar", "avx2", "avx512"} & set(_native.supported_isas())
+    printed = {
+        subprocess.run(
+            [sys.executable, "-c", SCORES],
+            env={**os.environ, "RECOCORE_FORCE_ISA": isa},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for isa in isas
+    }
+    assert "scalar" in isas
+    assert len(printed) == 1
+
+
+def test_rows_alone_walk_to_where_many_go_numbered() -> None:
+    rows = np.random.default_rng(1).normal(size=(300, 5)).round(1)  # values at thresholds
+    forest = IsolationForest(seed=4).fit(rows)
+    alone = np.concatenate([forest.score(rows[row : row + 1]) for row in range(300)])
+    assert alone.tobytes() == forest.score(rows).tobytes()

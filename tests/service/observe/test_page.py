@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.browser import browser, colours, complaints, contrast, luminance, show_as
 from tests.service.watched import WatchedProcess
 
 from recocore import Index, Interactions
@@ -15,25 +15,13 @@ from recocore.models import ItemKNN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
 NASTY = "<img src=x onerror=document.title='broken'>"
 
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[Any]:
-    if BROWSER is None or DRIVER is None:
-        pytest.skip("no chromium and chromedriver here: the page is not looked at (Debian: chromium, chromium-driver)")
-    selenium = pytest.importorskip("selenium.webdriver")
-    options = selenium.ChromeOptions()
-    options.binary_location = BROWSER
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-proxy-server"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
-    driver.implicitly_wait(0)
-    yield driver
-    driver.quit()
+    with browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +43,6 @@ def wait(driver: Any, condition: Any) -> Any:
 
 def text(driver: Any, id_: str) -> str:
     return str(driver.find_element("id", id_).text)
-
-
-def complaints(driver: Any) -> list[str]:
-    return [entry["message"] for entry in driver.get_log("browser")]
 
 
 @pytest.fixture
@@ -127,30 +111,10 @@ def test_the_policy_holds_off_foreign_script(page: Any) -> None:
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_fits_and_can_be_read(page: Any, width: int, scheme: str) -> None:
     """No scrolling sideways, and contrast as WCAG 2 wants it for text (AA, 4.5)."""
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    page.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    )
+    show_as(page, width, scheme)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
-    colours = page.execute_script(
-        "const style = getComputedStyle(document.documentElement);"
-        "return Object.fromEntries(['card', 'ground', 'ink', 'soft', 'good', 'warn', 'bad', 'accent']"
-        ".map((name) => [name, style.getPropertyValue('--' + name).trim()]));"
-    )
+    shown = colours(page, "card", "ground", "ink", "soft", "good", "warn", "bad", "accent")
     for name in ("ink", "soft", "good", "warn", "bad", "accent"):
-        assert contrast(colours[name], colours["card"]) >= 4.5, name
-    assert contrast(colours["soft"], colours["ground"]) >= 4.5
-    assert (luminance(colours["ground"]) < 0.2) == (scheme == "dark")
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance as WCAG 2 defines it."""
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    low, high = sorted((luminance(one), luminance(other)))
-    return (high + 0.05) / (low + 0.05)
+        assert contrast(shown[name], shown["card"]) >= 4.5, name
+    assert contrast(shown["soft"], shown["ground"]) >= 4.5
+    assert (luminance(shown["ground"]) < 0.2) == (scheme == "dark")

@@ -260,6 +260,17 @@ def test_a_sync_that_fails_fails_what_waits_for_it(tmp_path: Path, monkeypatch: 
     verify(tmp_path)
 
 
+def test_who_gives_up_waiting_ends_nothing(tmp_path: Path) -> None:
+    """A caller that cancels while its line is synced: setting a cancelled future raises, and would have ended the thread."""
+    log = AuditLog(config(tmp_path), "worker-0")
+    given_up = 0
+    while given_up < 3:
+        given_up += log.keep({"event": "begins"}).cancel()
+    log.keep({"event": "begins"}).result(10)
+    log.close()
+    verify(tmp_path)
+
+
 class Chain:
     """Takes lines as AuditLog does."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.service.security.secured import AUDIT_KEY, PSEUDONYM_KEY
 from tests.service.security.whole import Ports, trusting
@@ -48,12 +48,13 @@ def test_no_secret_is_in_any_output(ports: Ports, authority: Authority) -> None:
         "private key": (folder / "server.key").read_text(encoding="ascii").splitlines()[1],
     }
     told: dict[str, str] = {}
-    for name, credential in {
+    credentials: dict[str, dict[str, Any]] = {
         "good": {"api_key": secured.keys["caller"]},
         "token": {"token": token},
         "wrong": {"api_key": wrong},
         "low": {"api_key": secured.keys["operator"]},
-    }.items():
+    }
+    for name, credential in credentials.items():
         with Client(ports.server.address, ca=authority.path, timeout=20, retries=0, **credential) as client:
             told[f"client {name}"] = repr(client) + repr(vars(client))
             try:

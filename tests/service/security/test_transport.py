@@ -283,8 +283,7 @@ def test_a_new_certificate_is_shown_while_it_serves_and_no_call_is_lost(
     until(lambda: len(ports.server.log().split("the last stays in use")) > 2)
     assert {port: shown(port, trusting(authority))[1] for port in before} == before
     authority.issue("server")
-    for port, serial in before.items():
-        until(lambda port=port, serial=serial: shown(port, trusting(authority))[1] != serial)
+    until(lambda: all(shown(port, trusting(authority))[1] != serial for port, serial in before.items()))
     count = answered[0]
     until(lambda: answered[0] > count + 2)
     stop.set()
@@ -295,7 +294,8 @@ def test_a_new_certificate_is_shown_while_it_serves_and_no_call_is_lost(
 def test_without_a_certificate_there_is_no_connection(mutual: Ports, authority: Authority, folder: Path) -> None:
     key = mutual.secured.keys["caller"]
     strangers = Authority(folder, "strangers").issue("stranger", uri="spiffe://shop/front")
-    for more in ({}, {"certificate": strangers.certificate, "key": strangers.key}):
+    none: dict[str, Any] = {}
+    for more in (none, {"certificate": strangers.certificate, "key": strangers.key}):
         client = Client(mutual.server.address, ca=authority.path, api_key=key, timeout=2, retries=0, **more)
         with client, pytest.raises(ServiceError) as caught:
             client.recommend("user-00")

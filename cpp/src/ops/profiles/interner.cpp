@@ -8,7 +8,9 @@
 namespace recocore {
 namespace {
 
-constexpr std::size_t kBlock = std::size_t{1} << 16;
+// Blocks grow with the text, so that few names take little room.
+constexpr std::int64_t kFirstBlock = std::int64_t{1} << 10;
+constexpr std::int64_t kLargestBlock = std::int64_t{1} << 16;
 
 }  // namespace
 
@@ -42,7 +44,8 @@ std::size_t Interner::place_of(std::string_view name, std::uint64_t hash) const 
 std::string_view Interner::keep(std::string_view name) {
   if (name.empty()) return {};
   if (block_used_ + name.size() > block_size_) {
-    block_size_ = std::max(kBlock, name.size());
+    const auto usual = static_cast<std::size_t>(std::clamp(text_bytes_, kFirstBlock, kLargestBlock));
+    block_size_ = std::max(usual, name.size());
     block_used_ = 0;
     blocks_.push_back(std::make_unique<char[]>(block_size_));
     text_bytes_ += static_cast<std::int64_t>(block_size_);

@@ -78,7 +78,14 @@ double PricePlaces::percentile(std::int32_t category, std::int64_t price) const 
   const auto begin = offers_->prices.begin() + offers_->begins[c];
   const auto end = offers_->prices.begin() + offers_->begins[c + 1];
   if (begin == end) return std::numeric_limits<double>::quiet_NaN();
-  const auto found = std::lower_bound(begin, end, price);
+  // A binary search without branches: which way it goes cannot be foreseen.
+  auto found = begin;
+  for (auto left = end - begin; left > 0;) {
+    const auto half = left / 2;
+    const bool beyond = found[half] < price;
+    found += beyond ? half + 1 : 0;
+    left = beyond ? left - half - 1 : half;
+  }
   const auto at = static_cast<std::size_t>(found - offers_->prices.begin());
   const std::int64_t first = below_[static_cast<std::size_t>(offers_->begins[c])];
   const std::int64_t all = below_[static_cast<std::size_t>(offers_->begins[c + 1])] - first;

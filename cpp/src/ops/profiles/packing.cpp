@@ -1,5 +1,6 @@
 #include "ops/profiles/packing.hpp"
 
+#include <array>
 #include <cstddef>
 
 #include "recocore/error.hpp"
@@ -27,19 +28,28 @@ enum Bit : std::uint32_t {
   kDimension = 1U << 16,
 };
 
-void put(std::uint64_t number, std::vector<std::uint8_t>& out) {
-  for (; number >= 128; number >>= 7) out.push_back(static_cast<std::uint8_t>(number | 128));
-  out.push_back(static_cast<std::uint8_t>(number));
-}
+/// The bytes of one event on the way to its user's.
+class Bytes {
+ public:
+  void put(std::uint8_t byte) { bytes_[size_++] = byte; }
+  void number(std::uint64_t number) {
+    for (; number >= 128; number >>= 7) put(static_cast<std::uint8_t>(number | 128));
+    put(static_cast<std::uint8_t>(number));
+  }
+  /// Small numbers of either sign become small numbers.
+  void signed_number(std::int64_t value) {
+    number(static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63));
+  }
+  void hash(std::uint64_t hash) {
+    for (int i = 0; i < 8; ++i) put(static_cast<std::uint8_t>(hash >> (8 * i)));
+  }
+  [[nodiscard]] std::span<const std::uint8_t> all() const { return {bytes_.data(), size_}; }
 
-/// Small numbers of either sign become small numbers.
-void put_signed(std::int64_t number, std::vector<std::uint8_t>& out) {
-  put(static_cast<std::uint64_t>(number) << 1 ^ static_cast<std::uint64_t>(number >> 63), out);
-}
-
-void put_hash(std::uint64_t hash, std::vector<std::uint8_t>& out) {
-  for (int i = 0; i < 8; ++i) out.push_back(static_cast<std::uint8_t>(hash >> (8 * i)));
-}
+ private:
+  // 4 bytes, 4 hashes, and at most 12 numbers of at most 10 bytes.
+  std::array<std::uint8_t, 160> bytes_;
+  std::size_t size_ = 0;
+};
 
 std::uint64_t as_code(std::int32_t code) {
   return static_cast<std::uint64_t>(code);
@@ -76,22 +86,24 @@ std::uint32_t bits_of(const ProfileEvent& event, const PackedBefore& before) {
 
 void pack(const ProfileEvent& event, PackedBefore& before, std::vector<std::uint8_t>& out) {
   const std::uint32_t bits = bits_of(event, before);
-  for (int i = 0; i < 3; ++i) out.push_back(static_cast<std::uint8_t>(bits >> (8 * i)));
-  out.push_back(event.type);
-  put_signed(difference(event.time, before.time), out);
-  if ((bits & kKnown) != 0) put_signed(difference(event.known, event.time), out);
-  if ((bits & kId) != 0) put_hash(event.id, out);
-  if ((bits & kItem) != 0) put_hash(event.item, out);
-  if ((bits & kSession) != 0) put_hash(event.session, out);
-  if ((bits & kOrder) != 0) put_hash(event.order, out);
-  if ((bits & kMoney) != 0) put_signed(event.money, out);
-  if ((bits & kPrice) != 0) put_signed(event.price, out);
-  if ((bits & kDwell) != 0) put(as_code(event.dwell), out);
-  if ((bits & kQuantity) != 0) put_signed(event.quantity, out);
-  if ((bits & kQuery) != 0) put(as_code(event.query), out);
-  if ((bits & kPath) != 0) put(as_code(event.path), out);
+  Bytes bytes;
+  for (int i = 0; i < 3; ++i) bytes.put(static_cast<std::uint8_t>(bits >> (8 * i)));
+  bytes.put(event.type);
+  bytes.signed_number(difference(event.time, before.time));
+  if ((bits & kKnown) != 0) bytes.signed_number(difference(event.known, event.time));
+  if ((bits & kId) != 0) bytes.hash(event.id);
+  if ((bits & kItem) != 0) bytes.hash(event.item);
+  if ((bits & kSession) != 0) bytes.hash(event.session);
+  if ((bits & kOrder) != 0) bytes.hash(event.order);
+  if ((bits & kMoney) != 0) bytes.signed_number(event.money);
+  if ((bits & kPrice) != 0) bytes.signed_number(event.price);
+  if ((bits & kDwell) != 0) bytes.number(as_code(event.dwell));
+  if ((bits & kQuantity) != 0) bytes.signed_number(event.quantity);
+  if ((bits & kQuery) != 0) bytes.number(as_code(event.query));
+  if ((bits & kPath) != 0) bytes.number(as_code(event.path));
   for (std::size_t d = 0; d < kMaxDimensions; ++d)
-    if ((bits & kDimension << d) != 0) put(as_code(event.dimensions[d]), out);
+    if ((bits & kDimension << d) != 0) bytes.number(as_code(event.dimensions[d]));
+  out.insert(out.end(), bytes.all().begin(), bytes.all().end());
   before.time = event.time;
   if (event.session != 0) before.session = event.session;
   if (event.order != 0) before.order = event.order;

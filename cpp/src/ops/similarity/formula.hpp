@@ -33,6 +33,19 @@ enum class SumsNeeded : std::uint8_t { counts, products, moments };
 /// A kind's score from a pair's sums, and the bars by which most pairs can be passed over unscored.
 class Formula {
  public:
+  /// product: scale · sum / (left_i · right_j). ratio: scale · sum / (left_i + right_j + own · sum).
+  enum class Form : std::uint8_t { product, ratio, likelihood, other };
+
+  /// What scores are made of, for those who compute them elsewhere.
+  struct Terms {
+    Form form;
+    double scale;
+    double own;
+    bool normalised;
+    std::span<const double> left;
+    std::span<const double> right;
+  };
+
   /// The arguments must outlive this.
   Formula(const CsrView& matrix, const EntryWeights& weights, const SimilarityParams& params,
           const Execution& execution);
@@ -56,6 +69,8 @@ class Formula {
   /// What score() gives row i with each partner, whose sum and figure these are. Only where scores_by_figures().
   void scores(std::int64_t i, std::span<const double> sums, std::span<const double> figures, float* scores) const;
   [[nodiscard]] double figure(std::int64_t j) const noexcept { return right_[at(j)]; }
+
+  [[nodiscard]] Terms terms() const noexcept { return {form_, scale_, own_, normalised_, left_, right_}; }
 
   /// Whether i is to j what j is to i.
   [[nodiscard]] bool symmetric() const noexcept;
@@ -88,9 +103,6 @@ class Formula {
   [[nodiscard]] bool likelihood_below(double n, std::int64_t i, std::int64_t j, float bound) const noexcept;
 
  private:
-  /// product: scale · sum / (left_i · right_j). ratio: scale · sum / (left_i + right_j + own · sum).
-  enum class Form : std::uint8_t { product, ratio, likelihood, other };
-
   /// Up to so many columns x ln x is looked up: 32 MB.
   static constexpr std::int64_t kEntropyTable = std::int64_t{4} * 1024 * 1024;
 

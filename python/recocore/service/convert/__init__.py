@@ -12,6 +12,7 @@ from recocore.service.convert.requests import (
     decode_score,
     decode_similar_items,
     decode_stream,
+    read_user,
 )
 from recocore.service.convert.responses import (
     encode_batch,
@@ -37,5 +38,6 @@ __all__ = [
     "encode_similar_items",
     "encode_stream",
     "read_recorded",
+    "read_user",
     "sample_requests",
 ]

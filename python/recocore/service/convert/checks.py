@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from recocore.service import limits
+from recocore.service.events import commit_tokens
 from recocore.service.problems import InvalidRequestError, Violation
 
 if TYPE_CHECKING:
@@ -103,6 +104,15 @@ class Checks:
         """A placement, or an empty string."""
         if value and not _PLACEMENT.fullmatch(value):
             self.refuse(field, f"expected 1 to {limits.MAX_PLACEMENT_CHARS} of A-Z a-z 0-9 . _ -, got {value[:80]!r}")
+        return value
+
+    def commit_token(self, value: str, field: str) -> str:
+        """A commit token, or an empty string."""
+        if value:
+            try:
+                commit_tokens.decode(value)
+            except ValueError as error:
+                self.refuse(field, str(error))
         return value
 
     def choice(self, values: Mapping[int, _T], number: int, field: str, enum: str) -> _T:

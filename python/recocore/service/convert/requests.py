@@ -46,7 +46,7 @@ def decode_recommend(data: bytes) -> RecommendQuery:
         InvalidRequestError: fields break their limits.
     """
     request = _parse(v1.RecommendRequest, data)
-    if len(data) <= _REMEMBERED_BYTES and request.user_id and not request.page_token:
+    if len(data) <= _REMEMBERED_BYTES and request.user_id and not (request.page_token or request.min_commit_token):
         query = _remembered(request)
         if query is not None:
             return query
@@ -57,8 +57,18 @@ def decode_recommend(data: bytes) -> RecommendQuery:
     template = decode_template(request, checks, offset=page.offset if page else 0)
     check_page(page, request.user_id, template.shape, checks)
     model = decode_choice(request, checks)
+    checks.commit_token(request.min_commit_token, "min_commit_token")
     checks.done()
-    return RecommendQuery(request.user_id, template, page, model)
+    return RecommendQuery(request.user_id, template, page, model, request.min_commit_token)
+
+
+def read_user(data: bytes) -> tuple[str, str]:
+    """User id and commit token of a RecommendRequest, unchecked; both empty where the bytes are none."""
+    try:
+        request = v1.RecommendRequest.FromString(data)
+    except DecodeError:
+        return "", ""
+    return request.user_id, request.min_commit_token
 
 
 def _remembered(request: v1.RecommendRequest) -> RecommendQuery | None:
@@ -121,8 +131,9 @@ def decode_batch(data: bytes) -> BatchQuery:
     fits = checks.count(request.user_ids, "user_ids", limits.MAX_BATCH_USERS, "ids", least=1)
     template = _template(request.template, checks)
     model = decode_choice(request.template, checks, "template.")
+    min_commit = checks.commit_token(request.template.min_commit_token, "template.min_commit_token")
     checks.done()
-    return _rows(request.user_ids if fits else (), template, model)
+    return _rows(request.user_ids if fits else (), template, model, min_commit)
 
 
 def decode_stream(data: bytes, template: Template | None) -> BatchQuery:
@@ -135,14 +146,15 @@ def decode_stream(data: bytes, template: Template | None) -> BatchQuery:
     request = _parse(v1.StreamRecommendRequest, data)
     checks = Checks()
     checks.count(request.user_ids, "user_ids", limits.MAX_BATCH_USERS, "ids")
-    model = ANY_MODEL
+    model, min_commit = ANY_MODEL, ""
     if template is None:
         template = _template(request.template, checks)
         model = decode_choice(request.template, checks, "template.")
+        min_commit = checks.commit_token(request.template.min_commit_token, "template.min_commit_token")
     elif request.HasField("template"):
         checks.refuse("template", "expected none after the first message of a stream")
     checks.done()
-    return _rows(request.user_ids, template, model)
+    return _rows(request.user_ids, template, model, min_commit)
 
 
 def _template(request: v1.RecommendRequest, checks: Checks) -> Template:
@@ -152,13 +164,13 @@ def _template(request: v1.RecommendRequest, checks: Checks) -> Template:
     return decode_template(request, checks, "template.")
 
 
-def _rows(user_ids: Sequence[str], template: Template, model: ModelChoice) -> BatchQuery:
+def _rows(user_ids: Sequence[str], template: Template, model: ModelChoice, min_commit: str) -> BatchQuery:
     bad_rows = {
         row: InvalidRequestError((Violation(f"user_ids[{row}]", problem),))
         for row, user_id in enumerate(user_ids)
         if (problem := id_problem(user_id))
     }
-    return BatchQuery(tuple(user_ids), bad_rows, template, model)
+    return BatchQuery(tuple(user_ids), bad_rows, template, model, min_commit)
 
 
 def _parse(kind: type[_M], data: bytes) -> _M:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from google.protobuf import json_format
 
 from recocore.errors import InvalidArgumentError, NotFoundError
+from recocore.v1 import recommendation_pb2 as shared
 from recocore.v1 import recommendation_service_pb2 as v1
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _RECORDABLE: dict[str, type[Message]] = {
 
 
 def sample_requests(user_ids: Sequence[str], item_ids: Sequence[str]) -> list[tuple[str, bytes]]:
-    """The name of a method and the bytes of a request: for each user, for each item, and for all together."""
+    """The name of a method and the bytes of a request: for each user and item, for a session, and for all together."""
     requests: list[tuple[str, Message]] = []
     for number, user_id in enumerate(user_ids):
         requests.append(("Recommend", v1.RecommendRequest(user_id=user_id, explain=number == 0)))
@@ -33,6 +34,12 @@ def sample_requests(user_ids: Sequence[str], item_ids: Sequence[str]) -> list[tu
             requests.append(("Score", v1.ScoreRequest(user_id=user_id, item_ids=item_ids)))
     for item_id in item_ids:
         requests.append(("SimilarItems", v1.SimilarItemsRequest(item_ids=[item_id])))
+    if item_ids:
+        # What a call is from its user's first event on.
+        session = [shared.SessionEvent(item_id=item_ids[0])]
+        requests.append(
+            ("Recommend", v1.RecommendRequest(user_id=user_ids[0] if user_ids else "nobody", session_events=session))
+        )
     # Whom no model knows: what fills the list is warm as well.
     requests.append(("Recommend", v1.RecommendRequest(user_id="nobody")))
     if user_ids:

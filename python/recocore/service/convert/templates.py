@@ -54,7 +54,10 @@ _PACKED: dict[int, bool] = {
 }
 NO_PACKED_REASONS = "expected false with OUTPUT_FORMAT_PACKED, which has no place for reasons"
 # What may differ between the requests for two pages of one list; the user is bound beside it.
-_NOT_OF_THE_LIST = ("page_token", "page_size", "read_mask", "output_format", "explain", "validate_only", "placement")
+_NOT_OF_THE_LIST = (
+    *("page_token", "page_size", "read_mask", "output_format", "explain", "validate_only", "placement"),
+    "min_commit_token",
+)
 
 
 def decode_template(request: v1.RecommendRequest, checks: Checks, root: str = "", offset: int = 0) -> Template:

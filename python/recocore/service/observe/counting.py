@@ -53,9 +53,13 @@ class CountingObserver(CallObserver):
         self._swaps = board.row(families.SWAPS)
         self._overlap = _Histogram(board, families.OVERLAP)
         self._shadow_failures = board.row(families.SHADOW_FAILURES)
+        self._events = [board.row(families.EVENTS, result=result) for result in ("recorded", "duplicate", "refused")]
+        self._events_waiting = board.row(families.EVENTS_WAITING)
+        self._commit_seconds = _Histogram(board, families.COMMIT_SECONDS)
+        self._forgotten = board.row(families.FORGOTTEN)
         # A process that died in this one's place had calls in flight; they ended with it.
         with board.lock:
-            board.values[self._in_flight] = board.values[self._queued] = 0.0
+            board.values[self._in_flight] = board.values[self._queued] = board.values[self._events_waiting] = 0.0
 
     def started(self) -> None:
         """See CallObserver."""
@@ -99,6 +103,25 @@ class CountingObserver(CallObserver):
         """See CallObserver."""
         with self._board.lock:
             self._batches.observe(calls)
+
+    def recording(self, change: int) -> None:
+        """See CallObserver."""
+        self._board.add(self._events_waiting, change)
+
+    def recorded(self, accepted: int, duplicates: int, refused: int) -> None:
+        """See CallObserver."""
+        with self._board.lock:
+            for row, count in zip(self._events, (accepted, duplicates, refused), strict=True):
+                self._board.values[row] += count
+
+    def committed(self, seconds: float) -> None:
+        """See CallObserver."""
+        with self._board.lock:
+            self._commit_seconds.observe(seconds)
+
+    def forgot(self) -> None:
+        """See CallObserver."""
+        self._board.add(self._forgotten)
 
     def loaded(self, seconds: float) -> None:
         """See CallObserver."""

@@ -46,6 +46,10 @@ LOAD_SECONDS = "recocore_model_load_seconds"
 LOAD_FAILURES = "recocore_model_load_failures_total"
 SWAPS = "recocore_model_swaps_total"
 OVERLAP = "recocore_shadow_overlap"
+EVENTS = "recocore_events_total"
+EVENTS_WAITING = "recocore_events_waiting"
+COMMIT_SECONDS = "recocore_event_commit_seconds"
+FORGOTTEN = "recocore_users_forgotten_total"
 SHADOW_FAILURES = "recocore_shadow_failures_total"
 
 # What workers and the supervisor count on their boards; labels are in the text.
@@ -66,6 +70,12 @@ COUNTED: dict[str, Family] = {
         "histogram", "Share of items that a shadow model's list has in common with the one served.", OVERLAP_BUCKETS
     ),
     SHADOW_FAILURES: Family("counter", "Shadow rankings that failed; the calls themselves did not."),
+    EVENTS: Family("counter", "Events of RecordEvents by result: recorded, duplicate or refused."),
+    EVENTS_WAITING: Family("gauge", "Events that the owner of the state has not acknowledged yet."),
+    COMMIT_SECONDS: Family(
+        "histogram", "Time from handing a call's events to the owner of the state to its word.", DURATION_BUCKETS
+    ),
+    FORGOTTEN: Family("counter", "Calls of ForgetUser that were carried out."),
     "recocore_metrics_overflow_total": Family("counter", "Counts that found no room on a worker's board; expected 0."),
 }
 
@@ -76,6 +86,10 @@ OBSERVED: dict[str, Family] = {
     "recocore_workers": Family("gauge", "Workers by state."),
     "recocore_worker_restarts_total": Family(
         "counter", "Workers that ended before the service did, and were replaced."
+    ),
+    "recocore_state_owner_up": Family("gauge", "Whether the owner of the state lives; absent without a state."),
+    "recocore_state_owner_restarts_total": Family(
+        "counter", "Owners of the state that ended before the service did, and were replaced; absent without a state."
     ),
     "recocore_model_info": Family("gauge", "1 for each alias, with its version and model."),
     "recocore_model_age_seconds": Family("gauge", "Time since the served version was built, by alias."),

@@ -69,6 +69,18 @@ class CallObserver:
     def batched(self, calls: int) -> None:
         """So many calls were ranked together."""
 
+    def recording(self, change: int) -> None:
+        """So many more events wait for the owner of the state (or fewer, below zero)."""
+
+    def recorded(self, accepted: int, duplicates: int, refused: int) -> None:
+        """What became of the events of a call."""
+
+    def committed(self, seconds: float) -> None:
+        """The owner of the state acknowledged the events of a call after so long."""
+
+    def forgot(self) -> None:
+        """Somebody was forgotten."""
+
     def loaded(self, seconds: float) -> None:
         """A version of the model was loaded and warmed up in a worker."""
 
@@ -127,6 +139,26 @@ class Observers(CallObserver):
         """See CallObserver."""
         for observer in self._all:
             observer.batched(calls)
+
+    def recording(self, change: int) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.recording(change)
+
+    def recorded(self, accepted: int, duplicates: int, refused: int) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.recorded(accepted, duplicates, refused)
+
+    def committed(self, seconds: float) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.committed(seconds)
+
+    def forgot(self) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.forgot()
 
     def loaded(self, seconds: float) -> None:
         """See CallObserver."""

@@ -46,6 +46,8 @@ class Rates:
         shed_per_second: calls turned away.
         cache_hit_share: None where nothing was looked up.
         mean_batch: calls ranked together on average; None where nothing was batched.
+        events_per_second: events that were recorded.
+        commit_p99_seconds: the time in which 99 of 100 calls had their events acknowledged; None where there were none.
     """
 
     seconds: float
@@ -54,6 +56,8 @@ class Rates:
     shed_per_second: float
     cache_hit_share: float | None
     mean_batch: float | None
+    events_per_second: float
+    commit_p99_seconds: float | None
 
 
 def rates_between(before: Reading, after: Reading) -> Rates:
@@ -71,6 +75,8 @@ def rates_between(before: Reading, after: Reading) -> Rates:
         mean_batch=_share(
             sum(value for _, value in counts.get(f"{families.BATCH}_sum", ())), sum(_buckets(counts, families.BATCH))
         ),
+        events_per_second=_sums(counts, families.EVENTS, "result").get("recorded", 0.0) / seconds,
+        commit_p99_seconds=quantile(families.DURATION_BUCKETS, _buckets(counts, families.COMMIT_SECONDS), 0.99),
     )
 
 

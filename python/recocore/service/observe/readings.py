@@ -35,7 +35,7 @@ class Reading:
         time: seconds since 1970.
         status: what the supervisor last said.
         totals: the rows of all boards, added up.
-        usage: by process: worker-<number>, supervisor, page. A process that is gone has no entry.
+        usage: by process: worker-<number>, supervisor, page, state. A process that is gone has no entry.
     """
 
     moment: float
@@ -78,5 +78,7 @@ def take_reading(folder: Path, page_pid: int) -> Reading:
             if path.stem in pids or name not in _GAUGES:
                 totals[name, labels] += value
     pids |= {"supervisor": status.pid, "page": page_pid}
+    if status.state is not None and status.state.pid is not None:
+        pids["state"] = status.state.pid
     usage = {name: used for name, pid in pids.items() if (used := usage_of(pid)) is not None}
     return Reading(time.monotonic(), time.time(), status, dict(totals), usage)

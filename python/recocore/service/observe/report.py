@@ -56,6 +56,7 @@ class History:
         rates = rates_between(since, now)
         used = {name: asdict(usage) for name, usage in now.usage.items()}
         status = now.status
+        events = now.by(families.EVENTS, "result")
         calls, by_status = now.by(families.CALLS, "method"), now.by(families.CALLS, "status")
         return {
             "version": recocore.__version__,
@@ -80,6 +81,16 @@ class History:
                 "swaps": now.total(families.SWAPS),
                 "load_failures": now.total(families.LOAD_FAILURES),
                 "restarts": status.restarts,
+            },
+            "state": None
+            if status.state is None
+            else {
+                **asdict(status.state),
+                "events_per_second": rates.events_per_second,
+                "commit_p99_seconds": rates.commit_p99_seconds,
+                "waiting": now.total(families.EVENTS_WAITING),
+                "events": {name: events.get(name, 0.0) for name in ("recorded", "duplicate", "refused")},
+                "forgotten": now.total(families.FORGOTTEN),
             },
             "methods": [{"method": name, "calls": calls[name], **asdict(each)} for name, each in rates.methods.items()],
             "models": [asdict(model) for model in status.models],

@@ -57,6 +57,19 @@ class ModelSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class StateSnapshot:
+    """The owner of the state.
+
+    Attributes:
+        pid: of its process; None while it is being started again.
+        restarts: owners that ended before it.
+    """
+
+    pid: int | None
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceSnapshot:
     """The whole service.
 
@@ -68,6 +81,7 @@ class ServiceSnapshot:
         restarts: workers that ended, whatever place they had.
         workers: those that live, by number.
         models: the default alias first, versions without an alias last.
+        state: None where the service has none.
     """
 
     address: str
@@ -77,6 +91,7 @@ class ServiceSnapshot:
     restarts: int
     workers: tuple[WorkerSnapshot, ...]
     models: tuple[ModelSnapshot, ...]
+    state: StateSnapshot | None = None
 
     @property
     def ready(self) -> bool:
@@ -114,6 +129,7 @@ class ServiceSnapshot:
                 )
                 for alias, model, since in shown
             ),
+            None if status.state is None else StateSnapshot(status.state.pid, status.state.restarts),
         )
 
     def to_json(self) -> str:
@@ -126,4 +142,5 @@ class ServiceSnapshot:
         values = json.loads(text)
         values["workers"] = tuple(WorkerSnapshot(**worker) for worker in values["workers"])
         values["models"] = tuple(ModelSnapshot(**model) for model in values["models"])
+        values["state"] = None if values["state"] is None else StateSnapshot(**values["state"])
         return cls(**values)

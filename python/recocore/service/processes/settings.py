@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from recocore.service.config import ServerConfig
+from recocore.service.events.config import StateConfig
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
 from recocore.service.observe.observing import Observing
@@ -28,6 +29,7 @@ class WorkerSettings:
         security: who may call it, over what, and what is written down of that.
         number: its place among those that live.
         board: where it counts; None where nobody reads it.
+        state: what keeps events.
     """
 
     server: ServerConfig
@@ -39,6 +41,7 @@ class WorkerSettings:
     security: Security = field(default_factory=Security)
     number: int = 0
     board: str | None = None
+    state: StateConfig = field(default_factory=StateConfig)
 
     def to_json(self) -> str:
         """One line of text."""
@@ -50,6 +53,7 @@ class WorkerSettings:
         """The settings that `to_json` took."""
         body = json.loads(text)
         _keys_of_hex(body["server"], "pseudonym_key")
+        _keys_of_hex(body["state"], "attribution_key")
         _keys_of_hex(body["security"]["audit"], "key")
         return cls(
             server=ServerConfig(**body["server"]),
@@ -61,6 +65,7 @@ class WorkerSettings:
             security=_security(**body["security"]),
             number=body["number"],
             board=body["board"],
+            state=StateConfig(**body["state"]),
         )
 
 

@@ -46,6 +46,20 @@ class AliasStatus:
     since: float
 
 
+class OwnerStatus(Protocol):
+    """The process that owns the state. Safe from any thread."""
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process; None where none lives."""
+        ...
+
+    @property
+    def restarts(self) -> int:
+        """How many have ended before the service did."""
+        ...
+
+
 class ServiceStatus(Protocol):
     """How the service is. Safe from any thread."""
 
@@ -82,6 +96,11 @@ class ServiceStatus(Protocol):
     @property
     def aliases(self) -> tuple[AliasStatus, ...]:
         """What answers under which alias, the default one first."""
+        ...
+
+    @property
+    def state(self) -> OwnerStatus | None:
+        """The owner of the state; None without one."""
         ...
 
 

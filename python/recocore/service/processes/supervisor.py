@@ -32,6 +32,7 @@ from recocore.service.processes.status import AliasStatus, WorkerStatus
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from recocore.service.events.owner_keeper import OwnerKeeper
     from recocore.service.hosting.sources import Source
     from recocore.service.hosting.states import AliasInfo, ModelInfo
     from recocore.service.observe.port import MetricsPort
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from recocore.service.processes.messages import Message
     from recocore.service.processes.settings import WorkerSettings
     from recocore.service.processes.spawning import Spawned
-    from recocore.service.processes.status import Attachment
+    from recocore.service.processes.status import Attachment, OwnerStatus
 
 # A worker that has not ended this long after its grace is killed.
 _KILL_AFTER_SECONDS = 5.0
@@ -59,6 +60,7 @@ class Supervisor:
         announce: called once with the bound address when every worker serves.
         attachments: what else belongs to the service.
         port: shows the service while it runs; None for no metrics port.
+        owner: keeps the state; None for a service without one.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Supervisor:
         announce: Callable[[str], object],
         attachments: Sequence[Attachment] = (),
         port: MetricsPort | None = None,
+        owner: OwnerKeeper | None = None,
     ) -> None:
         self.started = time.time()
         self.size = settings.server.workers
@@ -75,6 +78,8 @@ class Supervisor:
         self._announce = announce
         self._attachments = attachments
         self._port = port
+        self._owner = owner
+        self._owned = asyncio.Event()
         # One key for all, so that a user has one pseudonym whichever worker answers.
         key = settings.server.pseudonym_key or secrets.token_bytes(32)
         threads = settings.server.threads or max(1, settings.server.thread_count // self.size)
@@ -99,7 +104,7 @@ class Supervisor:
                 return spawn(replace(settings, board=board, number=number))
 
             self._crew = crew = Crew(self.size, start, self._prepare, self._handle)
-            works = (crew.keep(), self._direct(), self._show(), self._serve(), stop.wait())
+            works = (self._own(), crew.keep(), self._direct(), self._show(), self._serve(), stop.wait())
             tasks = [asyncio.ensure_future(work) for work in works]
             try:
                 await _first_end(tasks)
@@ -107,6 +112,9 @@ class Supervisor:
                 for attachment in self._attachments if self._announced else ():
                     await asyncio.to_thread(attachment.stop)
                 await crew.stop(server.drain_delay_seconds + server.grace_seconds + _KILL_AFTER_SECONDS)
+                if self._owner is not None:
+                    # After the workers, which pass on to it what they are still told.
+                    await asyncio.to_thread(self._owner.stop)
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -138,6 +146,18 @@ class Supervisor:
     def aliases(self) -> tuple[AliasStatus, ...]:
         """What answers under which alias, the default one first."""
         return self._director.aliases() if self._director else ()
+
+    @property
+    def state(self) -> OwnerStatus | None:
+        """The owner of the state; None without one."""
+        return self._owner
+
+    async def _own(self) -> None:
+        """Start the owner of the state, and then stay."""
+        if self._owner is not None:
+            await asyncio.to_thread(self._owner.start)
+        self._owned.set()
+        await asyncio.Event().wait()
 
     async def _direct(self) -> None:
         """Have the workers follow the source."""
@@ -181,6 +201,7 @@ class Supervisor:
         return CallObserver() if self._port is None else CountingObserver(Board(Path(self._port.board("service"))))
 
     async def _prepare(self, member: Member, urgent: bool) -> None:
+        await self._owned.wait()
         await self._directed.wait()
         assert self._director is not None
         await self._director.prepare(member, urgent)

@@ -15,6 +15,7 @@ from recocore.errors import CorruptError, InternalError
 from recocore.index import Index
 from recocore.service.convert import read_recorded
 from recocore.service.engine import Engine
+from recocore.service.events.served_state import NO_STATE, ServedState
 from recocore.service.hosting.background import lower_priority
 from recocore.service.hosting.registry_models import RegistryModels
 from recocore.service.hosting.shadow import Shadow, ShadowCount, ShadowLog
@@ -69,6 +70,7 @@ class Worker:
         )
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="recocore-load")
         self._server: Server | None = None
+        self._state: ServedState | None = None
         self._stop = asyncio.Event()
         self._link: Link | None = None
 
@@ -89,6 +91,8 @@ class Worker:
         if self._server is not None:
             log(logging.INFO, "draining")
             await self._server.drain()
+        if self._state is not None:
+            await self._state.close()
         if self._shadow is not None:
             await asyncio.to_thread(self._shadow.close)
         await asyncio.to_thread(self._loader.shutdown, cancel_futures=True)
@@ -139,6 +143,8 @@ class Worker:
         return Done({"seconds": seconds})
 
     async def _listen(self) -> None:
+        if self._settings.state.path:
+            self._state = await asyncio.to_thread(ServedState.open, self._settings.state)
         control = _Control(self._link) if self._settings.models.control and self._link is not None else None
         settings = self._settings
         server = Server(
@@ -148,6 +154,7 @@ class Worker:
             observer=self._observer,
             reuse_port=True,
             control=control,
+            state=self._state or NO_STATE,
             tls=settings.security.tls,
             guard=self._guard,
         )

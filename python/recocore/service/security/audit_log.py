@@ -155,10 +155,12 @@ class AuditLog:
                 log(logging.ERROR, "the audit log cannot be written", chain=self._chain, error=why)
         self._is_failing = error is not None
         for future in futures:
-            if error is None:
-                future.set_result(None)
-            else:
-                future.set_exception(AuditFailedError())
+            # Who gave up waiting has cancelled it.
+            if future.set_running_or_notify_cancel():
+                if error is None:
+                    future.set_result(None)
+                else:
+                    future.set_exception(AuditFailedError())
 
     def _opened(self) -> ChainFile:
         if self._file is None:

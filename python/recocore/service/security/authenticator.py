@@ -132,11 +132,11 @@ class Authenticator:
     def _verify(self, credential: str) -> Caller | None:
         if credential[: len(_BEARER)].lower() != _BEARER:
             key = self._keys.value.find(credential)
-            return key and self._caller(f"key:{key.caller}", key.roles, key.expires)
+            return None if key is None else self._caller(f"key:{key.caller}", key.roles, key.expires)
         if self._tokens.value is None:
             return None
         token = self._tokens.value.verify(credential[len(_BEARER) :].strip())
-        return token and self._caller(f"token:{token.subject}", token.roles, token.expires)
+        return None if token is None else self._caller(f"token:{token.subject}", token.roles, token.expires)
 
     def _caller(self, name: str, roles: Iterable[str], expires: float) -> Caller:
         return Caller(name, self._pseudonyms.of(name), self._roles.value.paths(roles), expires)

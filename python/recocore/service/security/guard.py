@@ -42,6 +42,8 @@ _REQUEST_ID_KEY = "x-request-id"
 _DETAILS_KEY = "grpc-status-details-bin"
 # What others may make up as a method's name is not repeated.
 _UNKNOWN = "unknown"
+# So late at most the denials of a flood have their common line.
+_SUM_UP_SECONDS = 1.0
 _NOBODY = Caller("", "", frozenset(), math.inf)
 
 
@@ -76,7 +78,7 @@ class Guard(grpc.GenericRpcHandler):
         self._known = frozenset(f"/{method}" for methods in BUILT_IN.values() for method in methods)
         self._audited = frozenset(f"/{method}" for method in AUDITED)
         self._open = frozenset({f"/{HEALTH_CHECK}"} if config.open_health else ())
-        self._following: asyncio.Task[None] | None = None
+        self._following: list[asyncio.Task[None]] = []
 
     def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
         """Stand before these handlers; named as the method of a server that takes them."""
@@ -87,13 +89,15 @@ class Guard(grpc.GenericRpcHandler):
 
     def start(self) -> None:
         """Begin to follow the files."""
-        self._following = asyncio.ensure_future(self._follow())
+        self._following.append(asyncio.ensure_future(self._sum_up()))
+        if self._authenticator is not None:
+            self._following.append(asyncio.ensure_future(self._follow(self._authenticator)))
 
     async def close(self) -> None:
         """Follow no longer, and write what is left into the audit log."""
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.gather(self._following, return_exceptions=True)
+        for task in self._following:
+            task.cancel()
+        await asyncio.gather(*self._following, return_exceptions=True)
         await asyncio.to_thread(self._auditing.close)
 
     def service(self, details: grpc.HandlerCallDetails) -> Any:
@@ -212,12 +216,15 @@ class Guard(grpc.GenericRpcHandler):
     def _peer(self, context: _Context) -> str:
         return self._pseudonyms.of(host_of(context.peer()))
 
-    async def _follow(self) -> None:
+    async def _sum_up(self) -> None:
+        while True:
+            await asyncio.sleep(_SUM_UP_SECONDS)
+            self._auditing.look()
+
+    async def _follow(self, authenticator: Authenticator) -> None:
         while True:
             await asyncio.sleep(self._config.reload_seconds)
-            self._auditing.look()
-            if self._authenticator is not None:
-                await self._authenticator.look()
+            await authenticator.look()
 
 
 class _DenialError(Exception):

@@ -23,6 +23,8 @@ _WATCHES = (HEALTH_CHECK, "grpc.health.v1.Health/List", "grpc.health.v1.Health/W
 _REFLECTION = ("grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",)
 _RECOMMENDATION = "recocore.v1.RecommendationService"
 _MODEL = "recocore.v1.ModelService"
+_EVENT = "recocore.v1.EventService"
+_PRIVACY = "recocore.v1.PrivacyService"
 
 # Each method has a row here by hand: the tests compare this with the descriptors of all services.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -36,7 +38,7 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
         f"{_RECOMMENDATION}/StreamRecommend",
     ),
     # Reports what people did.
-    "writer": _WATCHES,
+    "writer": (*_WATCHES, f"{_EVENT}/RecordEvents"),
     # Looks at what is served.
     "analyst": (*_WATCHES, f"{_MODEL}/ListModels", f"{_MODEL}/GetModel"),
     # Decides what is served.
@@ -52,7 +54,13 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
         f"{_MODEL}/RemoveAlias",
     ),
     # Gives people their data, and deletes it.
-    "privacy": _WATCHES,
+    "privacy": (
+        *_WATCHES,
+        f"{_PRIVACY}/SetConsent",
+        f"{_PRIVACY}/GetConsent",
+        f"{_PRIVACY}/ExportUser",
+        f"{_PRIVACY}/ForgetUser",
+    ),
 }
 
 # Calls that change what everybody gets, or reveal or delete all of a person: each is written down before it is carried out.
@@ -63,6 +71,9 @@ AUDITED = frozenset(
         f"{_MODEL}/SetAlias",
         f"{_MODEL}/RollbackAlias",
         f"{_MODEL}/RemoveAlias",
+        f"{_PRIVACY}/SetConsent",
+        f"{_PRIVACY}/ExportUser",
+        f"{_PRIVACY}/ForgetUser",
     }
 )
 

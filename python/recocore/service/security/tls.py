@@ -163,7 +163,9 @@ def server_credentials(config: TlsConfig) -> grpc.ServerCredentials:
         return files.value if files.look() else None
 
     return grpc.dynamic_ssl_server_credentials(
-        files.value, fetch, require_client_authentication=bool(config.client_ca_file)
+        files.value,
+        fetch,  # type: ignore[arg-type]  # its types lack None, which gRPC takes for "no change"
+        require_client_authentication=bool(config.client_ca_file),
     )
 
 

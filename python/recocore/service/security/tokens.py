@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 _SETTING = "auth.jwt_keys_file"
 _REQUIRED = ["aud", "exp", "iss", "sub"]
 # By kty and crv; RSA keys have no curve.
-_ALGORITHMS = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256", ("RSA", None): "RS256"}
+_ALGORITHMS: Mapping[tuple[object, object], str] = {
+    ("OKP", "Ed25519"): "EdDSA",
+    ("EC", "P-256"): "ES256",
+    ("RSA", None): "RS256",
+}
 _LEAST_RSA_BITS = 2048
 
 

@@ -1,0 +1,1 @@
+"""Profiles of users, against what data frames do."""

@@ -1,0 +1,1 @@
+"""The state under load, in one process and over its socket: `python -m benchmarks.state --help`."""

@@ -1,0 +1,108 @@
+"""The models of this folder over a table of profiles: fitted to it, and its further columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import pyarrow as pa
+
+from recocore.errors import InvalidArgumentError
+from recocore.profiles.features import Features
+from recocore.profiles.lifetime.purchases import BGNBD, ModifiedBGNBD
+from recocore.profiles.lifetime.spend import GammaGamma
+from recocore.profiles.lifetime.value import discounted_purchases
+
+if TYPE_CHECKING:
+    from recocore.profiles.table import ProfileTable
+    from recocore.types import BoolArray, Float64Array
+
+# A year of 30-day periods, and a rate a month that is about 12.7 % a year: the defaults of `clv`.
+_PERIODS, _PERIOD, _RATE = 12, 30.0, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class LifetimeModels:
+    """The fitted models behind the lifetime columns; refit them nightly, and score each profile as it changes.
+
+    Attributes:
+        purchases: BG/NBD.
+        purchases_modified: MBG/NBD, under which a one-time buyer may have left.
+        spend: Gamma-Gamma, in minor units; None where no customer has bought again.
+    """
+
+    purchases: BGNBD
+    purchases_modified: ModifiedBGNBD
+    spend: GammaGamma | None
+
+    @classmethod
+    def fit(cls, profiles: ProfileTable | pa.Table, penalizer: float = 0.0) -> Self:
+        """Learn from the columns `btyd_*` of everybody who has bought.
+
+        Raises:
+            InvalidArgumentError: nobody has bought, or the columns are not there.
+        """
+        x, last, age, mean = _histories(profiles)
+        bought = np.isfinite(x)
+        if not bought.any():
+            raise InvalidArgumentError(
+                "profiles: expected somebody with a purchase, got none; see purchase_types of the configuration",
+                field="profiles",
+            )
+        x, last, age, mean = x[bought], last[bought], age[bought], mean[bought]
+        again = (x > 0) & (mean > 0)
+        return cls(
+            BGNBD(penalizer).fit(x, last, age),
+            ModifiedBGNBD(penalizer).fit(x, last, age),
+            GammaGamma(penalizer).fit(x[again], mean[again]) if again.any() else None,
+        )
+
+    def features(self, profiles: ProfileTable | pa.Table, ahead: float = 90.0) -> pa.Table:
+        """Columns beside those of the profiles, for the same users in the same order; null without a purchase.
+
+        Args:
+            profiles: who to look at; they need not be those of `fit`.
+            ahead: days ahead of `expected_purchases`.
+
+        Returns:
+            `user_id`, `p_alive` and `expected_purchases` by BG/NBD, `p_alive_mbg` and `expected_purchases_mbg` by MBG/NBD,
+            `expected_spend` of a purchase and `clv` of twelve months of 30 days by MBG/NBD and Gamma-Gamma, at 1 % a month,
+            both in minor units and null where there is no spend model or its mean is infinite.
+        """
+        features = Features(profiles)
+        x, last, age, mean = _histories(profiles)
+        bought = np.isfinite(x)
+        x, last, age, mean = x[bought], last[bought], age[bought], np.nan_to_num(mean[bought])
+        made = {}
+        for ending, model in (("", self.purchases), ("_mbg", self.purchases_modified)):
+            made[f"p_alive{ending}"] = model.p_alive(x, last, age)
+            made[f"expected_purchases{ending}"] = model.expected_purchases(ahead, x, last, age)
+        if self.spend is None:
+            made |= dict.fromkeys(("expected_spend", "clv"), np.full(len(x), np.nan))
+        else:
+            made["expected_spend"] = self.spend.expected_spend(np.where(mean > 0, x, 0.0), mean)
+            bought_later = discounted_purchases(self.purchases_modified, x, last, age, _PERIODS, _PERIOD, _RATE)
+            made["clv"] = made["expected_spend"] * bought_later
+        return pa.table({"user_id": features.users, **{name: _spread(values, bought) for name, values in made.items()}})
+
+
+def lifetime_features(profiles: ProfileTable | pa.Table, ahead: float = 90.0) -> pa.Table:
+    """`LifetimeModels.fit` and its `features` on the same profiles.
+
+    Raises:
+        InvalidArgumentError: nobody has bought, or the columns `btyd_*` are not there.
+    """
+    return LifetimeModels.fit(profiles).features(profiles, ahead)
+
+
+def _histories(profiles: ProfileTable | pa.Table) -> list[Float64Array]:
+    features = Features(profiles)
+    return [features.numbers(f"btyd_{name}") for name in ("frequency", "recency", "t", "mean_spend")]
+
+
+def _spread(values: Float64Array, rows: BoolArray) -> pa.Array:
+    """Values of some rows as a column of all, null elsewhere."""
+    whole = np.full(len(rows), np.nan)
+    whole[rows] = values
+    return pa.array(whole, mask=~np.isfinite(whole))

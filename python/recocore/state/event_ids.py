@@ -1,0 +1,74 @@
+"""Which events the log holds: the pseudonyms of their ids, 16 bytes each, sorted in a file beside each sealed segment.
+
+The file is two arrays of little-endian u64, the high halves in ascending order and then the low ones, and can be made again
+from its segment. It is mapped; a look-up of a whole call is a binary search in each file.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+_NONE = bytes(16)
+
+
+def sorted_ids(ids: Collection[bytes]) -> NDArray[np.uint64]:
+    """Ids as the two arrays, `[2, n]`. O(n log n)."""
+    halves = np.frombuffer(b"".join(ids), dtype=">u8").reshape(-1, 2).astype(np.uint64)
+    return np.ascontiguousarray(halves[np.lexsort((halves[:, 1], halves[:, 0]))].T)
+
+
+def map_ids(path: Path, count: int) -> NDArray[np.uint64]:
+    """The two arrays of a file, `[2, count]`, mapped."""
+    if count == 0:
+        return np.empty((2, 0), np.uint64)
+    return np.memmap(path, dtype="<u8", mode="r", shape=(2, count))
+
+
+class EventIds:
+    """The ids of a log.
+
+    Attributes:
+        growing: those of the segment that still grows.
+    """
+
+    def __init__(self) -> None:
+        self.growing: set[bytes] = set()
+        self._sealed: list[NDArray[np.uint64]] = []
+
+    def seal(self, ids: NDArray[np.uint64]) -> None:
+        """Look in these, `[2, n]`, too; `growing` starts anew."""
+        self.set_sealed([*self._sealed, ids])
+        self.growing = set()
+
+    def set_sealed(self, sealed: Sequence[NDArray[np.uint64]]) -> None:
+        """Look in these, each `[2, n]`, and in no others."""
+        self._sealed = [ids for ids in sealed if ids.shape[1]]
+
+    def known(self, ids: Sequence[bytes]) -> set[bytes]:
+        """Those of the ids that the log holds."""
+        found = {each for each in ids if each in self.growing}
+        if self._sealed and ids:
+            halves = np.frombuffer(b"".join(ids), dtype=">u8").reshape(-1, 2).astype(np.uint64)
+            order = np.argsort(halves[:, 0])  # neighbours in the query are neighbours in the file
+            high, low = halves[order, 0], halves[order, 1]
+            for sealed in self._sealed:
+                first = np.searchsorted(sealed[0], high)
+                inside = first < sealed.shape[1]
+                hits = np.flatnonzero(inside)[sealed[0][first[inside]] == high[inside]]
+                for hit in hits.tolist():
+                    at = int(first[hit])
+                    while at < sealed.shape[1] and sealed[0][at] == high[hit]:
+                        if sealed[1][at] == low[hit]:
+                            found.add(ids[int(order[hit])])
+                            break
+                        at += 1
+        found.discard(_NONE)
+        return found

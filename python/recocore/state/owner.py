@@ -1,0 +1,254 @@
+"""The owner process: one store behind a Unix socket, and calls that wait together committed together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recocore.errors import InternalError, InvalidArgumentError, OverloadedError, RecocoreError
+from recocore.state.draft import Call
+from recocore.state.store import StateStore
+from recocore.state.values import MAX_ROWS, Durability, StateConfig
+from recocore.state.wire import Answer, encode, failure, read_request, receive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from recocore.errors import RecocoreError as Failure
+    from recocore.state.disk import Disk
+    from recocore.state.keys import KeyFile
+    from recocore.state.values import Receipt
+    from recocore.state.wire import Request
+
+_LOGGER = logging.getLogger("recocore.state")
+# Events of one transaction: who comes meanwhile waits for so many, below a second.
+_MOST_TOGETHER = 20_000
+# Calls other than `record` that may wait; each is done by itself.
+_MOST_OTHERS = 256
+# Answers that a caller has not read yet, in bytes: beyond it nothing more of that caller is read.
+_UNREAD = 1 << 20
+# How long the calls under way may take once the owner is told to stop.
+_LAST_SECONDS = 30.0
+
+
+async def serve_owner(
+    path: str | os.PathLike[str],
+    socket_path: str | os.PathLike[str],
+    config: StateConfig | None = None,
+    *,
+    keys: KeyFile | None = None,
+    ready: asyncio.Event | None = None,
+    stop: asyncio.Event | None = None,
+    disk: Disk | None = None,
+) -> None:
+    """Own the store at `path` and answer calls on a Unix socket of mode 0600 until `stop` is set.
+
+    Calls of `record` that wait when a transaction begins share its fsync. Calls are answered as they are done.
+
+    Args:
+        path: the store's folder.
+        socket_path: the socket; one that nobody listens on any longer is replaced. At most 107 bytes.
+        config: bounds.
+        keys: the master keys; by default those in PATH.key.
+        ready: is set once the socket listens.
+        stop: ends the serving: calls under way are finished, and the store is closed.
+        disk: the calls that write.
+
+    Raises:
+        As `StateStore.open`.
+    """
+    loop = asyncio.get_running_loop()
+    # Everything that touches the store runs in one of these two: commits are never behind a backup.
+    with ThreadPoolExecutor(1, "recocore-commit") as committing, ThreadPoolExecutor(2, "recocore-upkeep") as upkeep:
+        store = await loop.run_in_executor(committing, lambda: StateStore.open(path, config, keys=keys, disk=disk))
+        try:
+            owner = _Owner(store, config or StateConfig(), committing, upkeep)
+            await owner.serve(Path(socket_path), ready or asyncio.Event(), stop or asyncio.Event())
+        finally:
+            await loop.run_in_executor(committing, store.close)
+
+
+class _Owner:
+    def __init__(
+        self, store: StateStore, config: StateConfig, committing: ThreadPoolExecutor, upkeep: ThreadPoolExecutor
+    ) -> None:
+        self._store, self._config, self._committing, self._upkeep = store, config, committing, upkeep
+        self._waiting: list[tuple[Call, asyncio.Future[Receipt | Failure]]] = []
+        self._waiting_rows = 0
+        self._others = 0
+        self._arrived = asyncio.Event()
+        self._callers: set[asyncio.Task[None]] = set()
+        self._calls: set[asyncio.Task[None]] = set()
+
+    async def serve(self, socket: Path, ready: asyncio.Event, stop: asyncio.Event) -> None:
+        _clear(socket)
+        mask = os.umask(0o177)
+        try:
+            server = await asyncio.start_unix_server(self._accept, socket, limit=1 << 20)
+        finally:
+            os.umask(mask)
+        committer = asyncio.create_task(self._commit_forever())
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            ready.set()
+            await asyncio.wait((committer, stopping), return_when=asyncio.FIRST_COMPLETED)
+            if committer.done():
+                committer.result()
+        finally:
+            server.close()
+            stopping.cancel()
+            # Who is connected is not heard any longer, but gets the answers to what was asked.
+            for caller in tuple(self._callers):
+                caller.cancel()
+            if self._calls:
+                await asyncio.wait(self._calls, timeout=_LAST_SECONDS)
+            committer.cancel()
+            await asyncio.gather(committer, *self._callers, return_exceptions=True)
+            with contextlib.suppress(FileNotFoundError):
+                socket.unlink()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._hear(reader, writer))
+        self._callers.add(task)
+        task.add_done_callback(self._callers.discard)
+
+    async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Take the calls of one caller, until it goes or the owner stops."""
+        mine: set[asyncio.Task[None]] = set()
+        writer.transport.set_write_buffer_limits(high=_UNREAD)
+        try:
+            while (data := await receive(reader)) is not None:
+                request = read_request(data)
+                task = asyncio.create_task(self._answer(request, writer))
+                for tasks in (mine, self._calls):
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+                await writer.drain()
+        except ConnectionError as error:
+            _LOGGER.warning("a caller of the owner is dropped: %s", error)
+        finally:
+            if mine:
+                await asyncio.wait(mine, timeout=_LAST_SECONDS)
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        try:
+            value = await self._do(request)
+            data = encode(Answer(request.number, value=value))
+        except RecocoreError as error:
+            data = encode(failure(request.number, error))
+        except Exception as error:
+            _LOGGER.exception("a call of %s failed", request.method)
+            data = encode(failure(request.number, InternalError(f"{request.method}: {type(error).__name__}: {error}")))
+        if not writer.is_closing():
+            writer.write(data)
+
+    async def _do(self, request: Request) -> Any:
+        if request.method == "record":
+            return await self._record(request)
+        method = _METHODS.get(request.method)
+        if method is None:
+            raise InvalidArgumentError(f"method: expected one of {', '.join(_METHODS)}, got {request.method!r:.40}")
+        if self._others >= _MOST_OTHERS:
+            raise OverloadedError(f"{request.method}: {self._others} calls wait already; try again later")
+        self._others += 1
+        try:
+            work, long = method
+            executor = self._upkeep if long else self._committing
+            return await asyncio.get_running_loop().run_in_executor(executor, work, self._store, request.arguments)
+        finally:
+            self._others -= 1
+
+    async def _record(self, request: Request) -> Any:
+        rows = len(request.rows)
+        if rows > MAX_ROWS:
+            raise InvalidArgumentError(
+                f"events: expected at most {MAX_ROWS:,} a call, got {rows:,}; split them", field="events"
+            )
+        if self._waiting_rows + rows > self._config.max_queued_rows:
+            raise OverloadedError(f"events: {self._waiting_rows:,} wait to be written already; try again later")
+        answered: asyncio.Future[Receipt | Failure] = asyncio.get_running_loop().create_future()
+        call = Call(
+            [bytes(row) for row in request.rows],
+            Durability(request.arguments.get("durability", "fsync")),
+            request.arguments.get("offsets"),
+        )
+        self._waiting.append((call, answered))
+        self._waiting_rows += rows
+        self._arrived.set()
+        outcome = await answered
+        if isinstance(outcome, RecocoreError):
+            raise outcome
+        return [outcome.commit, outcome.results]
+
+    async def _commit_forever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._arrived.wait()
+            group = self._group()
+            try:
+                outcomes = await loop.run_in_executor(
+                    self._committing, self._store.record_many, [call for call, _ in group]
+                )
+            except RecocoreError as error:
+                outcomes = [error] * len(group)
+            except Exception as error:
+                _LOGGER.exception("a commit failed")
+                outcomes = [InternalError(f"record: {type(error).__name__}: {error}")] * len(group)
+            for (_, answered), outcome in zip(group, outcomes, strict=True):
+                if not answered.done():
+                    answered.set_result(outcome)
+
+    def _group(self) -> list[tuple[Call, asyncio.Future[Receipt | Failure]]]:
+        """Those who wait, as many as are committed together."""
+        rows, count = 0, 0
+        for call, _ in self._waiting:
+            if count and rows + len(call.rows) > _MOST_TOGETHER:
+                break
+            rows, count = rows + len(call.rows), count + 1
+        group, self._waiting = self._waiting[:count], self._waiting[count:]
+        self._waiting_rows -= rows
+        if not self._waiting:
+            self._arrived.clear()
+        return group
+
+
+def _clear(socket: Path) -> None:
+    """Take away a socket that nobody listens on: the store's lock says that there is no other owner."""
+    if socket.is_socket():
+        socket.unlink()
+    elif socket.exists():
+        raise InvalidArgumentError(
+            f"socket_path: expected a socket or nothing, got another file at {socket}", field="socket_path"
+        )
+
+
+def _settled(store: StateStore, arguments: dict[str, Any]) -> int:
+    store.flush()
+    return store.commit
+
+
+# By name: what is done with the arguments, and whether it takes long.
+_METHODS: dict[str, tuple[Callable[[StateStore, dict[str, Any]], Any], bool]] = {
+    "commit": (lambda store, _: store.commit, False),
+    "flush": (_settled, False),
+    "offsets": (lambda store, _: store.offsets(), False),
+    "set_consent": (lambda store, given: store.set_consent(**given), False),
+    "consents": (lambda store, given: store.consents(**given), False),
+    "forget": (lambda store, given: asdict(store.forget(**given)), False),
+    "export_user": (lambda store, given: store.export_user(**given), True),
+    "retain": (lambda store, given: store.retain(timedelta(seconds=given["max_age_seconds"])), True),
+    "compact": (lambda store, _: store.compact(), True),
+    "backup": (lambda store, given: store.backup(**given), True),
+    "rotate_master_key": (lambda store, given: store.rotate_master_key(**given), True),
+    "stats": (lambda store, _: asdict(store.stats()), False),
+}

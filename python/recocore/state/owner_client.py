@@ -1,0 +1,190 @@
+"""Asking an owner from another process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from typing import TYPE_CHECKING, Any, Self
+
+from recocore.errors import OwnerUnavailableError
+from recocore.state.values import Durability, ForgetReceipt, Receipt, RowResult, StateStats
+from recocore.state.wire import Answer, Request, encode, pack_rows, raised, read_answer, receive
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+
+# A connection that was just refused is not tried again for so long; an owner that is started again is there in a second or two.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+
+
+class OwnerClient:
+    """Asks an owner; for one event loop. Calls share a connection, which is made when needed and again after it broke.
+
+    While nobody listens, as when the owner is started again, a call waits for the connection as long as its timeout allows.
+    Every method raises the error that the store raised, OverloadedError where the owner's queue is full, and
+    OwnerUnavailableError where nobody answers: whether the call was done is not known then. Events that have an event_id may
+    be sent again.
+
+    Args:
+        socket_path: of the owner.
+        timeout: seconds a call may take.
+        upkeep_timeout: seconds that compact, retain, backup, rotate_master_key and export_user may take.
+    """
+
+    def __init__(
+        self, socket_path: str | os.PathLike[str], *, timeout: float = 10.0, upkeep_timeout: float = 3_600.0
+    ) -> None:
+        self._socket = os.fspath(socket_path)
+        self._timeout, self._upkeep_timeout = timeout, upkeep_timeout
+        self._writer: asyncio.StreamWriter | None = None
+        self._listening: asyncio.Task[None] | None = None
+        self._connecting = asyncio.Lock()
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._number = 0
+
+    async def record(
+        self,
+        events: Sequence[Mapping[str, Any] | bytes],
+        *,
+        durability: Durability = Durability.FSYNC,
+        offsets: Mapping[str, int] | None = None,
+    ) -> Receipt:
+        """As `StateStore.record`. A row may be the MessagePack bytes of its map, which travel as they are."""
+        arguments: dict[str, Any] = {"durability": durability.value}
+        if offsets:
+            arguments["offsets"] = dict(offsets)
+        commit, results = await self._call("record", arguments, rows=events)
+        return Receipt(commit, tuple(RowResult(*result) for result in results))
+
+    async def commit(self) -> int:
+        """The owner's last commit."""
+        return int(await self._call("commit", {}))
+
+    async def flush(self) -> int:
+        """Wait until the device holds every acknowledged event: the last commit."""
+        return int(await self._call("flush", {}))
+
+    async def offsets(self) -> dict[str, int]:
+        """As `StateStore.offsets`."""
+        return dict(await self._call("offsets", {}))
+
+    async def set_consent(self, user_id: str | int, purpose: str, granted: bool, *, visitor: bool = False) -> int:
+        """As `StateStore.set_consent`."""
+        arguments = {"user_id": user_id, "purpose": purpose, "granted": granted, "visitor": visitor}
+        return int(await self._call("set_consent", arguments))
+
+    async def consents(self, user_id: str | int, *, visitor: bool = False) -> dict[str, bool]:
+        """As `StateStore.consents`."""
+        return dict(await self._call("consents", {"user_id": user_id, "visitor": visitor}))
+
+    async def forget(self, user_id: str | int, *, visitor: bool = False) -> ForgetReceipt:
+        """As `StateStore.forget`."""
+        return ForgetReceipt(**await self._call("forget", {"user_id": user_id, "visitor": visitor}))
+
+    async def export_user(self, user_id: str | int, *, visitor: bool = False) -> dict[str, Any]:
+        """As `StateStore.export_user`."""
+        return dict(await self._call("export_user", {"user_id": user_id, "visitor": visitor}, long=True))
+
+    async def retain(self, max_age_seconds: float) -> int:
+        """As `StateStore.retain`."""
+        return int(await self._call("retain", {"max_age_seconds": max_age_seconds}, long=True))
+
+    async def compact(self) -> int:
+        """As `StateStore.compact`."""
+        return int(await self._call("compact", {}, long=True))
+
+    async def backup(self, dest: str | os.PathLike[str]) -> dict[str, int]:
+        """As `StateStore.backup`, to a folder that the owner can write."""
+        return dict(await self._call("backup", {"dest": os.fspath(dest)}, long=True))
+
+    async def rotate_master_key(self, *, drop_old: bool = False) -> int:
+        """As `StateStore.rotate_master_key`."""
+        return int(await self._call("rotate_master_key", {"drop_old": drop_old}, long=True))
+
+    async def stats(self) -> StateStats:
+        """As `StateStore.stats`."""
+        return StateStats(**await self._call("stats", {}))
+
+    async def close(self) -> None:
+        """Close the connection; calls under way fail as unavailable."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _call(
+        self,
+        method: str,
+        arguments: dict[str, Any],
+        *,
+        rows: Sequence[Mapping[str, Any] | bytes] = (),
+        long: bool = False,
+    ) -> Any:
+        self._number += 1
+        number = self._number
+        data = encode(Request(number, method, arguments, pack_rows(rows)))
+        try:
+            async with asyncio.timeout(self._upkeep_timeout if long else self._timeout):
+                writer = await self._connected()
+                answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+                self._answers[number] = answered
+                writer.write(data)
+                await writer.drain()
+                answer = await answered
+        except TimeoutError:
+            raise OwnerUnavailableError(
+                f"{self._socket}: no answer to {method} in time; see that the owner runs, and send it again"
+            ) from None
+        except ConnectionError as error:
+            raise OwnerUnavailableError(
+                f"{self._socket}: the owner went away during {method} ({error}); send it again"
+            ) from error
+        finally:
+            self._answers.pop(number, None)
+        if answer.code:
+            raise raised(answer)
+        return answer.value
+
+    async def _connected(self) -> asyncio.StreamWriter:
+        async with self._connecting:
+            pause = _FIRST_PAUSE
+            while self._writer is None:
+                try:
+                    reader, writer = await asyncio.open_unix_connection(self._socket, limit=1 << 20)
+                except (FileNotFoundError, ConnectionError):
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+                else:
+                    self._writer = writer
+                    self._listening = asyncio.create_task(self._listen(reader, writer))
+            return self._writer
+
+    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Hand out answers until the connection ends; those who wait then hear of that."""
+        reason: Exception = ConnectionError("the connection was closed")
+        try:
+            while (data := await receive(reader)) is not None:
+                answer = read_answer(data)
+                waiting = self._answers.get(answer.number)
+                if waiting is not None and not waiting.done():
+                    waiting.set_result(answer)
+        except OSError as error:
+            reason = error if isinstance(error, ConnectionError) else ConnectionError(str(error))
+        finally:
+            self._writer = None
+            for waiting in self._answers.values():
+                if not waiting.done():
+                    waiting.set_exception(reason)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()

@@ -1,0 +1,320 @@
+"""Users as the owner holds them: keys and records, decoded for those who were last heard of, and changed as the log says."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+
+from recocore.errors import CorruptError
+from recocore.state.record import Record
+from recocore.state.segment import CONSENT, CUTOFF, EVENT, FORGET, NO_SLOT
+from recocore.state.table import Progress, pack_slot, pack_tombstone, replaced_sum, slot_of, unpack_tombstone
+from recocore.state.table_check import entry_sum
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    from recocore.state.keys import KeyFile
+    from recocore.state.table import Table
+    from recocore.state.user_keys import UserKeyWriter
+    from recocore.state.values import StateConfig
+
+
+class Change(NamedTuple):
+    """What a row of the log changes.
+
+    Attributes:
+        kind: EVENT, CONSENT, FORGET, OFFSETS or CUTOFF.
+        commit: of the row.
+        subject: whom it is about.
+        slot: of that user's key.
+        time: microseconds since 1970.
+        text: the item of an event, None without one; the purpose of an answer.
+        word: the type of an event.
+        granted: the answer.
+        offsets: source → position.
+    """
+
+    kind: int
+    commit: int
+    subject: bytes
+    slot: int
+    time: int
+    text: str | None = None
+    word: str = ""
+    granted: bool = False
+    offsets: dict[str, int] | None = None
+
+
+@dataclass(slots=True)
+class User:
+    """A user.
+
+    Attributes:
+        slot: of the key.
+        cipher: of the key.
+        record: decoded.
+        added: what the user's entry adds to the table's sum; 0 without an entry.
+        entered: whether there is an entry.
+    """
+
+    slot: int
+    cipher: AESGCM
+    record: Record
+    added: int = 0
+    entered: bool = False
+
+
+class Forgotten(NamedTuple):
+    """A user who was forgotten.
+
+    Attributes:
+        commit: from which on nothing is known.
+        time: microseconds since 1970.
+        added: what the tombstone adds to the table's sum.
+    """
+
+    commit: int
+    time: int
+    added: int
+
+
+class People:
+    """Users by their pseudonyms.
+
+    Args:
+        table: of records.
+        user_keys: of users.
+        keys: the master keys.
+        config: bounds of records and of the cache.
+    """
+
+    def __init__(self, table: Table, user_keys: UserKeyWriter, keys: KeyFile, config: StateConfig) -> None:
+        self._table, self._user_keys, self._keys, self._config = table, user_keys, keys, config
+        self._cache: dict[bytes, User] = {}
+
+    def find(self, subject: bytes) -> User | Forgotten | None:
+        """A user, None where nothing is known.
+
+        Raises:
+            CorruptError: the record or its key is damaged.
+        """
+        user = self._cache.get(subject)
+        if user is not None:
+            return user
+        value = self._table.get(subject)
+        return None if value is None else self._decoded(subject, value)
+
+    def load(self, subjects: Iterable[bytes]) -> None:
+        """Have those in the cache of whom there are records, with one look into the table for all."""
+        missing = {subject for subject in subjects if subject not in self._cache}
+        for subject, value in self._table.get_many(missing):
+            self._decoded(subject, value)
+
+    def _decoded(self, subject: bytes, value: bytes) -> User | Forgotten | None:
+        stone = unpack_tombstone(self._keys, subject, value)
+        if stone is not None:
+            return Forgotten(*stone, entry_sum(subject, value))
+        slot = slot_of(value)
+        cipher = self._user_keys.cipher(slot)
+        if cipher is None:
+            # Killed between the end of the key and the tombstone: the log has the rest.
+            return None
+        record = Record.unpack(open_value(cipher, subject, value))
+        return self._keep(subject, User(slot, cipher, record, entry_sum(subject, value), entered=True))
+
+    def meet(self, subject: bytes) -> User | Forgotten:
+        """A user, with a new key where nothing is known.
+
+        Raises:
+            OSError: a key was needed, and the disk refuses it.
+        """
+        found = self.find(subject)
+        if found is None:
+            slot, cipher = self._user_keys.take()
+            found = self._keep(subject, User(slot, cipher, Record()))
+        return found
+
+    def apply(self, changes: Iterable[Change]) -> None:
+        """Bring the table as far as the changes, which may be repeated after a failure.
+
+        Raises:
+            StorageError: the disk refuses; the table is as it was.
+            OSError: the disk refuses to destroy a key; the table is as it was.
+        """
+        work = _Work(self, self._table.progress)
+        try:
+            for change in changes:
+                work.take(change)
+            self._table.write(*work.outcome(self._user_keys.first_free))
+        except BaseException:
+            for subject in work.touched:
+                self._cache.pop(subject, None)
+            self._table.reopen()
+            raise
+        work.is_done()
+        if len(self._cache) > self._config.cached_users:
+            self._thin_out()
+
+    def drop_old(self, after: bytes | None, count: int, cutoff: int) -> bytes | None:
+        """Leave events older than `cutoff` out of the next `count` records: the last subject, None at the end.
+
+        Raises:
+            StorageError: the disk refuses; these records are as they were.
+        """
+        entries = self._table.after(after, count)
+        values: dict[bytes, bytes | None] = {}
+        total = self._table.progress.total
+        for subject, value in entries:
+            if slot_of(value) == NO_SLOT:
+                continue
+            self._cache.pop(subject, None)
+            user = self.find(subject)
+            if isinstance(user, User) and user.record.drop_before(cutoff):
+                new = seal_value(user, subject, os.urandom(12))
+                total = replaced_sum(total, subject, user.added, new)
+                user.added = entry_sum(subject, new)
+                values[subject] = new
+                self._cache.pop(subject, None)
+        if values:
+            self._table.write(values, msgspec.structs.replace(self._table.progress, total=total))
+        return entries[-1][0] if len(entries) == count else None
+
+    def known(self, change: Change) -> User | None:
+        """The user of a change; None for one whose key is destroyed, or who was forgotten before."""
+        found = self.find(change.subject)
+        if found is None:
+            cipher = self._user_keys.cipher(change.slot)
+            return None if cipher is None else self._keep(change.subject, User(change.slot, cipher, Record()))
+        return found if isinstance(found, User) else None
+
+    def add(self, record: Record, change: Change) -> None:
+        """Take an event into a record."""
+        assert change.text is not None
+        record.add(change.text, change.word, change.time, self._config)
+
+    def bury(self, change: Change) -> tuple[bytes, int, bool] | None:
+        """Destroy a user's key: the tombstone, what the entry before it added to the sum, and whether there was one.
+
+        None where there is a tombstone already.
+        """
+        if change.slot != NO_SLOT:
+            self._user_keys.destroy(change.slot)
+        self._cache.pop(change.subject, None)
+        old = self._table.get(change.subject)
+        if old is not None and slot_of(old) == NO_SLOT:
+            return None
+        stone = pack_tombstone(self._keys, change.subject, change.commit, change.time)
+        return stone, 0 if old is None else entry_sum(change.subject, old), old is not None
+
+    def _keep(self, subject: bytes, user: User) -> User:
+        self._cache[subject] = user
+        return user
+
+    def _thin_out(self) -> None:
+        """Forget the half of the cache that came first."""
+        for subject in list(self._cache)[: len(self._cache) // 2]:
+            del self._cache[subject]
+
+
+class _Work:
+    """Changes on their way into the table.
+
+    Attributes:
+        touched: whom they are about; None for who is forgotten.
+    """
+
+    def __init__(self, people: People, progress: Progress) -> None:
+        self.touched: dict[bytes, User | None] = {}
+        self._people, self._progress = people, progress
+        self._values: dict[bytes, bytes | None] = {}
+        self._sums: dict[bytes, int] = {}
+        self._commit, self._cutoff, self._first_free = progress.commit, progress.cutoff, progress.first_free
+        self._users, self._forgotten, self._total = progress.users, progress.forgotten, progress.total
+        self._offsets = progress.offsets
+
+    def take(self, change: Change) -> None:
+        """Take in a change."""
+        self._commit = change.commit
+        if change.slot != NO_SLOT and change.slot >= self._first_free:
+            self._first_free = change.slot + 1
+        if change.kind in (EVENT, CONSENT):
+            self._touch(change)
+        elif change.kind == FORGET:
+            self._bury(change)
+        elif change.kind == CUTOFF:
+            self._cutoff = max(self._cutoff, change.time)
+        else:
+            self._offsets = self._offsets | (change.offsets or {})
+
+    def _touch(self, change: Change) -> None:
+        subject = change.subject
+        user = self.touched[subject] if subject in self.touched else self._people.known(change)
+        if user is None:
+            return
+        self.touched[subject] = user
+        user.record.version = change.commit
+        if change.kind == CONSENT and change.text is not None:
+            user.record.consent[change.text] = change.granted
+        elif change.text is not None and change.time >= self._cutoff:
+            self._people.add(user.record, change)
+
+    def _bury(self, change: Change) -> None:
+        buried = self._people.bury(change)
+        self.touched[change.subject] = None
+        if buried is not None and change.subject not in self._values:
+            stone, added, entered = buried
+            self._values[change.subject] = stone
+            self._total = replaced_sum(self._total, change.subject, added, stone)
+            self._users -= entered
+            self._forgotten += 1
+
+    def outcome(self, first_free: int) -> tuple[dict[bytes, bytes | None], Progress]:
+        """What to write."""
+        nonces = os.urandom(12 * len(self.touched))
+        for at, (subject, user) in enumerate(self.touched.items()):
+            if user is not None:
+                value = seal_value(user, subject, nonces[12 * at : 12 * at + 12])
+                added = self._sums[subject] = entry_sum(subject, value)
+                self._total = (self._total - user.added + added) % 2**64
+                self._users += not user.entered
+                self._values[subject] = value
+        return self._values, Progress(
+            commit=self._commit,
+            first_free=max(self._first_free, first_free),
+            users=self._users,
+            forgotten=self._forgotten,
+            cutoff=self._cutoff,
+            total=self._total,
+            offsets=self._offsets,
+        )
+
+    def is_done(self) -> None:
+        """It is written."""
+        for subject, added in self._sums.items():
+            user = self.touched[subject]
+            assert user is not None
+            user.added, user.entered = added, True
+
+
+def seal_value(user: User, subject: bytes, nonce: bytes) -> bytes:
+    """The value of a user's entry."""
+    return pack_slot(user.slot, nonce, user.cipher.encrypt(nonce, user.record.pack(), subject))
+
+
+def open_value(cipher: AESGCM, subject: bytes, value: bytes) -> bytes:
+    """The record in a value, as bytes.
+
+    Raises:
+        CorruptError: it is not what was written.
+    """
+    try:
+        return cipher.decrypt(value[4:16], value[16:], subject)
+    except InvalidTag:
+        raise CorruptError("a record is damaged; rebuild the records with `recocore state verify --rebuild`") from None

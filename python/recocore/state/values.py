@@ -1,0 +1,177 @@
+"""What goes in and out of the state: plain frozen values, without a file or a socket behind them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from recocore.data.schema import DEFAULT_WEIGHTS
+from recocore.errors import InvalidArgumentError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# A call may bring this many events, as the RPC may.
+MAX_ROWS = 1_000
+
+
+class Durability(Enum):
+    """When a call is acknowledged: once the device holds it, or before that within a bound of time."""
+
+    FSYNC = "fsync"
+    BUFFERED = "buffered"
+
+
+RowCode: TypeAlias = Literal["ok", "duplicate", "invalid"]
+
+
+class RowResult(NamedTuple):
+    """What became of one event of a call.
+
+    Attributes:
+        code: "ok" (recorded), "duplicate" (its event_id is in the log already, or earlier in the call) or "invalid".
+        field: of an invalid row, the field that is wrong.
+        message: of an invalid row, what was expected, what came and the next step.
+    """
+
+    code: RowCode
+    field: str = ""
+    message: str = ""
+
+
+OK = RowResult("ok")
+DUPLICATE = RowResult("duplicate")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The answer to a call of `record`.
+
+    Attributes:
+        commit: a reader whose `commit` is at least this sees the call's events.
+        results: one for each event, in the call's order.
+    """
+
+    commit: int
+    results: tuple[RowResult, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetReceipt:
+    """What a person gets who asked to be forgotten.
+
+    Attributes:
+        commit: a reader whose `commit` is at least this knows nothing of the user.
+        subject: the pseudonym (32 hexadecimal digits) under which the tombstone is kept.
+        time: UTC, ISO 8601.
+        key_destroyed: whether there was a key, which is overwritten now; without one nothing was held.
+        events: how many events of the user's the record had; what the log holds of them can be read by nobody.
+    """
+
+    commit: int
+    subject: str
+    time: str
+    key_destroyed: bool
+    events: int
+
+
+class RecentEvent(NamedTuple):
+    """An event in a user's record.
+
+    Attributes:
+        item_id: as text.
+        type: view, cart, buy, ...
+        time: microseconds since 1970, UTC.
+        weight: of the type, by `StateConfig.weights`; 0 for a type that those do not name.
+    """
+
+    item_id: str
+    type: str
+    time: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class UserRecord:
+    """What is known of a user at this moment.
+
+    Attributes:
+        version: the commit that changed the record last.
+        seen: items bought, oldest purchase first, the newest `StateConfig.max_seen` of them.
+        recent: the last `StateConfig.max_recent` events with an item, newest last.
+        consent: purpose → whether it was granted; a purpose that was never answered is absent.
+        forgotten: the user asked to be forgotten: everything else is empty, and no event is taken.
+    """
+
+    version: int
+    seen: tuple[str, ...] = ()
+    recent: tuple[RecentEvent, ...] = ()
+    consent: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
+    forgotten: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StateConfig:
+    """Bounds of a store; all of them may change from one opening to the next.
+
+    Attributes:
+        max_seen: items bought that a record keeps.
+        max_recent: events that a record keeps.
+        weights: event type → weight in `RecentEvent`.
+        seen_types: event types that put an item on the list of items bought.
+        segment_events: a segment of the log is sealed once it has this many events. The ids of the newest segment are kept
+            in memory, and are read again at a start.
+        buffered_ms: a BUFFERED call is on the device at most this long after its acknowledgement.
+        map_bytes: how large the table of records may become; address space, not memory.
+        cached_users: users whose key and record the owner keeps decoded.
+        max_queued_rows: events that may wait in the owner's queue; beyond it calls are refused as overloaded.
+    """
+
+    max_seen: int = 200
+    max_recent: int = 50
+    weights: Mapping[str, float] = field(default_factory=lambda: MappingProxyType(DEFAULT_WEIGHTS))
+    seen_types: frozenset[str] = frozenset({"buy"})
+    segment_events: int = 250_000
+    buffered_ms: int = 50
+    map_bytes: int = 1 << 36
+    cached_users: int = 20_000
+    max_queued_rows: int = 50_000
+
+    def __post_init__(self) -> None:
+        for name in ("max_seen", "max_recent", "segment_events", "buffered_ms", "cached_users"):
+            number = getattr(self, name)
+            if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 2**31:
+                raise InvalidArgumentError(f"{name}: expected a whole number of at least 1, got {number!r}", field=name)
+        if not 1 << 20 <= self.map_bytes < 1 << 46:
+            raise InvalidArgumentError(
+                f"map_bytes: expected from 1 MiB to 64 TiB in bytes, got {self.map_bytes!r}", field="map_bytes"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class StateStats:
+    """Sizes of a store.
+
+    Attributes:
+        commit: the last.
+        users: with a record, those forgotten not counted.
+        forgotten: tombstones.
+        events: in the log.
+        segments: of the log, the growing one included.
+        log_bytes: of all segments.
+        record_bytes: of the table of records.
+        key_bytes: of the users' keys.
+        master_key: the number of the key that wraps new users' keys.
+    """
+
+    commit: int
+    users: int
+    forgotten: int
+    events: int
+    segments: int
+    log_bytes: int
+    record_bytes: int
+    key_bytes: int
+    master_key: int

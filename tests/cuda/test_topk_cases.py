@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from tests.cuda.twins import twin
+
+globals().update(
+    twin(
+        "ops/test_topk.py",
+        ("topk",),
+        without={},
+        shorter={"size=(40_000, 64)": "size=(4000, 16)"},
+    )
+)

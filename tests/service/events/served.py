@@ -1,0 +1,50 @@
+"""A server with a state, in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import TYPE_CHECKING, Self
+
+from tests.service.server_process import ServerProcess
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class StateServer(ServerProcess):
+    """A server over an index, or a registry that it follows, with a state."""
+
+    state: Path
+
+    @classmethod
+    def start(cls, served: Path, state: Path, *, workers: int = 1, settings: str = "", more: str = "") -> Self:
+        """Settings are those of StateConfig, and `more` the arguments of `serve`, as source text."""
+        followed = f"models=ModelsConfig(registry={str(served)!r}, poll_seconds=0.05)"
+        what = followed if (served / "versions").is_dir() else f"index_path={str(served)!r}"
+        made = cls.code(
+            "from recocore.service import ModelsConfig, ServerConfig, StateConfig, serve\n"
+            "from recocore.service.door.config import HttpConfig\n"
+            "from recocore.service.observe.config import MetricsConfig\n"
+            "from recocore.service.observe.observing import Observing\n"
+            f"serve({what}, port=0, workers={workers}, state=StateConfig(path={str(state)!r}, {settings}), {more})"
+        )
+        made.state = state
+        return made
+
+    def owner(self) -> int:
+        """The pid of the owner that serves."""
+        return int(self.events("the state is served")[-1]["pid"])
+
+    def kill_owner(self) -> int:
+        """End the owner at once: its pid."""
+        pid = self.owner()
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def wait_for_another_owner(self, than: int) -> None:
+        deadline = time.monotonic() + 20
+        while self.owner() == than:
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.01)
