@@ -79,6 +79,8 @@ def backtested_rules(scored: ScoredEvents, names: tuple[str, ...], known: Float6
         for sign, shares in ((">", (0.9, 0.97, 0.99, 0.999)), ("<", (0.1, 0.03, 0.01))):
             for share in shares:
                 text = f"{name} {sign} {float(np.nanquantile(numbers, share))!r}"
+                if text in candidates:  # quantiles of counts fall together
+                    continue
                 candidates[text] = Rule(f"rule_{len(candidates)}", Expression.parse(text, columns), score=1)
     tested = backtest(RuleSet(tuple(candidates.values())), scored.table, scored.times, known, scored.table["value"])
     by_name = {rule.name: rule for rule in candidates.values()}
