@@ -17,6 +17,7 @@ PACKAGE = ROOT / "python" / "recocore"
 SHARED = {"addresses", "csr", "errors", "memory", "recommendations", "types"}
 
 ROOMS: dict[str, set[str]] = {
+    "charts": set(),
     "expressions": set(),
     "ops": {"_native"},
     "storage": set(),
@@ -31,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "profiles": {"_native", "data", "expressions", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
     "service": {"client", "data", "index", "registry", "state", "v1"},
-    "fraud": {"_native", "ops", "storage"},
+    "fraud": {"_native", "charts", "data", "expressions", "ops", "storage"},
     "client": {"v1"},
     "cli": {
         "_native",
@@ -39,6 +40,7 @@ ROOMS: dict[str, set[str]] = {
         "consumers",
         "data",
         "evaluation",
+        "fraud",
         "index",
         "models",
         "ops",

@@ -343,3 +343,21 @@ def test_only_the_install_blocks_are_left_to_continuous_integration() -> None:
     bash = [content for language, content in blocks(README) if language == "bash"]
     assert all(".venv/bin/pip install" in content for content in bash[:INSTALL_BLOCKS])
     assert not any("pip install" in content for content in bash[INSTALL_BLOCKS:])
+
+
+@pytest.mark.timeout(300)
+def test_the_page_on_fraud(tmp_path: Path) -> None:
+    """Every block of docs/fraud.md in one folder; its settings are taken by the command that checks them."""
+    page = (ROOT / "docs" / "fraud.md").read_text(encoding="utf-8")
+    printed: list[str] = []
+    for language, content in blocks(page):
+        if language == "python":
+            printed.append(run([sys.executable, "-c", content], tmp_path))
+        elif language == "toml":
+            (tmp_path / "page.toml").write_text(content, encoding="utf-8")
+            run("recocore fraud backtest shop/learn.parquet --settings page.toml", tmp_path)
+        else:
+            for line in content.splitlines():
+                run(line, tmp_path)
+    assert "account_farm" in printed[0]
+    assert (tmp_path / "report.html").stat().st_size > 20_000

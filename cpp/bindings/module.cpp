@@ -18,5 +18,7 @@ PYBIND11_MODULE(_native, module) {
   register_matmul_topk(module);
   register_rings(module);
   register_similarity(module);
+  register_velocity(module);
+  register_boosted_trees(module);
   register_spmm(module);
 }

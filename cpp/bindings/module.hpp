@@ -18,6 +18,8 @@ void register_ranking_metrics(pybind11::module_& module);
 void register_matmul_topk(pybind11::module_& module);
 void register_rings(pybind11::module_& module);
 void register_similarity(pybind11::module_& module);
+void register_velocity(pybind11::module_& module);
+void register_boosted_trees(pybind11::module_& module);
 void register_spmm(pybind11::module_& module);
 
 }  // namespace recocore::bindings

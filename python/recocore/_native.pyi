@@ -345,6 +345,53 @@ def similarity(
 ) -> NativeCsr: ...
 def similarity_kinds() -> list[str]: ...
 
+# bind_velocity.cpp
+class Velocity:
+    def __init__(
+        self,
+        *,
+        id_columns: int,
+        number_columns: int,
+        tables: list[list[int]],
+        counters: list[tuple[int, int, str, int, list[str]]],
+        exact_window: int,
+        exact_events: int,
+        tiles: int,
+        max_distinct: int,
+        memory_bytes: int,
+        including: bool,
+        hash_key: bytes,
+    ) -> None: ...
+    def update(self, ids: AnyArray, times: Int64Array, numbers: Float64Array, types: AnyArray) -> Float64Array: ...
+    def update_one(
+        self, ids: tuple[str | int | None, ...], time: int, numbers: list[float], type: str | None
+    ) -> list[float]: ...
+    def hash_texts(self, offsets: Int64Array, data: UInt8Array) -> AnyArray: ...
+    def hash_numbers(self, values: Int64Array) -> AnyArray: ...
+    def state(self) -> UInt8Array: ...
+    def restore(self, state: UInt8Array) -> None: ...
+    def keys(self) -> int: ...
+    def evicted(self) -> int: ...
+    def bytes(self) -> int: ...
+
+# bind_boosted_trees.cpp
+class BoostedTrees:
+    def __init__(
+        self,
+        *,
+        roots: Int32Array,
+        feature: Int32Array,
+        threshold: Float64Array,
+        left: Int32Array,
+        right: Int32Array,
+        missing_left: UInt8Array,
+        value: Float64Array,
+        features: int,
+        baseline: float,
+    ) -> None: ...
+    def score(self, rows: Float64Array, num_threads: int = 0) -> Float64Array: ...
+    def explain(self, rows: Float64Array, num_threads: int = 0) -> Float64Array: ...
+
 # bind_rings.cpp
 def dense_blocks(
     accounts: Int32Array,

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recocore.errors import InvalidArgumentError
-from recocore.expressions import Expression, RowError
+from recocore.expressions import Expression, Kind, RowError
 
-COLUMNS = {"a": "number", "b": "number", "t": "text", "u": "text", "f": "flag"}
+COLUMNS: dict[str, Kind] = {"a": "number", "b": "number", "t": "text", "u": "text", "f": "flag"}
 ORDER = tuple(COLUMNS)
 
 
@@ -63,14 +63,15 @@ def reference(node: ast.expr, row: dict[str, Any]) -> Any:
             case ast.IfExp(test=test, body=body, orelse=orelse):
                 return walk(body) if walk(test) else walk(orelse)
             case ast.Call(func=ast.Name(id=name), args=args):
-                values = [walk(value) for value in args]
+                given = [walk(value) for value in args]
                 if name == "log1p":
-                    if values[0] <= -1:
+                    if given[0] <= -1:
                         raise MissingError
-                    return math.log1p(values[0])
+                    return math.log1p(given[0])
                 if name == "clip":
-                    return min(max(values[0], values[1]), values[2])
-                return {"min": min, "max": max, "abs": abs}[name](*values)
+                    return min(max(given[0], given[1]), given[2])
+                picked: Any = {"min": min, "max": max, "abs": abs}[name]
+                return picked(*given)
             case ast.Compare(left=left, ops=ops, comparators=comparators):
                 operands = [left, *comparators]
                 return all(link(*each) for each in zip(operands, ops, operands[1:], strict=False))

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recocore.errors import InvalidArgumentError
-from recocore.expressions import Expression
+from recocore.expressions import Expression, Kind
 
-COLUMNS = {"a": "number", "b": "number", "t": "text", "f": "flag"}
+COLUMNS: dict[str, Kind] = {"a": "number", "b": "number", "t": "text", "f": "flag"}
 
 
 @pytest.mark.parametrize(

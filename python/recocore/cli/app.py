@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "Measure a model on held-out events, beside the popularity baseline.",
     "tune": "Search for the parameters of als that suit an event log.",
     "recommend": "Ask an index for recommendations, without a server.",
+    "fraud": "Score orders for fraud, with reasons; back-test rules, find rings, draw the report.",
     "profiles": "Build profiles of users, look at one, group them, and report on all.",
     "registry": "Keep versions of an index in a folder, and aliases that move between them.",
     "state": "Look into the events and records of a state, and keep it in order.",

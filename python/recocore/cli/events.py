@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import click
 import pyarrow as pa
@@ -29,34 +29,44 @@ _F = TypeVar("_F", bound="Callable[..., Any]")
 
 
 @dataclass(frozen=True, slots=True)
-class LogOptions:
-    """How to read a log and what its events weigh."""
+class SourceOptions:
+    """How to read a log's file."""
 
     columns: Mapping[str, str]
     drop_unmapped: bool
     time_unit: str | None
     timezone: str | None
-    weights: Mapping[str, float] | None
-    half_life: timedelta | None
 
     @classmethod
-    def take(cls, options: dict[str, Any]) -> LogOptions:
+    def take(cls, options: dict[str, Any]) -> Self:
         """Take these options out of all those of a command."""
         merged: dict[str, str] = {}
         for mapping in options.pop("columns"):
             merged |= mapping
-        return cls(merged, **{name: options.pop(name) for name in cls.__slots__ if name != "columns"})
+        return cls(merged, **{field.name: options.pop(field.name) for field in fields(cls) if field.name != "columns"})
 
-    def read(self, path: str, prepare: Callable[[EventBatch], EventBatch] | None = None) -> Cleaned:
-        """Read a log and part it into sound events and a quarantine; `prepare` is called on it between."""
+    def read_events(self, path: str) -> EventBatch:
+        """Read a log as it is."""
         reader = EventBatch.from_csv if path.lower().endswith((".csv", ".csv.gz")) else EventBatch.from_parquet
-        events = reader(
+        return reader(
             path,
             self.columns,
             drop_unmapped=self.drop_unmapped,
             time_unit=self.time_unit,  # type: ignore[arg-type]  # click checked the choice
             timezone=self.timezone,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions(SourceOptions):
+    """How to read a log and what its events weigh."""
+
+    weights: Mapping[str, float] | None
+    half_life: timedelta | None
+
+    def read(self, path: str, prepare: Callable[[EventBatch], EventBatch] | None = None) -> Cleaned:
+        """Read a log and part it into sound events and a quarantine; `prepare` is called on it between."""
+        events = self.read_events(path)
         return clean(events if prepare is None else prepare(events))
 
     def read_state(self, path: str, keys: str | None) -> Cleaned:
@@ -84,22 +94,30 @@ def may_be_learned_from(record: UserRecord | None) -> bool:
     return record is None or (not record.forgotten and record.consent.get("personalization", True))
 
 
+def source_options(command: _F) -> _F:
+    """Add the options of `SourceOptions` to a command."""
+    return _with(
+        command,
+        click.option(
+            "--columns",
+            type=names,
+            metavar="NAME=SOURCE,...",
+            multiple=True,
+            help="What the file calls the schema's columns, such as user_id=customer,item_id=sku.",
+        ),
+        click.option("--drop-unmapped", is_flag=True, help="Leave out columns that the event schema lacks."),
+        click.option(
+            "--time-unit", type=click.Choice(["s", "ms", "us"]), help="Unit of times that are numbers since 1970."
+        ),
+        click.option("--timezone", metavar="ZONE", help="Zone of times without one, such as UTC or Asia/Shanghai."),
+    )
+
+
 def log_options(command: _F) -> _F:
     """Add the options of `LogOptions` to a command."""
-    for option in reversed(
-        (
-            click.option(
-                "--columns",
-                type=names,
-                metavar="NAME=SOURCE,...",
-                multiple=True,
-                help="What the file calls the schema's columns, such as user_id=customer,item_id=sku.",
-            ),
-            click.option("--drop-unmapped", is_flag=True, help="Leave out columns that the event schema lacks."),
-            click.option(
-                "--time-unit", type=click.Choice(["s", "ms", "us"]), help="Unit of times that are numbers since 1970."
-            ),
-            click.option("--timezone", metavar="ZONE", help="Zone of times without one, such as UTC or Asia/Shanghai."),
+    return source_options(
+        _with(
+            command,
             click.option(
                 "--weights",
                 type=weights,
@@ -113,7 +131,11 @@ def log_options(command: _F) -> _F:
                 help="Age at which an event counts half, such as 30d or 12h.",
             ),
         )
-    ):
+    )
+
+
+def _with(command: _F, *options: Callable[[_F], _F]) -> _F:
+    for option in reversed(options):
         command = option(command)
     return command
 

@@ -126,7 +126,7 @@ def compiled(function: Callable[..., Any], names: Sequence[str] | None = None) -
 
     parameters = _parameters(function)
     names = tuple(parameters if names is None else names)
-    if len(names) != len(parameters) or not all(isinstance(name, str) and name.isidentifier() for name in names):
+    if len(names) != len(parameters) or not all(str.isidentifier(name) for name in names):
         raise InvalidArgumentError(
             f"names: expected {len(parameters)} names, one a parameter, got {names!r}", field="names"
         )

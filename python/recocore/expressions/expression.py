@@ -155,7 +155,7 @@ class Expression:
                 f"row: expected {', '.join(self.names)}, got no {', '.join(absent)}", field="row"
             )
         values = [row[name] for name in self.names]
-        return tuple(_look(node, values, self.names) for node in _comparisons(self._node))
+        return tuple(look.at(values) for look in _looks(self))
 
 
 def _names(node: Node) -> set[str]:
@@ -174,26 +174,42 @@ def _comparisons(node: Node) -> Iterator[Node]:
         yield from _comparisons(child)
 
 
-# Trees are small values that hash; the functions of one are made once for all rows that are explained.
-_function = lru_cache(4096)(row_function)
+class _Look:
+    """One comparison of an expression with the functions of its parts, made once for all rows that are explained."""
+
+    def __init__(self, node: Node, order: tuple[str, ...]) -> None:
+        self._text, self._operator, self._left = "", "==", node
+        self._right: Node | None = None
+        self._threshold: object = None
+        match node:
+            case nodes.Compare():
+                self._text, self._operator, self._left, self._right = node.text, node.operator, node.left, node.right
+            case nodes.Among():
+                self._text, self._operator = node.text, "not in" if node.negated else "in"
+                self._left, self._threshold = node.item, node.values
+            case nodes.Missing():
+                self._text, self._operator = node.text, "is not missing" if node.negated else "is missing"
+                self._left = node.column
+            case nodes.Column():
+                self._text, self._threshold = node.name, True
+        self._holds = row_function(node, order)
+        self._observe = row_function(self._left, order)
+        self._limit = None if self._right is None else row_function(self._right, order)
+
+    def at(self, values: Sequence[object]) -> Comparison:
+        """The comparison on one row."""
+        threshold = self._threshold if self._limit is None else _value(self._limit, values)
+        held: Any = _value(self._holds, values)
+        return Comparison(self._text, self._operator, _value(self._observe, values), threshold, held)
 
 
-def _value(node: Node, values: Sequence[object], order: tuple[str, ...]) -> Any:
+@lru_cache(4096)
+def _looks(expression: Expression) -> tuple[_Look, ...]:
+    return tuple(_Look(node, expression.names) for node in _comparisons(expression._node))
+
+
+def _value(function: RowFunction, values: Sequence[object]) -> object:
     try:
-        return _function(node, order)(values)
+        return function(values)
     except RowError:
         return None
-
-
-def _look(node: Node, values: Sequence[object], order: tuple[str, ...]) -> Comparison:
-    held = _value(node, values, order)
-    match node:
-        case nodes.Compare(operator=operator, left=left, right=right):
-            return Comparison(node.text, operator, _value(left, values, order), _value(right, values, order), held)
-        case nodes.Among(item=item, values=listed, negated=negated):
-            return Comparison(node.text, "not in" if negated else "in", _value(item, values, order), listed, held)
-        case nodes.Missing(column=column, negated=negated):
-            operator = "is not missing" if negated else "is missing"
-            return Comparison(node.text, operator, _value(column, values, order), None, held)
-    assert isinstance(node, nodes.Column)
-    return Comparison(node.name, "==", held, True, held)

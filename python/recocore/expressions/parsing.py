@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+import typing
 import warnings
 from typing import TYPE_CHECKING, Final, Never
 
@@ -38,7 +39,7 @@ _FUNCTIONS: Final = {"min": (2, MAX_NODES), "max": (2, MAX_NODES), "abs": (1, 1)
 _RESERVED: Final = frozenset({"missing", *_FUNCTIONS})
 
 
-def parse(text: str, columns: Mapping[str, Kind], argument: str) -> tuple[Node, str]:
+def parse(text: object, columns: Mapping[str, Kind], argument: str) -> tuple[Node, str]:
     """The checked tree of a text, and the one spelling of what it says.
 
     Raises:
@@ -64,7 +65,8 @@ def check_columns(columns: Mapping[str, Kind]) -> None:
     Raises:
         InvalidArgumentError: one has not.
     """
-    for name, kind in columns.items():
+    given: Mapping[typing.Any, typing.Any] = columns  # of a caller who may not check types
+    for name, kind in given.items():
         if not isinstance(name, str) or not name.isidentifier() or name in _RESERVED:
             raise InvalidArgumentError(
                 f"columns: expected names like avg_amount_7d that are not {', '.join(sorted(_RESERVED))}, got {name!r}",
@@ -132,7 +134,7 @@ class _Reader:
                 return Call("neg", (inner,))
             case ast.BinOp(op=operator, left=left, right=right) if type(operator) in _ARITHMETIC:
                 sides = self._expect(left, depth, "number"), self._expect(right, depth, "number")
-                return Arithmetic(_ARITHMETIC[type(operator)], *sides)  # type: ignore[arg-type, index]  # listed above
+                return Arithmetic(_ARITHMETIC[type(operator)], *sides)  # type: ignore[arg-type]  # listed above
             case ast.BoolOp(op=ast.And(), values=values):
                 return All(tuple(self._expect(value, depth, "flag") for value in values))
             case ast.BoolOp(values=values):

@@ -160,7 +160,7 @@ def _column(table: Mapping[str, AnyArray], name: str, kind: Kind) -> _Answer:
         numbers = values.astype(np.float64, copy=False)
         return numbers, ~np.isfinite(numbers)
     if values.dtype == object:
-        absent = np.equal(values, None).astype(np.bool_)
+        absent = np.array([value is None for value in values], np.bool_)
         fitting = str if kind == "text" else (bool, np.bool_)
         if not all(isinstance(value, fitting) for value in values[~absent]):
             raise InvalidArgumentError(f"{wanted} of other values; None is missing", field=name)

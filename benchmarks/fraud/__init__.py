@@ -1,0 +1,1 @@
+"""How well fraud is found on simulated card logs, and how fast events are counted and decided on."""

@@ -1,0 +1,99 @@
+// The events of one key in one window, as buckets in the order of time: one a time, or one a tile.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ops/velocity/bytes.hpp"
+
+namespace recocore::velocity {
+
+__extension__ using Sum = __int128;
+
+/// A number as millionths, and itself for min and max.
+struct Amount {
+  Sum millionths = 0;
+  double number = 0;
+  bool present = false;
+};
+
+/// Missing unless finite and at most 1e12 either way.
+[[nodiscard]] Amount amount_of(double number) noexcept;
+
+struct WindowShape {
+  std::int64_t length = 0;
+  std::int64_t tile = 0;
+  std::size_t exact_events = 0;
+  bool exact = false;  // begins with a bucket a time
+};
+
+struct Bucket {
+  std::int64_t time = 0;  // of the events, or the start of the tile
+  std::uint32_t count = 0;
+  std::uint32_t valued = 0;
+  Sum sum = 0;
+  double min = 0;
+  double max = 0;
+
+  void merge(const Bucket& other) noexcept;
+};
+
+class Window {
+ public:
+  /// Drops what is out of the window at this time.
+  void expire(const WindowShape& shape, std::int64_t clock);
+
+  /// Takes in an event, unless its time is out of the window already. Call expire() before.
+  void add(const WindowShape& shape, std::int64_t clock, std::int64_t time, const Amount& amount);
+
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+  [[nodiscard]] double sum() const noexcept;
+  [[nodiscard]] double mean() const noexcept;  // NaN without numbers, as min and max
+  [[nodiscard]] double min() const noexcept;
+  [[nodiscard]] double max() const noexcept;
+
+  /// What it counts for where memory is shared out: depends on its content alone, so that a restored window counts the
+  /// same.
+  [[nodiscard]] std::size_t bytes() const noexcept;
+  void clear() noexcept;
+  void prefetch() const noexcept { __builtin_prefetch(buckets_.data()); }
+
+  void write(ByteWriter& out) const;
+  void read(ByteReader& in, const WindowShape& shape);
+
+ private:
+  void go_over_to_tiles(const WindowShape& shape);
+  [[nodiscard]] std::int64_t start_of(const WindowShape& shape, std::int64_t time) const noexcept;
+  [[nodiscard]] bool gone(const WindowShape& shape, std::int64_t clock, std::int64_t start) const noexcept;
+
+  std::vector<Bucket> buckets_;
+  bool tiled_ = false;
+  std::uint64_t count_ = 0;
+  std::uint64_t valued_ = 0;
+  Sum sum_ = 0;
+};
+
+/// The different ids of one key in one window, each with the time it was seen last.
+class Seen {
+ public:
+  void expire(std::int64_t length, std::int64_t clock);
+  void add(std::int64_t length, std::int64_t clock, std::int64_t time, std::uint64_t id, std::size_t most);
+
+  [[nodiscard]] std::size_t count() const noexcept { return ids_.size(); }
+  [[nodiscard]] std::size_t bytes() const noexcept;
+  void clear() noexcept;
+  void prefetch() const noexcept { __builtin_prefetch(ids_.data()); }
+
+  void write(ByteWriter& out) const;
+  void read(ByteReader& in, std::size_t most);
+
+ private:
+  struct Id {
+    std::uint64_t id;
+    std::int64_t last;
+  };
+  std::vector<Id> ids_;      // in the order in which they came
+  std::int64_t oldest_ = 0;  // no `last` is before it
+};
+
+}  // namespace recocore::velocity
