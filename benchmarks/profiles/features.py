@@ -79,7 +79,7 @@ def _features(events: list[dict[str, Any]], as_of: datetime) -> dict[str, Any]:
 
 
 def _decay(event: dict[str, Any], as_of: datetime) -> float:
-    return 2.0 ** -((as_of - event["event_time"]) / timedelta(days=HALF_LIFE_DAYS))
+    return float(2.0 ** -((as_of - event["event_time"]) / timedelta(days=HALF_LIFE_DAYS)))
 
 
 def compare(found: dict[str, Any], expected: dict[str, Any]) -> None:

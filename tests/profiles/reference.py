@@ -43,7 +43,8 @@ def visible(events: list[Event], as_of: datetime) -> list[Event]:
     return sorted(counted, key=lambda event: event["event_time"])
 
 
-def minor(amount: float | None) -> int | None:
+def minor(amount: Any) -> Any:
+    """Cents; None stays None."""
     return None if amount is None else round(amount * 100)
 
 
@@ -56,7 +57,7 @@ def is_purchase(event: Event) -> bool:
 
 
 def decay(event: Event, as_of: datetime) -> float:
-    return 2.0 ** -((as_of - event["event_time"]) / HALF_LIFE)
+    return float(2.0 ** -((as_of - event["event_time"]) / HALF_LIFE))
 
 
 def offers(counted: list[Event]) -> dict[str, list[int]]:

@@ -115,7 +115,8 @@ def test_as_of_in_every_form() -> None:
     events = as_batch([purchase()])
     moment = START + DAY
     us = int(moment.timestamp()) * 1_000_000
-    tables = [build(events, form) for form in (moment, us, np.datetime64(us, "us"), np.int64(us))]
+    forms: list[Any] = [moment, us, np.datetime64(us, "us"), np.int64(us)]
+    tables = [build(events, form) for form in forms]
     assert all(table.table.equals(tables[0].table) for table in tables)
     assert tables[0].as_of_time == moment
 

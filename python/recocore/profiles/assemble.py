@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from recocore.types import AnyArray, Float64Array, Int64Array
 
     # Names by code: Arrow strings of all users' codes, or Python's of a few.
-    NamesByCode = pa.Array | Sequence[str]
+    NamesByCode: TypeAlias = pa.Array | Sequence[str]
 
 _NONE = np.iinfo(np.int64).min
 _DAY_US = 86_400_000_000
@@ -216,7 +216,7 @@ def _interest(name: str, native: Any, names: NamesByCode) -> dict[str, Any]:
     codes, weights, total, truncated = native
     codes, weights = _by_user(codes, len(total)), _by_user(weights, len(total))
     present = codes >= 0
-    fields = {"name": Coded(codes[present], names), "weight": weights[present]}
+    fields: dict[str, AnyArray | Coded] = {"name": Coded(codes[present], names), "weight": weights[present]}
     return {
         f"interest_{name}": Lists(present.sum(axis=1), fields),
         f"interest_{name}_total": total,
@@ -226,7 +226,8 @@ def _interest(name: str, native: Any, names: NamesByCode) -> dict[str, Any]:
 
 def send_windows(native: dict[str, Any], rule: dict[str, Any], num_threads: int = 0) -> tuple[AnyArray, AnyArray]:
     """First hours and shares of the best windows, by a rule of `send_rule`."""
-    return _native.send_windows(*native["hours"], rule, num_threads)
+    begins, hours, counts = native["hours"]
+    return _native.send_windows(begins, hours, counts, rule, num_threads)
 
 
 def _hours(native: dict[str, Any], send: tuple[AnyArray, AnyArray]) -> dict[str, Any]:

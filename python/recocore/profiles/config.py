@@ -140,7 +140,7 @@ class ProfileConfig:
 
     def _check_hours(self) -> None:
         quiet = self.quiet_hours
-        if not (len(quiet) == 2 and all(isinstance(hour, int) and 0 <= hour <= 23 for hour in quiet)):
+        if len(tuple(quiet)) != 2 or any(hour not in range(24) for hour in quiet):
             raise _refused("quiet_hours", "two hours from 0 to 23", quiet)
         integer(self.send_window, "send_window", 1, 24)
         if not (is_finite_number(self.hour_prior) and self.hour_prior >= 0):
@@ -206,7 +206,10 @@ class ProfileConfig:
                 body[name] = None if body[name] is None else timedelta(microseconds=body[name])
             body["half_lives"] = {name: timedelta(microseconds=us) for name, us in body["half_lives"].items()}
             body["cuts"] = None if body["cuts"] is None else CutPoints.from_body(body["cuts"])
-            return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in body.items()})
+            given: dict[str, Any] = {
+                name: tuple(value) if isinstance(value, list) else value for name, value in body.items()
+            }
+            return cls(**given)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CorruptError(f"profile configuration: expected what to_json wrote, got {error}") from error
 

@@ -68,7 +68,7 @@ def send_rule(config: ProfileConfig, hours: Sequence[float]) -> dict[str, Any]:
 
 def native_offers(cuts: CutPoints, category_names: pa.Array) -> NativeOffers:
     """Frozen offers by the codes of these categories."""
-    begins, prices, items = [0], [], []
+    begins, prices, items = [0], list[int](), list[int]()
     for name in category_names.to_pylist():
         offered, counts = cuts.offers.get(name, ((), ()))
         prices.extend(offered)

@@ -288,7 +288,7 @@ class Updater:
         folder = load_arrays(Path(path), _FORMAT)
         try:
             about = folder.about
-            arrays = {
+            arrays: dict[str, Any] = {
                 name: array.view(np.uint8) if array.dtype == np.int8 else array for name, array in folder.arrays.items()
             }
             updater = cls(ProfileConfig.from_json(about["config"]))
