@@ -41,8 +41,9 @@ std::size_t BoostedTrees::next(std::size_t node, std::span<const double> row) co
 }
 
 void BoostedTrees::check_shape(const MatrixView<const double>& rows) const {
-  require(rows.cols == features_,
-          [&] { return "rows: expected " + std::to_string(features_) + " features, got " + std::to_string(rows.cols); });
+  require(rows.cols == features_, [&] {
+    return "rows: expected " + std::to_string(features_) + " features, got " + std::to_string(rows.cols);
+  });
 }
 
 std::vector<double> BoostedTrees::score(const MatrixView<const double>& rows, const Execution& execution) const {

@@ -204,7 +204,8 @@ void ProfileLog::restore(const ProfileVocabularies& vocabularies, const Vocabula
     const auto begin = static_cast<std::size_t>(packed_begins[user]);
     unpack(packed.subspan(begin, static_cast<std::size_t>(packed_begins[user + 1]) - begin), events);
     for (const ProfileEvent& event : events) {
-      bool fits = event.type <= types_ && std::abs(event.time) <= cpu::kLatest && event.query < query_.names().size() && event.path < path_.names().size();
+      bool fits = event.type <= types_ && std::abs(event.time) <= cpu::kLatest && event.query < query_.names().size() &&
+                  event.path < path_.names().size();
       for (std::size_t d = 0; d < kMaxDimensions; ++d)
         fits = fits && event.dimensions[d] >= -1 && event.dimensions[d] < dimensions_[d].names().size();
       corrupt(fits && event.query >= -1 && event.path >= -1, "codes of its vocabularies");
