@@ -40,7 +40,7 @@ def rfm(table: Any, bins: int = 5, cuts: CutPoints | None = None) -> pa.Table:
         >>> users = pa.table({"user_id": ["ann", "bob", "cat"], "recency": [1.0, 1.0, 40.0],
         ...                   "frequency": [9, 2, 1], "monetary": [500, 500, 20]})
         >>> rfm(users, bins=3).column("rfm").to_pylist()
-        ['3-3-3', '3-2-3', '1-1-1']
+        ['2-3-3', '2-2-3', '1-1-1']
     """
     users, raw = _raw(table)
     if cuts is None:
