@@ -57,7 +57,7 @@ def topk_work(n: int, m: int, f: int, k: int, seed: int = 0) -> Work:
     """Exact top-k of n queries among m items."""
     rng = np.random.default_rng(seed)
     queries, items = (rng.normal(size=(rows, f)).astype(np.float32) for rows in (n, m))
-    none = sp.csr_matrix((0, 0), dtype=np.float32)
+    none = sp.csr_matrix(np.zeros((0, 0), np.float32))
     return Work(
         f"topk {n} x {m}, f = {f}, k = {k}", queries, items, none, k, 2.0 * n * m * f, 4.0 * (n + m) * f + 8 * n * k
     )

@@ -95,7 +95,7 @@ def test_a_stream_is_a_number_or_has_one() -> None:
 @pytest.mark.parametrize("width", [1, 3, 64])
 def test_a_sparse_product_is_scipys(width: int) -> None:
     rng = np.random.default_rng(width)
-    matrix = sp.random(40, 30, 0.2, format="csr", random_state=1, dtype=np.float32)
+    matrix: Any = sp.random(40, 30, 0.2, format="csr", random_state=1, dtype=np.float32)
     dense = rng.normal(size=(30, width)).astype(np.float32)
     expected = matrix.astype(np.float64) @ dense.astype(np.float64)
     for threads in (1, 3):

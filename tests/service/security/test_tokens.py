@@ -43,7 +43,8 @@ def test_a_good_token_says_who_and_what(issuer: Issuer) -> None:
     assert read(issuer.path).verify(issuer.token("caller", aud=["other", AUDIENCE])) is not None
     bare = read(issuer.path).verify(issuer.token(roles=None))
     assert bare is not None
-    assert (bare.subject, bare.roles, bare.expires) == ("ann", (), pytest.approx(time.time() + 300, abs=5))
+    assert (bare.subject, bare.roles) == ("ann", ())
+    assert bare.expires == pytest.approx(time.time() + 300, abs=5)
 
 
 @pytest.mark.parametrize(
