@@ -197,9 +197,9 @@ def run_page(page: str, folder: Path) -> list[str]:
                 )
                 assert server.stdout is not None
                 address = json.loads(server.stdout.readline())["address"]
-        assert server is not None
-        server.send_signal(signal.SIGTERM)
-        assert server.wait(30) == 0
+        if server is not None:
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(30) == 0
     finally:
         if server is not None:
             server.kill()
