@@ -1,7 +1,7 @@
 """What the kernels take of a multiprocessor, from the words of `ptxas -v`, as a table that a review can compare.
 
-    python cpp/cuda_figures.py build/cuda/compiled.log           # writes cpp/cuda_figures.txt
-    python cpp/cuda_figures.py build/cuda/compiled.log --check   # fails where a figure is not that of the file
+    python cpp/cuda_figures.py build/dev/cuda.log           # writes cpp/cuda_figures.txt
+    python cpp/cuda_figures.py build/dev/cuda.log --check   # fails where a figure is not that of the file
 
 Only sm_80 is kept. Another version of nvcc gives other figures: then --check says so, and compares nothing.
 """
