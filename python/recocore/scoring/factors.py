@@ -113,7 +113,10 @@ class FactorScorer:
 
     def score(self, users: Int32Array, items: Int32Array) -> Float32Array:
         """Inner products, float32 `[len(users), len(items)]`."""
-        return _native.score_all(self.user_factors[users], np.ascontiguousarray(self.item_factors[items]))
+        scores: Float32Array = _native.score_all(
+            self.user_factors[users], np.ascontiguousarray(self.item_factors[items])
+        )
+        return scores
 
     def explain(self, user: int, items: Int32Array, limit: int) -> list[list[Contribution]]:
         """Split each score over the user's items.
@@ -222,7 +225,8 @@ class FactorScorer:
     def _gram(self) -> Float32Array:
         # Items without an entry may have factors by their features, but nobody was asked about them.
         counts = np.bincount(self.interactions.indices, minlength=len(self.item_factors))
-        return _native.gram(np.ascontiguousarray(self.item_factors[counts > 0]))
+        gram: Float32Array = _native.gram(np.ascontiguousarray(self.item_factors[counts > 0]))
+        return gram
 
     @cached_property
     def _item_gram(self) -> Float64Array:
