@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["fit"], 2, "Missing argument 'EVENTS'. (see `recocore fit --help`)"),
+        (["fit"], 2, "Missing option '--out'. (see `recocore fit --help`)"),
+        (["fit", "--out", "y"], 2, "expected either EVENTS or --from-state"),
         (["fit", "x.parquet"], 2, "Missing option '--out'. (see `recocore fit --help`)"),
         (["fit", "x", "--out", "y", "--model", "magic"], 2, "'magic' is not one of 'als', 'itemknn'"),
         (["fit", "x", "--out", "y", "--weights", "view"], 2, "expected NAME=VALUE,..., got 'view'"),

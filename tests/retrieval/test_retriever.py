@@ -337,7 +337,7 @@ def test_the_queries_of_others_do_not_matter() -> None:
         ({"queries": np.full((1, 3), np.nan, np.float32)}, "queries: expected finite values, got nan in row 0"),
         ({"queries": np.ones((3, 2), np.float32).T}, "C-contiguous"),
         ({"k": 0}, "k: expected an integer of at least 1, got 0"),
-        ({"precision": "int4"}, "precision: expected one of auto, float32, got 'int4'"),
+        ({"precision": "int4"}, "precision: expected one of auto, float32, float16, bfloat16, got 'int4'"),
         ({"thresholds": np.ones(2, np.float32)}, "thresholds: expected one for each of the 1 queries, got 2"),
         ({"thresholds": np.ones(1)}, "thresholds: expected a C-contiguous 1-d array of float32"),
         ({"thresholds": np.nan}, "thresholds: expected numbers, got nan for query 0"),

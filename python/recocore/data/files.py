@@ -9,9 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.fs
-import pyarrow.parquet as pq
 
 from recocore.data.paths import local_path
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
@@ -58,13 +55,15 @@ def _first_line(error: Exception) -> str:
 
 def open_parquet(path: AnyPath) -> Any:
     """A Parquet file or a folder of them, with its schema read."""
+    from pyarrow import fs, parquet  # noqa: PLC0415  # late: who serves has the module, and reads no such file
+
     name = _arrow_path(path)
     with _naming(name, "Parquet"):
         if not stat.S_ISREG(mode := os.stat(name).st_mode) and not stat.S_ISDIR(mode):
             raise InvalidArgumentError(
                 f"{name}: expected a Parquet file or a folder of them, got a device or a pipe", field="path"
             )
-        return pq.ParquetDataset(name, filesystem=pyarrow.fs.LocalFileSystem())
+        return parquet.ParquetDataset(name, filesystem=fs.LocalFileSystem())
 
 
 def read_parquet(source: Any, path: AnyPath, columns: list[str]) -> pa.Table:
@@ -86,10 +85,12 @@ def read_csv(path: AnyPath, types: dict[str, pa.DataType]) -> pa.Table:
 
 
 def _parse_csv(name: str, types: dict[str, pa.DataType], *, use_threads: bool) -> pa.Table:
-    return pa.csv.read_csv(
+    from pyarrow import csv  # noqa: PLC0415  # late, as above
+
+    return csv.read_csv(
         name,
-        read_options=pa.csv.ReadOptions(use_threads=use_threads, block_size=_LONGEST_CSV_ROW),
-        convert_options=pa.csv.ConvertOptions(
+        read_options=csv.ReadOptions(use_threads=use_threads, block_size=_LONGEST_CSV_ROW),
+        convert_options=csv.ConvertOptions(
             column_types=types, null_values=_CSV_NULLS, strings_can_be_null=True, quoted_strings_can_be_null=False
         ),
     )
@@ -107,7 +108,9 @@ def _csv_fault(name: str, types: dict[str, pa.DataType], error: Exception) -> st
     match = re.match(r"In CSV column #(\d+): (?:Row #(\d+): )?", reason := _first_line(error))
     if match is None or not os.path.isfile(name):
         return reason
-    column = pa.csv.open_csv(name).schema.names[int(match[1])]
+    from pyarrow import csv  # noqa: PLC0415  # late, as above
+
+    column = csv.open_csv(name).schema.names[int(match[1])]
     row = f", row {match[2]} (the header is row 1)" if match[2] else ""
     return f"column {column!r}{row}: {reason[match.end() :]}"
 
@@ -134,11 +137,13 @@ def write_parquet(table: pa.Table, path: AnyPath) -> None:
         NotFoundError: the folder is not there.
         InvalidArgumentError: a folder has this name.
     """
+    from pyarrow import parquet  # noqa: PLC0415  # late, as above
+
     target = check_target(path)
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
-            pq.write_table(table, file)
+            parquet.write_table(table, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(target)

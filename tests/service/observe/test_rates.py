@@ -196,6 +196,7 @@ def test_every_metric_has_a_family(tmp_path: Path) -> None:
     observer = counting(tmp_path)
     finish(observer, "Recommend", "OK", 0.1, Answering())
     observer.shed("TOO_MANY_CALLS")
+    observer.denied("no_role")
     names = {name for name, _ in take_reading(tmp_path, 1).totals}
     known = {
         part
