@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -44,6 +45,14 @@ def run(command: list[str] | str, folder: Path) -> str:
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+@pytest.fixture(scope="session")
+def demo_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log that the first chapter keeps, and later ones read."""
+    folder = tmp_path_factory.mktemp("demo")
+    run("recocore demo --keep events.parquet", folder)
+    return folder / "events.parquet"
 
 
 @pytest.mark.timeout(300)
@@ -90,9 +99,9 @@ def test_your_own_data_from_log_to_served_answer(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_versions(tmp_path: Path) -> None:
+def test_versions(demo_log: Path, tmp_path: Path) -> None:
     """The chapter's commands and snippet, on the log that the chapter before keeps; stable ends where it began."""
-    run("recocore demo --keep events.parquet", tmp_path)
+    shutil.copy(demo_log, tmp_path)
     chapter = README.split("## Versions")[1].split("\n## ")[0]
     printed = ""
     for language, content in blocks(chapter):
@@ -122,9 +131,9 @@ def test_the_page_on_the_state(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_in_operation(tmp_path: Path) -> None:
+def test_in_operation(demo_log: Path, tmp_path: Path) -> None:
     """The chapter's settings, commands and snippet, on the log that an earlier chapter keeps and on free ports."""
-    run("recocore demo --keep events.parquet", tmp_path)
+    shutil.copy(demo_log, tmp_path)
     chapter = README.split("## In operation")[1].split("\n## ")[0]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -223,18 +232,18 @@ def test_events_and_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "chapter", ["Events and privacy", "Security", "Profiles", "Segments and lifetime", "Anomalies and rings", "Fraud"]
 )
-def test_a_chapter(chapter: str, tmp_path: Path) -> None:
+def test_a_chapter(chapter: str, demo_log: Path, tmp_path: Path) -> None:
     """Its commands and snippets, on the log that an earlier chapter keeps."""
-    run("recocore demo --keep events.parquet", tmp_path)
+    shutil.copy(demo_log, tmp_path)
     page = README.split(f"## {chapter}\n")[1].split("\n## ")[0]
     assert blocks(page)
     run_page(page, tmp_path)
 
 
 @pytest.mark.timeout(300)
-def test_long_fits(tmp_path: Path) -> None:
+def test_long_fits(demo_log: Path, tmp_path: Path) -> None:
     """The chapter's commands and snippet, on the log that the chapter before keeps."""
-    run("recocore demo --keep events.parquet", tmp_path)
+    shutil.copy(demo_log, tmp_path)
     chapter = README.split("## Long fits")[1].split("\n## ")[0]
     for language, content in blocks(chapter):
         if language == "python":
@@ -249,8 +258,8 @@ def test_long_fits(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_search_of_the_chapter_on_als(tmp_path: Path) -> None:
-    run("recocore demo --keep events.parquet", tmp_path)
+def test_the_search_of_the_chapter_on_als(demo_log: Path, tmp_path: Path) -> None:
+    shutil.copy(demo_log, tmp_path)
     chapter = README.split("## ALS: defaults and search")[1].split("\n## ")[0]
     [(language, command)] = blocks(chapter)
     assert language == "bash"

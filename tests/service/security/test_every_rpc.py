@@ -263,10 +263,9 @@ def test_a_stream_ends_with_the_token_that_opened_it(secured: Secured, server: S
     ends = time.time() + 2
 
     def requests() -> Iterator[v1.StreamRecommendRequest]:
-        template = v1.RecommendRequest(page_size=1)
-        while True:
-            yield v1.StreamRecommendRequest(user_ids=["user-00"], template=template)
-            template = None  # only the first message has it
+        yield v1.StreamRecommendRequest(user_ids=["user-00"], template=v1.RecommendRequest(page_size=1))
+        while True:  # only the first message has the template
+            yield v1.StreamRecommendRequest(user_ids=["user-00"])
 
     with grpc.insecure_channel(server.address) as channel:
         metadata = (("authorization", f"Bearer {token}"),)
