@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.state.made import expected, told
 
-from recocore.state import StateConfig
+from recocore.state import StateConfig, StateReader, StateStore
 from recocore.state.record import Record, read_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 events = st.lists(
     st.tuples(st.sampled_from("abcdef"), st.sampled_from(["view", "buy"]), st.integers(0, 9)), min_size=1, max_size=40
@@ -55,3 +60,19 @@ def test_weights_are_those_of_the_types() -> None:
     for kind in ("view", "buy", "yodel"):
         record.add("tea", kind, 1, StateConfig())
     assert [event.weight for event in read_record(record.pack()).recent] == [1.0, 5.0, 0.0]
+
+
+def test_a_record_that_a_reader_keeps_is_that_of_the_table(tmp_path: Path) -> None:
+    with StateStore.open(tmp_path / "state") as store, StateReader.open(tmp_path / "state") as reader:
+        store.record([{"user_id": "ann", "item_id": "tea", "type": "buy"}, {"user_id": "bob", "item_id": "pot"}])
+        first, bob = reader.user("ann"), reader.user("bob")
+        assert reader.user("ann") is first  # not read again
+        store.record([{"user_id": "ann", "item_id": "mug", "type": "buy"}])
+        second = reader.user("ann")
+        assert second is not None
+        assert set(second.seen) == {"tea", "mug"}
+        store.forget("ann")
+        gone = reader.user("ann")
+        assert gone is not None
+        assert (gone.forgotten, gone.seen) == (True, ())
+        assert reader.user("bob") is bob
