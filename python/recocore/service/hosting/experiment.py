@@ -33,7 +33,7 @@ class Split:
             >>> halves = {"a": {"alias": "stable", "share": 0.5}, "b": {"alias": "canary", "share": 0.5}}
             >>> split = Split(ExperimentConfig("x", "salt", halves))
             >>> [split.variant_of(user) for user in ("ann", "bob", "eve")]
-            ['b', 'b', 'a']
+            ['a', 'a', 'b']
         """
         place = int.from_bytes(hashlib.sha256(self._salt + user_id.encode()).digest()[:8], "big")
         return self._names[bisect_right(self._borders, place)]
