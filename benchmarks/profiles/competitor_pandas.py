@@ -62,7 +62,7 @@ class Competitor(Base):
         table["gap_median"] = gap.groupby(orders["user_id"], observed=True).median()
         for name in ("n_orders", "spend_gross", "spend_refunded"):
             table[name] = table[name].fillna(0).astype("int64")
-        hour = frame["event_time"].dt.dayofweek * 24 + frame["event_time"].dt.hour
+        hour = frame["event_time"].dt.day_of_week * 24 + frame["event_time"].dt.hour
         hours = frame.groupby(["user_id", hour.rename("hour")], observed=True).size().reset_index(name="count")
         table["hours"] = _lists(hours, "hour", table.index)
         table["hour_counts"] = _lists(hours, "count", table.index)
