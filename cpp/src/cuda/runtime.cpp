@@ -9,7 +9,7 @@ namespace recocore::cuda {
 namespace {
 
 cudaStream_t handle(StreamHandle stream) {
-  return reinterpret_cast<cudaStream_t>(stream);
+  return reinterpret_cast<cudaStream_t>(stream);  // NOLINT(performance-no-int-to-ptr)
 }
 
 int present_device() {

@@ -62,7 +62,7 @@ class Computation {
 
   [[nodiscard]] PriceOffers collected() const {
     std::vector<const OfferSet*> sets;
-    for (const OfferSet& set : offered_) sets.push_back(&set);
+    for (const OfferSet& set : offered_) sets.push_back(&set);  // NOLINT(performance-inefficient-vector-operation)
     return sorted_offers(sets, vocabularies_.dimensions[static_cast<std::size_t>(plan_.category)]->size());
   }
 
@@ -101,7 +101,7 @@ class Computation {
   [[nodiscard]] Scratch fresh() const { return {Canonical(vocabularies_, plan_.dimensions), {}, {}}; }
 
   [[nodiscard]] std::size_t per_user_bytes() const {
-    const auto lists = static_cast<std::size_t>(plan_.dimensions + 3);
+    const auto lists = static_cast<std::size_t>(plan_.dimensions + 3);  // NOLINT(bugprone-misplaced-widening-cast)
     return 8 * (kProfileIntegers.size() + kProfileReals.size() + plan_.weights.size() + 2 * lists) +
            16 * lists * static_cast<std::size_t>(plan_.top);
   }

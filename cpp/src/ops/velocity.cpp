@@ -57,7 +57,8 @@ struct Velocity::Impl {
 
   [[nodiscard]] std::vector<velocity::Table> fresh_tables() const {
     std::vector<velocity::Table> made;
-    for (std::size_t i = 0; i < params.tables.size(); ++i) made.emplace_back(params, static_cast<int>(i), key);
+    for (std::size_t i = 0; i < params.tables.size(); ++i)
+      made.emplace_back(params, static_cast<int>(i), key);  // NOLINT(performance-inefficient-vector-operation)
     return made;
   }
 };

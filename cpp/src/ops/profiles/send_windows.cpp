@@ -55,7 +55,7 @@ void send_windows(std::span<const std::int64_t> begins, std::span<const std::int
         all += count;
         for (int j = -reach; j <= reach; ++j)
           smooth[static_cast<std::size_t>((hours[i] + j + kHours) % kHours)] +=
-              rule.kernel[static_cast<std::size_t>(j + reach)] * count;
+              rule.kernel[static_cast<std::size_t>(j + reach)] * count;  // NOLINT(bugprone-misplaced-widening-cast)
       }
       double best = -1.0;
       starts[u] = kNone;
