@@ -31,8 +31,9 @@ struct Execution {
   Monitor* monitor = nullptr;
   Device device = Device::cpu;
   Memory memory = Memory::host;
-  std::optional<std::uintptr_t> stream =
-      {};  // NOLINT(readability-redundant-member-init)  ///< of CUDA, as a number; nothing: one of the call's own
+  // Named initializers that leave it out would be warned of without.
+  // NOLINTNEXTLINE(readability-redundant-member-init)
+  std::optional<std::uintptr_t> stream = {};  ///< of CUDA, as a number; nothing: one of the call's own
 };
 
 /// The number of cores that this process may run on (its affinity mask, not the machine's total).

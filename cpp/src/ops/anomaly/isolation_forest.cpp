@@ -123,7 +123,7 @@ template <bool kMissing>
 std::int32_t IsolationForest::step(std::int32_t index, const double* row) const {
   const Node& node = nodes_[at(index)];
   const double value = row[node.feature];
-  const bool right = value > node.threshold;
+  bool right = value > node.threshold;  // NOLINT(misc-const-correctness)
   if constexpr (kMissing) right |= std::isnan(value) && arrays_.missing_right[at(index)] != 0;
   return node.left + (right ? 1 : 0);
 }
