@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include "ops/profiles_cpu.hpp"
 
 #include <algorithm>
@@ -282,3 +285,4 @@ ProfileColumns profile_users_cpu(UserEvents& events, std::int64_t users, const P
 }
 
 }  // namespace recocore::cpu
+// NOLINTEND(bugprone-signed-bitwise)

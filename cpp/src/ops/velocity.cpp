@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include "recocore/velocity.hpp"
 
 #include <algorithm>
@@ -132,3 +135,4 @@ void Velocity::restore(std::span<const std::uint8_t> state) {
 }
 
 }  // namespace recocore
+// NOLINTEND(bugprone-signed-bitwise)

@@ -1,5 +1,8 @@
 #pragma once
 
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include <cstdint>
 #include <shared_mutex>
 #include <span>
@@ -65,3 +68,4 @@ class HalfSpaceTrees {
 };
 
 }  // namespace recocore
+// NOLINTEND(bugprone-signed-bitwise)

@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include "ops/anomaly/coded_forest.hpp"
 
 #include <algorithm>
@@ -80,3 +83,4 @@ void CodedForest::sum_paths(const double* columns, std::int64_t rows, double* su
 }
 
 }  // namespace recocore
+// NOLINTEND(bugprone-signed-bitwise)

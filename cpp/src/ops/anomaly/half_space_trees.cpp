@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include "recocore/anomaly/half_space_trees.hpp"
 
 #include <algorithm>
@@ -244,3 +247,4 @@ HalfSpaceArrays HalfSpaceTrees::arrays() const {
 }
 
 }  // namespace recocore
+// NOLINTEND(bugprone-signed-bitwise)

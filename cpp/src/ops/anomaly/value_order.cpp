@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include "ops/anomaly/value_order.hpp"
 
 #include <algorithm>
@@ -55,3 +58,4 @@ void sort_placed(std::vector<Placed>& values) {
 }
 
 }  // namespace recocore
+// NOLINTEND(bugprone-signed-bitwise)

@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include "ops/profiles/checks.hpp"
 
 #include <algorithm>
@@ -100,3 +103,4 @@ void check_offers(const PriceOffers& offers) {
 }
 
 }  // namespace recocore::cpu
+// NOLINTEND(bugprone-signed-bitwise)

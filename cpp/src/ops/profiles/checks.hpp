@@ -1,6 +1,9 @@
 // What profiles ask of their arguments.
 #pragma once
 
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include <cstdint>
 #include <span>
 
@@ -20,3 +23,4 @@ void check_batch(const ProfileBatch& batch, int types, const ProfileVocabularies
 void check_offers(const PriceOffers& offers);
 
 }  // namespace recocore::cpu
+// NOLINTEND(bugprone-signed-bitwise)

@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 // Names by code.
 #include <algorithm>
 #include <cstring>
@@ -67,3 +70,4 @@ void Interner::grow() {
 }
 
 }  // namespace recocore
+// NOLINTEND(bugprone-signed-bitwise)

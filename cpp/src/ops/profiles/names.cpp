@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 // Hashes of names and numbers, and vocabularies.
 #include <cstring>
 
@@ -48,3 +51,4 @@ std::int32_t Vocabulary::add(std::string_view name) {
 }
 
 }  // namespace recocore
+// NOLINTEND(bugprone-signed-bitwise)

@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include "ops/profiles/offers.hpp"
 
 #include <algorithm>
@@ -94,3 +97,4 @@ double PricePlaces::percentile(std::int32_t category, std::int64_t price) const 
 }
 
 }  // namespace recocore::cpu
+// NOLINTEND(bugprone-signed-bitwise)

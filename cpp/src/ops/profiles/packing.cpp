@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include "ops/profiles/packing.hpp"
 
 #include <array>
@@ -167,3 +170,4 @@ void Unpacker::next(ProfileEvent& event) {
 }
 
 }  // namespace recocore::cpu
+// NOLINTEND(bugprone-signed-bitwise)

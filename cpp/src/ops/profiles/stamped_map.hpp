@@ -1,6 +1,9 @@
 // A map that is emptied for the next user in constant time.
 #pragma once
 
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include <algorithm>
 #include <bit>
 #include <cstddef>
@@ -55,3 +58,4 @@ class StampedMap {
 };
 
 }  // namespace recocore::cpu
+// NOLINTEND(bugprone-signed-bitwise)

@@ -1,3 +1,6 @@
+// Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
+// NOLINTBEGIN(bugprone-signed-bitwise)
+
 #include "ops/profiles/user_pass.hpp"
 
 #include <algorithm>
@@ -365,3 +368,4 @@ void UserPass::write_hours(HourBlock& hours) const {
 }
 
 }  // namespace recocore::cpu
+// NOLINTEND(bugprone-signed-bitwise)
