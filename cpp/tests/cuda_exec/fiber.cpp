@@ -81,9 +81,6 @@ Fiber::Fiber(void (*body)()) : body_(body) {
   stack_ = static_cast<char*>(memory);
   static std::size_t made = 0;
   top_ = stack_ + kStackBytes - made++ % kColors * kColorBytes;
-#if defined(RECOCORE_EXEC_TSAN)
-  sanitizer_fiber_ = __tsan_create_fiber(0);
-#endif
   reset();
 }
 
@@ -95,6 +92,17 @@ Fiber::~Fiber() {
 }
 
 void Fiber::reset() {
+#if defined(RECOCORE_EXEC_TSAN)
+  // What it did before it was left comes before what follows: a switch to and fro that orders. The next life starts at
+  // no call's depth, so it is another fiber.
+  if (sanitizer_fiber_ != nullptr) {
+    void* const self = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(sanitizer_fiber_, 0);
+    __tsan_switch_to_fiber(self, 0);
+    __tsan_destroy_fiber(sanitizer_fiber_);
+  }
+  sanitizer_fiber_ = __tsan_create_fiber(0);
+#endif
 #if defined(__SANITIZE_ADDRESS__)
   __asan_unpoison_memory_region(stack_ + 4096, kStackBytes - 4096);  // frames that were left without returning
 #endif
