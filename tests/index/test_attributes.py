@@ -152,7 +152,7 @@ def test_arrays_are_read_only_maps(kept: Path) -> None:
     assert len(arrays) == 7
     for name, array in arrays.items():
         if name != "attributes.kinds.npy":
-            assert isinstance(array, np.memmap)
+            assert isinstance(array.base, np.memmap)
             assert not array.flags.writeable
 
 

@@ -74,7 +74,7 @@ def test_arrays_are_read_only_maps(built: Index, tmp_path: Path) -> None:
         *loaded.scorer.arrays().values(),
     ]
     for array in arrays:
-        assert isinstance(array, np.memmap)
+        assert isinstance(array.base, np.memmap)
         assert not array.flags.writeable
         assert array.flags.c_contiguous
 

@@ -201,7 +201,7 @@ def _csr(arrays: Mapping[str, AnyArray], side: str, shape: tuple[int, int]) -> C
 
 def _sequential(array: AnyArray) -> AnyArray:
     """Tell the system that a mapped array is read from front to back, so that it reads ahead and forgets behind."""
-    mapped = getattr(array, "_mmap", None)
+    mapped = getattr(array if isinstance(array, np.memmap) else array.base, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_SEQUENTIAL"):
         mapped.madvise(mmap.MADV_SEQUENTIAL)
     return array
