@@ -44,6 +44,9 @@ class Ids:
     def __init__(self, ids: Sequence[str]) -> None:
         self._index = {id_: index for index, id_ in enumerate(ids)}
 
+    def __len__(self) -> int:
+        return 0  # nobody to time a list by: how long one takes depends on the user, so threads answer
+
     def indices_of(self, ids: Sequence[ExternalId]) -> Any:
         return np.array([self._index.get(str(id_), -1) for id_ in ids], np.int32)
 

@@ -6,6 +6,7 @@ the call's own. A message of protocol buffers may be written in parts.
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -18,12 +19,12 @@ from recocore.service.queries import Served
 from recocore.service.served import pick, served
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from recocore.service.call import Call
     from recocore.service.events.personal import People
     from recocore.service.hosting.host import Hosted, Models
-    from recocore.service.queries import RecommendQuery, Template
+    from recocore.service.queries import Template
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +56,27 @@ class Answer:
         call.placement = self.placement
         call.hosted = self.about
         return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.about, call, key))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Asked:
+    """What a call asks for, and of what.
+
+    Attributes:
+        user_id: whom it is about; empty for nobody.
+        template: the rest, with what is known of the user.
+        hosted: what answers.
+    """
+
+    user_id: str
+    template: Template
+    hosted: Hosted
+
+    @property
+    def quick_seconds(self) -> float:
+        """How long the answer takes, one of several, where that is the same for every user; infinite for anything else."""
+        is_quick = self.template.is_columnar and self.template.ask.is_plain
+        return self.hosted.engine.plain_seconds if is_quick else math.inf
 
 
 class Recommending:
@@ -106,51 +128,64 @@ class Recommending:
             with suppress(RecocoreError):  # what answered may have been unloaded since
                 self._models.shadow(pick(self._models, query, query.user_id or None), query)
 
+    def ask(self, request: bytes, call: Call) -> Asked:
+        """Decode a request, and choose what answers it.
+
+        Raises:
+            RecocoreError: the request is at fault, or no model can answer it.
+        """
+        query = convert.decode_recommend(request)
+        call.user_id = query.user_id or None
+        call.placement = query.template.placement
+        self._people.check(query.min_commit)
+        template = self._people.add_to(query.template, call.record)
+        return Asked(query.user_id, template, pick(self._models, query, query.user_id or None))
+
     def answer_all(self, requests: Sequence[bytes], calls: Sequence[Call]) -> list[Answer | Exception]:
         """An answer, or what went wrong, for each of some calls."""
-        answers: list[Answer | Exception | None] = [None] * len(requests)
-        groups: dict[tuple[Hosted, Template], list[tuple[int, RecommendQuery]]] = {}
-        for place, (request, call) in enumerate(zip(requests, calls, strict=True)):
+        return self.answer_asked([_attempt(self.ask, *each) for each in zip(requests, calls, strict=True)], calls)
+
+    def answer_asked(self, asked: Sequence[Asked | Exception], calls: Sequence[Call]) -> list[Answer | Exception]:
+        """`answer_all` for requests that are decoded; an exception stays what it is."""
+        answers: list[Answer | Exception | None] = [None] * len(asked)
+        groups: dict[tuple[Hosted, Template], list[int]] = {}
+        for place, (each, call) in enumerate(zip(asked, calls, strict=True)):
             try:
                 call.checkpoint()
-                query = convert.decode_recommend(request)
-                call.user_id = query.user_id or None
-                call.placement = query.template.placement
-                self._people.check(query.min_commit)
-                template = self._people.add_to(query.template, call.record)
-                hosted = pick(self._models, query, query.user_id or None)
-            except Exception as error:
+            except RecocoreError as error:
                 answers[place] = error
+                continue
+            if isinstance(each, Exception):
+                answers[place] = each
             else:
-                groups.setdefault((hosted, template), []).append((place, query))
-        for (hosted, template), group in groups.items():
-            queries = [query for _, query in group]
-            found = self._rank(hosted, template, queries, [calls[place] for place, _ in group])
-            for (place, _), answer in zip(group, found, strict=True):
+                groups.setdefault((each.hosted, each.template), []).append(place)
+        for (hosted, template), places in groups.items():
+            user_ids = [each.user_id for each in map(asked.__getitem__, places) if isinstance(each, Asked)]
+            found = self._rank(hosted, template, user_ids, [calls[place] for place in places])
+            for place, answer in zip(places, found, strict=True):
                 answers[place] = answer
         return [answer for answer in answers if answer is not None]
 
     def _rank(
-        self, hosted: Hosted, template: Template, queries: Sequence[RecommendQuery], calls: Sequence[Call]
+        self, hosted: Hosted, template: Template, user_ids: Sequence[str], calls: Sequence[Call]
     ) -> list[Answer | Exception]:
         try:
-            return self._answers(hosted, template, queries, calls)
+            return self._answers(hosted, template, user_ids, calls)
         except Exception as error:
-            if len(queries) == 1:
+            if len(user_ids) == 1:
                 return [error]
             # One that fails must not take the others along: find it by ranking each alone.
             return [
                 answer
-                for query, call in zip(queries, calls, strict=True)
-                for answer in self._rank(hosted, template, [query], [call])
+                for user_id, call in zip(user_ids, calls, strict=True)
+                for answer in self._rank(hosted, template, [user_id], [call])
             ]
 
     def _answers(
-        self, hosted: Hosted, template: Template, queries: Sequence[RecommendQuery], calls: Sequence[Call]
+        self, hosted: Hosted, template: Template, user_ids: Sequence[str], calls: Sequence[Call]
     ) -> list[Answer | Exception]:
         engine, about = hosted.engine, ServedAs.of(hosted)
         engine.check(template)
-        user_ids = [query.user_id for query in queries]
         if template.is_columnar:
             says = Served(about.version, "", "", about.experiment, about.variant)
             encoded = [convert.encode_shared(ranking, says) for ranking in engine.rank_columns(user_ids, template)]
@@ -164,3 +199,11 @@ class Recommending:
             Answer(data, about, user_id or None, template.placement, is_whole)
             for data, user_id in zip(encoded, user_ids, strict=True)
         ]
+
+
+def _attempt(ask: Callable[[bytes, Call], Asked], request: bytes, call: Call) -> Asked | Exception:
+    try:
+        call.checkpoint()
+        return ask(request, call)
+    except Exception as error:
+        return error

@@ -135,6 +135,7 @@ class Worker:
             loop.call_soon_threadsafe(link.tell, Warming(version))
             engine = Engine(index)
             replay(engine, version, [*sample_requests(index, self._settings.models.warm_up), *self._recorded])
+            engine.warm_up()
             return engine
 
         self._models.hold(version, await loop.run_in_executor(self._loader, load))
