@@ -17,6 +17,7 @@ PYBIND11_MODULE(_native, module) {
   register_ranking_metrics(module);
   register_matmul_topk(module);
   register_rings(module);
+  register_scored_items(module);
   register_similarity(module);
   register_velocity(module);
   register_boosted_trees(module);

@@ -32,6 +32,11 @@ def find_sorted_bytes(
 ) -> Int32Array: ...
 def texts_at(offsets: Int64Array, data: UInt8Array, indices: Int64Array) -> list[str]: ...
 
+# bind_scored_items.cpp
+def encode_scored_items(
+    item_ids: list[Any], scores: Float32Array, sources: UInt8Array, source_numbers: bytes
+) -> bytes: ...
+
 # bind_profiles.cpp
 def profile_batch(
     columns: dict[str, AnyArray],

@@ -35,6 +35,7 @@ _T = TypeVar("_T")
 
 _REQUEST_ID_KEY = "x-request-id"
 _TRACE_KEY = "traceparent"
+_KEYS = frozenset({_REQUEST_ID_KEY, _TRACE_KEY})
 _DETAILS_KEY = "grpc-status-details-bin"
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -109,10 +110,7 @@ class Dispatcher:
 
     def _call(self, context: grpc.aio.ServicerContext[bytes, bytes]) -> Call:
         metadata = context.invocation_metadata() or ()
-        given: dict[str, str] = {}
-        for key, value in metadata:
-            if isinstance(value, str):
-                given.setdefault(key, value)
+        given = {key: value for key, value in reversed(metadata) if key in _KEYS and isinstance(value, str)}
         admitted = ADMITTED.get()
         if admitted is not None and admitted.caller.name:
             caller, who = admitted.caller.name, admitted.caller.pseudonym
