@@ -110,7 +110,10 @@ class Dispatcher:
 
     def _call(self, context: grpc.aio.ServicerContext[bytes, bytes]) -> Call:
         metadata = context.invocation_metadata() or ()
-        given = {key: value for key, value in reversed(metadata) if key in _KEYS and isinstance(value, str)}
+        given: dict[str, str] = {}
+        for key, value in metadata:
+            if key in _KEYS and isinstance(value, str):
+                given.setdefault(key, value)
         admitted = ADMITTED.get()
         if admitted is not None and admitted.caller.name:
             caller, who = admitted.caller.name, admitted.caller.pseudonym
