@@ -6,57 +6,34 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.commands import DATA, ROOT, Chapters, blocks, environment, joined, run
 
-ROOT = Path(__file__).parent.parent
-DATA = ROOT.parent / "shared" / "data"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 # The first two bash blocks install the project and run these tests: continuous integration runs them as they stand.
 INSTALL_BLOCKS = 2
 
 
-def blocks(text: str) -> list[tuple[str, str]]:
-    """(language, content) of each fenced block."""
-    return re.findall(r"^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def environment() -> dict[str, str]:
-    scripts = Path(sys.executable).parent
-    return {**os.environ, "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}", "DATA": str(DATA)}
-
-
-def run(command: list[str] | str, folder: Path) -> str:
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=environment(),
-        shell=isinstance(command, str),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 @pytest.fixture(scope="session")
-def demo_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The log that the first chapter keeps, and later ones read."""
-    folder = tmp_path_factory.mktemp("demo")
-    run("recocore demo --keep events.parquet", folder)
-    return folder / "events.parquet"
+def chapters(tmp_path_factory: pytest.TempPathFactory) -> Chapters:
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "chapters"
+    shared.mkdir(exist_ok=True)
+    return Chapters(shared)
 
 
 @pytest.mark.timeout(300)
-def test_your_own_data_from_log_to_served_answer(tmp_path: Path) -> None:
+def test_your_own_data_from_log_to_served_answer(chapters: Chapters, tmp_path: Path) -> None:
     """The chapter's commands and snippets on one folder; the server gets a free port in place of its usual one."""
     chapter = README.split("## Your own data")[1].split("\n## ")[0]
     server: subprocess.Popen[str] | None = None
@@ -84,7 +61,7 @@ def test_your_own_data_from_log_to_served_answer(tmp_path: Path) -> None:
                     assert server.stdout is not None
                     address = json.loads(server.stdout.readline())["address"]
                 else:
-                    run(line, tmp_path)
+                    chapters.run(line, tmp_path)
         assert ran >= 7
         assert (tmp_path / "nightly-index" / "manifest.json").exists()
         if server is not None:
@@ -99,9 +76,9 @@ def test_your_own_data_from_log_to_served_answer(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_versions(demo_log: Path, tmp_path: Path) -> None:
+def test_versions(chapters: Chapters, tmp_path: Path) -> None:
     """The chapter's commands and snippet, on the log that the chapter before keeps; stable ends where it began."""
-    shutil.copy(demo_log, tmp_path)
+    chapters.log(tmp_path)
     chapter = README.split("## Versions")[1].split("\n## ")[0]
     printed = ""
     for language, content in blocks(chapter):
@@ -109,7 +86,7 @@ def test_versions(demo_log: Path, tmp_path: Path) -> None:
             printed = run([sys.executable, "-c", content], tmp_path)
         else:
             for line in content.splitlines():
-                run(line, tmp_path)
+                chapters.run(line, tmp_path)
     monday = json.loads((tmp_path / "monday" / "manifest.json").read_text(encoding="utf-8"))
     assert printed.split()[0] == monday["version"]
 
@@ -131,9 +108,9 @@ def test_the_page_on_the_state(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_in_operation(demo_log: Path, tmp_path: Path) -> None:
+def test_in_operation(chapters: Chapters, tmp_path: Path) -> None:
     """The chapter's settings, commands and snippet, on the log that an earlier chapter keeps and on free ports."""
-    shutil.copy(demo_log, tmp_path)
+    chapters.log(tmp_path)
     chapter = README.split("## In operation")[1].split("\n## ")[0]
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -163,7 +140,7 @@ def test_in_operation(demo_log: Path, tmp_path: Path) -> None:
                         assert server.stdout is not None
                         address = json.loads(server.stdout.readline())["address"]
                     else:
-                        run(line.replace("top --once", f"top --once --url http://127.0.0.1:{page}"), tmp_path)
+                        chapters.run(line.replace("top --once", f"top --once --url http://127.0.0.1:{page}"), tmp_path)
         assert ran == 9
         assert server is not None
         server.send_signal(signal.SIGTERM)
@@ -176,7 +153,7 @@ def test_in_operation(demo_log: Path, tmp_path: Path) -> None:
             server.wait()
 
 
-def run_page(page: str, folder: Path) -> list[str]:
+def run_page(page: str, folder: Path, chapters: Chapters) -> list[str]:
     """Run the commands and snippets of a page in its order, against the server that it starts, on a free port.
 
     Returns:
@@ -194,7 +171,7 @@ def run_page(page: str, folder: Path) -> list[str]:
                 continue
             for line in joined(content):
                 if not line.startswith("recocore serve") or "--check" in line:
-                    run(line, folder)
+                    chapters.run(line, folder)
                     continue
                 server = subprocess.Popen(
                     shlex.split(line.replace("50051", "0")),
@@ -219,8 +196,8 @@ def run_page(page: str, folder: Path) -> list[str]:
 
 
 @pytest.mark.timeout(300)
-def test_events_and_people(tmp_path: Path) -> None:
-    lines = run_page((ROOT / "docs" / "events.md").read_text(encoding="utf-8"), tmp_path)
+def test_events_and_people(chapters: Chapters, tmp_path: Path) -> None:
+    lines = run_page((ROOT / "docs" / "events.md").read_text(encoding="utf-8"), tmp_path, chapters)
     assert lines[:3] == ["2 recorded", "False", "3 recorded, 0 dropped"]
     assert lines[3] == "{'personalization': True, 'profiling': True, 'marketing': False}"
     assert lines[4].startswith("2 events, ")
@@ -232,18 +209,18 @@ def test_events_and_people(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "chapter", ["Events and privacy", "Security", "Profiles", "Segments and lifetime", "Anomalies and rings", "Fraud"]
 )
-def test_a_chapter(chapter: str, demo_log: Path, tmp_path: Path) -> None:
+def test_a_chapter(chapter: str, chapters: Chapters, tmp_path: Path) -> None:
     """Its commands and snippets, on the log that an earlier chapter keeps."""
-    shutil.copy(demo_log, tmp_path)
+    chapters.log(tmp_path)
     page = README.split(f"## {chapter}\n")[1].split("\n## ")[0]
     assert blocks(page)
-    run_page(page, tmp_path)
+    run_page(page, tmp_path, chapters)
 
 
 @pytest.mark.timeout(300)
-def test_long_fits(demo_log: Path, tmp_path: Path) -> None:
+def test_long_fits(chapters: Chapters, tmp_path: Path) -> None:
     """The chapter's commands and snippet, on the log that the chapter before keeps."""
-    shutil.copy(demo_log, tmp_path)
+    chapters.log(tmp_path)
     chapter = README.split("## Long fits")[1].split("\n## ")[0]
     for language, content in blocks(chapter):
         if language == "python":
@@ -258,8 +235,8 @@ def test_long_fits(demo_log: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_search_of_the_chapter_on_als(demo_log: Path, tmp_path: Path) -> None:
-    shutil.copy(demo_log, tmp_path)
+def test_the_search_of_the_chapter_on_als(chapters: Chapters, tmp_path: Path) -> None:
+    chapters.log(tmp_path)
     chapter = README.split("## ALS: defaults and search")[1].split("\n## ")[0]
     [(language, command)] = blocks(chapter)
     assert language == "bash"
@@ -292,11 +269,6 @@ def test_the_tables_script_runs_on_the_smallest_log(tmp_path: Path) -> None:
     assert all(row["recall@20"] > row["popularity recall@20"] for row in rows)
 
 
-def joined(content: str) -> list[str]:
-    """Lines, with those that end in a backslash joined to the next."""
-    return [line for line in content.replace("\\\n", " ").splitlines() if line.strip()]
-
-
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("command", real_data_commands())
 def test_real_data_commands_run_and_beat_popularity(command: str, tmp_path: Path) -> None:
@@ -311,7 +283,7 @@ def test_real_data_commands_run_and_beat_popularity(command: str, tmp_path: Path
 
 
 @pytest.mark.timeout(300)
-def test_the_page_on_segments(tmp_path: Path) -> None:
+def test_the_page_on_segments(chapters: Chapters, tmp_path: Path) -> None:
     """Everything on one folder, in the order of the page."""
     page = (ROOT / "docs" / "segments.md").read_text(encoding="utf-8")
     ran = 0
@@ -323,7 +295,7 @@ def test_the_page_on_segments(tmp_path: Path) -> None:
             ran += 1
         else:
             for line in joined(content):
-                run(line, tmp_path)
+                chapters.run(line, tmp_path)
                 ran += 1
     assert ran == 12
     assert "<h2>Retention</h2>" in (tmp_path / "report.html").read_text(encoding="utf-8")

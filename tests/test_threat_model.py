@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.commands import blocks, environment, run
 from tests.service.small_index import small_index
 from tests.service.watched import until
-from tests.test_docs import blocks, environment, run
 
 from recocore.models import Popularity
 from recocore.service.security.roles import read_roles

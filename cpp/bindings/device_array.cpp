@@ -165,6 +165,7 @@ void DeviceMatrixArgument::take_dlpack(const py::object& object, const char* arg
 Execution execution_on(const std::string& device, const std::optional<CudaStream>& stream, int num_threads) {
   require(device == "cpu" || device == "cuda",
           [&] { return "device: expected one of cpu, cuda, got \"" + device + "\""; });
+  static_cast<void>(resolve_threads(num_threads));  // refused on either device
   return {num_threads, nullptr, device == "cuda" ? Device::cuda : Device::cpu, Memory::host, stream};
 }
 

@@ -7,6 +7,6 @@ globals().update(
         "models/test_als.py",
         ("ALS",),
         without={"test_more_epochs_lower_the_objective_to_the_same_value": "many epochs of what half epochs test"},
-        shorter={},
+        shorter={'iterations=60, solver="cholesky", loss=loss': 'iterations=40, solver="cholesky", loss=loss'},
     )
 )

@@ -76,7 +76,7 @@ def test_values_that_are_not_finite_are_found_on_the_device() -> None:
     items = reals(300, 8, 1)
     items[211, 3] = np.inf
     there = DeviceArray.from_host(items)
-    with pytest.raises(InvalidArgumentError, match="queries: expected finite values, got NaN or infinity in row 211"):
+    with pytest.raises(InvalidArgumentError, match="queries: expected finite values, got inf in row 211"):
         topk(there, there, 3, device="cuda")
 
 

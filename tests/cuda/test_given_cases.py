@@ -7,6 +7,12 @@ globals().update(
         "ops/test_als_given.py",
         ("als_half_epoch", "als_objective"),
         without={},
-        shorter={'"rows", [12, 1500]': '"rows", [12, 260]', '{"block_size": 32}, 60': '{"block_size": 64}, 1'},
+        shorter={
+            '"rows", [12, 1500]': '"rows", [12, 260]',
+            '{"block_size": 32}, 60': '{"block_size": 64}, 1',
+            "3000": "100",
+            "random_csr(200, 240, density, 4)": "random_csr(60, 240, density, 4)",
+            "normal(200, 50, 3)": "normal(60, 50, 3)",
+        },
     )
 )

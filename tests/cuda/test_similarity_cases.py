@@ -7,6 +7,6 @@ globals().update(
         "ops/test_similarity.py",
         ("similarity",),
         without={},
-        shorter={},
+        shorter={"scattered(14, 3000, 400, 0.2)": "scattered(14, 300, 100, 0.2)"},
     )
 )

@@ -7,6 +7,6 @@ globals().update(
         "ops/test_topk.py",
         ("topk",),
         without={},
-        shorter={"size=(40_000, 64)": "size=(4000, 16)"},
+        shorter={"size=(40_000, 64)": "size=(300, 16)"},
     )
 )

@@ -7,13 +7,20 @@ import sys
 import types
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TESTS = Path(__file__).parent.parent
 
 
 def twin(
-    path: str, replaced: tuple[str, ...], without: dict[str, str], shorter: dict[str, str] | None = None
+    path: str,
+    replaced: tuple[str, ...],
+    without: dict[str, str],
+    shorter: dict[str, str] | None = None,
+    given: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """The test functions of a module of which a second copy is loaded.
 
@@ -23,6 +30,7 @@ def twin(
         without: tests that ask for what the device does not do, and why.
         shorter: what stands for what in the module's source: the same cases with fewer rows, since a thread of the execution
             layer is some thousand times slower than one of a GPU. With RECOCORE_CUDA_LONG=1 they stay as they are.
+        given: what stands for other names of the module, where a keyword is not enough.
 
     Returns:
         The functions by name, and the fixtures they ask for, for the globals of a test module.
@@ -40,6 +48,9 @@ def twin(
     assert set(without) <= set(found), f"{path} has no {set(without) - set(found)}"
     for operation in replaced:
         setattr(module, operation, partial(getattr(module, operation), device="cuda"))
+    for name, value in (given or {}).items():
+        assert hasattr(module, name), f"{path} has no {name}"
+        setattr(module, name, value)
     return {key: value for key, value in found.items() if key not in without}
 
 

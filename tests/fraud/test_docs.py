@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.test_docs import blocks
+from tests.commands import blocks
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fraud_detectors.md").read_text(encoding="utf-8")

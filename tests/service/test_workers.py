@@ -24,7 +24,7 @@ from recocore.service.security.config import Security, TlsConfig
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = int(os.environ.get("RECOCORE_KILLS", "3"))
+KILLS = int(os.environ.get("RECOCORE_KILLS", "1"))
 
 
 @pytest.fixture(scope="module")

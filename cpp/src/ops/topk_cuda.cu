@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <vector>
@@ -349,9 +350,14 @@ void require_finite(MatrixView<const float> matrix, const char* argument, Stream
   found.upload({&none, 1});
   launch(find_not_finite, matrix.rows, stream, matrix.data, matrix.stride, matrix.rows, matrix.cols, found.data());
   const unsigned long long row = found.to_host()[0];
-  require(row == none, [&] {
-    return std::string(argument) + ": expected finite values, got NaN or infinity in row " + std::to_string(row);
-  });
+  if (row == none) return;
+  std::vector<float> values(at(matrix.cols));
+  copy_to_host(values.data(), matrix.data + static_cast<std::int64_t>(row) * matrix.stride, matrix.cols * 4, stream);
+  for (const float value : values)
+    require(std::isfinite(value), [&] {
+      return std::string(argument) + ": expected finite values, got " + std::to_string(value) + " in row " +
+             std::to_string(row);
+    });
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ class Retriever:
 
     Raises:
         InvalidArgumentError: a wrong shape or dtype, or a value that is not finite (its row is named).
-        UnsupportedError: an item of length 1e37 or more; device cuda where there is none.
+        UnsupportedError: an item of length 1e37 or more on the CPU, whose codes end there; device cuda where there is none.
         OutOfMemoryError: the codes, m (f + 36) bytes and up, do not fit.
 
     Example:
@@ -69,6 +69,8 @@ class Retriever:
             self._packed = _native.PackedItems.pack(self.items, self.num_threads)
         else:
             self._held = items if is_on_device(items) else DeviceArray.from_host(np.ascontiguousarray(items))
+            nobody = DeviceArray.from_host(np.empty((0, shape_of(items)[1]), np.float32))
+            _native.score_all(nobody, self._held, device="cuda")  # refuses items that are not finite
 
     @classmethod
     def from_arrays(

@@ -71,7 +71,7 @@ __device__ float finished_score(float sum, const float* query, const ItemRows& i
   float score = kind == ScoreKind::distance ? -sum : sum;
   if constexpr (kind == ScoreKind::cosine) {
     const float length = items.lengths[row];
-    if (length > 8.271806e-25F) {  // 2^-80
+    if (length > 8.271806e-25F && length <= 1e37F) {  // 2^-80, and where no sum can overflow
       score = sum / length;
     } else {  // products of the smallest floats lose their digits
       double exact = 0;
