@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from recocore.errors import InvalidArgumentError
 from recocore.expressions import nodes
 from recocore.expressions.parsing import parse
-from recocore.expressions.row import RowError, row_function
+from recocore.expressions.row import RowError, row_function, statuses_function
 from recocore.expressions.vectorized import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from recocore.expressions.nodes import Kind, Node
-    from recocore.expressions.row import RowFunction
+    from recocore.expressions.row import RowFunction, StatusesFunction
     from recocore.types import AnyArray, BoolArray
 
-__all__ = ["Comparison", "Expression", "RowError"]
+__all__ = ["Comparison", "Expression", "RowError", "conditions_function"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +136,7 @@ class Expression:
         Raises:
             InvalidArgumentError: a column is not in `order`.
         """
-        absent = [name for name in self.names if name not in order]
-        if absent:
-            raise InvalidArgumentError(
-                f"order: expected {', '.join(self.names)}, got no {', '.join(absent)}", field="order"
-            )
+        _require(self.names, order)
         return row_function(self._node, order)
 
     def explain(self, row: Mapping[str, object]) -> tuple[Comparison, ...]:
@@ -156,6 +152,35 @@ class Expression:
             )
         values = [row[name] for name in self.names]
         return tuple(look.at(values) for look in _looks(self))
+
+
+def conditions_function(conditions: Sequence[Expression], order: Sequence[str]) -> StatusesFunction:
+    """One function of a row, values in `order`, for several conditions: 1 for true, 0 for false, 2 for a row in error.
+
+    Raises:
+        InvalidArgumentError: a column is not in `order`, or an expression is no condition.
+
+    Example:
+        >>> columns = {"amount": "number", "country": "text"}
+        >>> texts = ("amount > 100", "country == 'TW'", "country is missing")
+        >>> statuses = conditions_function([Expression.parse(text, columns) for text in texts], ["amount", "country"])
+        >>> statuses([900.0, "TW"]), statuses([None, None])
+        ([1, 1, 0], [2, 2, 1])
+    """
+    for condition in conditions:
+        _require(condition.names, order)
+        if condition.kind != "flag":
+            raise InvalidArgumentError(
+                f"conditions: expected what is true or false, got {condition.text!r:.80}, a {condition.kind}",
+                field="conditions",
+            )
+    return statuses_function([condition._node for condition in conditions], order)
+
+
+def _require(names: Sequence[str], order: Sequence[str]) -> None:
+    absent = [name for name in names if name not in order]
+    if absent:
+        raise InvalidArgumentError(f"order: expected {', '.join(names)}, got no {', '.join(absent)}", field="order")
 
 
 def _names(node: Node) -> set[str]:

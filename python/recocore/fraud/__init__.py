@@ -6,6 +6,7 @@
     Velocity, VelocitySpec                              windowed counters by user, device, ip, ... updated by events
     Rule, RuleSet, LiveRules, backtest                  rules over the features of an event
     FraudModel, FraudEngine, Decision, Costs, ...       score, probability, reasons and what to do, in batch and live
+    FraudDesk                                           decisions, outcomes and rules in a log that survives the process
     BoostedTrees                                        gradient boosting that is served from flat arrays
     seasonal_alarms, change_points                      alarms on series of business metrics
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         FeedbackStore,
         FraudEngine,
         FraudModel,
+        KnownRings,
         OutcomeReport,
         Reason,
         fit_model,
@@ -48,6 +50,7 @@ _DECISION = (
     "FeedbackStore",
     "FraudEngine",
     "FraudModel",
+    "KnownRings",
     "OutcomeReport",
     "Reason",
     "fit_model",

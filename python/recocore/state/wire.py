@@ -15,6 +15,7 @@ import msgspec
 
 from recocore.errors import (
     EXCEPTION_BY_CODE,
+    ConflictError,
     InUseError,
     InvalidArgumentError,
     OverloadedError,
@@ -32,7 +33,7 @@ MAX_MESSAGE = 32 << 20
 _LENGTH = 4
 _ERRORS: dict[str, type[RecocoreError]] = {
     **EXCEPTION_BY_CODE,
-    **{error.code: error for error in (InUseError, OverloadedError, StorageError, OwnerUnavailableError)},
+    **{error.code: error for error in (ConflictError, InUseError, OverloadedError, StorageError, OwnerUnavailableError)},
 }
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from recocore.expressions import Comparison
     from recocore.fraud.decision.model import FraudModel
+    from recocore.fraud.decision.rings import KnownRings
     from recocore.fraud.rules import Outcome, Rule, RuleSet
     from recocore.types import Float64Array
 
@@ -27,10 +28,12 @@ _SHOWN_FEATURES: Final = 3
 
 
 class Assembler:
-    """What a model and a rule set say of one event, put together."""
+    """What a model, a rule set and the known rings say of one event, put together."""
 
-    def __init__(self, model: FraudModel, rules: RuleSet) -> None:
+    def __init__(self, model: FraudModel, rules: RuleSet, rings: KnownRings | None = None) -> None:
         self._model = model
+        self._rings = rings
+        self._rings_version = "" if rings is None else rings.version
         self._rules = rules.rules
         self._ruleset_version = rules.version
         self._model_version = model.version
@@ -52,8 +55,9 @@ class Assembler:
         hits: list[Rule] = []
         errors: list[str] = []
         shadow: list[Mapping[str, object]] = []
-        for rule, status in zip(self._rules, statuses, strict=True):
+        for place, status in enumerate(statuses):
             if status in (_HIT, _ERROR):
+                rule = self._rules[place]
                 if rule.shadow:
                     name = "hit" if status == _HIT else "error"
                     shadow.append({"rule": rule.name, "status": name, "outcome": rule.outcome, "score": rule.score})
@@ -69,6 +73,10 @@ class Assembler:
         outcome, propensity = self._model.exploration.apply(policy, identifier, value, punished=bool(penalties))
         reasons = [self._rule_reason(rule, hits, base, row) for rule in hits]
         reasons += self._risk_reasons(features, anomaly, base, risk)
+        if self._rings is not None:
+            reasons += [
+                Reason("RING", "ring", known["density"], None, "", 0.0, (known,)) for known in self._rings.of(event)
+            ]
         reasons.sort(key=lambda reason: -reason.contribution)  # stable: equal ones stay in the order of the rules
         if outcome != policy:
             rate = self._model.exploration.rate
@@ -94,6 +102,7 @@ class Assembler:
             self._ruleset_version,
             self._model_version,
             time,
+            self._rings_version,
         )
 
     def _rule_reason(self, rule: Rule, hits: Sequence[Rule], base: float, row: Mapping[str, Any]) -> Reason:
@@ -108,7 +117,7 @@ class Assembler:
             rule.name,
             "rule",
             first.observed if first else None,
-            first.threshold if first else None,
+            _as_list(first.threshold) if first else None,
             windows[0] if windows else "",
             round((1 - base) * others * rule.score, 6),
             tuple(_shown(comparison) for comparison in comparisons),
@@ -164,10 +173,14 @@ def _in(name: str, comparison: Comparison | None) -> bool:
 
 
 def _shown(comparison: Comparison) -> Mapping[str, object]:
-    threshold = comparison.threshold
     return {
         "text": comparison.text,
         "observed": comparison.observed,
         "operator": comparison.operator,
-        "threshold": list(threshold) if isinstance(threshold, tuple) else threshold,
+        "threshold": _as_list(comparison.threshold),
     }
+
+
+def _as_list(threshold: object) -> object:
+    """A tuple as the list that JSON gives back."""
+    return list(threshold) if isinstance(threshold, tuple) else threshold

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from recocore.data import EventBatch
     from recocore.expressions import Compiled
     from recocore.fraud.decision.decision import Decision
+    from recocore.fraud.decision.rings import KnownRings
     from recocore.fraud.detectors import Detector
     from recocore.types import AnyArray, Float64Array
 
@@ -165,7 +166,11 @@ class FraudModel:
         return np.isin(np.array(events.column("type").to_pylist(), object), self.decide)
 
     def decisions(
-        self, events: EventBatch, velocity: Velocity | None = None, rules: RuleSet | None = None
+        self,
+        events: EventBatch,
+        velocity: Velocity | None = None,
+        rules: RuleSet | None = None,
+        rings: KnownRings | None = None,
     ) -> Iterator[Decision]:
         """The decision of every event of a batch that is decided on, in order: what an engine would have said live.
 
@@ -174,7 +179,7 @@ class FraudModel:
         """
         rules = self.rules if rules is None else rules
         scored = self.score_events(events, velocity, rules)
-        assembler = Assembler(self, rules)
+        assembler = Assembler(self, rules, rings)
         read = [*dict.fromkeys([*rules.names, "value"])]
         columns = {name: scored.table[name].tolist() for name in read}
         told = events.table.take(scored.rows)
