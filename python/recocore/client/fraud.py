@@ -252,7 +252,8 @@ def report_message(report: FraudReport) -> shared.FraudOutcomeReport:
     if report.known_time is not None:
         if report.known_time.tzinfo is None:
             raise InvalidArgumentError(
-                f"known_time: expected a time with a zone, got {report.known_time!r}; add tzinfo=UTC", field="known_time"
+                f"known_time: expected a time with a zone, got {report.known_time!r}; add tzinfo=UTC",
+                field="known_time",
             )
         made.known_time.FromDatetime(report.known_time)
     return made

@@ -6,6 +6,7 @@ denominator); `x - x == 0` is true of finite numbers only and costs a tenth of a
 
 from __future__ import annotations
 
+import typing
 from typing import TYPE_CHECKING, Final, Never, TypeAlias
 
 import numpy as np
@@ -21,15 +22,16 @@ from recocore.expressions.nodes import (
     Compare,
     Constant,
     Missing,
+    Node,
     Not,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from recocore.expressions.nodes import Node
-
     RowFunction: TypeAlias = Callable[[Sequence[object]], object]
+    # The comparisons that hold, each by its place with what was observed and the threshold.
+    HeldFunction: TypeAlias = Callable[[Sequence[object]], list[tuple[int, object, object]]]
     # Of each of several conditions 1 where it holds, 0 where it does not, 2 where the row has no result.
     StatusesFunction: TypeAlias = Callable[[Sequence[object]], list[int]]
 
@@ -66,16 +68,39 @@ def statuses_function(conditions: Sequence[Node], order: Sequence[str]) -> Statu
         f"    try:\n        if {writer.finite(condition)}: s[{at}] = 1\n    except wrong: s[{at}] = 2\n"
         for at, condition in enumerate(conditions)
     ]
+    made: StatusesFunction = _defined(f"s = [0] * {len(conditions)}", parts, writer)
+    return made
+
+
+def held_function(looks: Sequence[tuple[Node, Node | None, object]], order: Sequence[str]) -> HeldFunction:
+    """One function of a row that says which comparisons hold, and of those what stands on both sides.
+
+    Args:
+        looks: each comparison, its left side (None where that has no value) and its right side: a node, or what it is.
+        order: the names of the row's values.
+    """
+    writer = _Writer({name: place for place, name in enumerate(order)}, checked={})
+    parts = []
+    for at, (holds, left, right) in enumerate(looks):
+        seen = "None" if left is None else writer.finite(left)
+        limit = writer.finite(right) if isinstance(right, Node) else repr(right)
+        parts.append(
+            f"    try:\n        if {writer.finite(holds)}: s.append(({at}, {seen}, {limit}))\n    except wrong: pass\n"
+        )
+    made: HeldFunction = _defined("s = []", parts, writer)
+    return made
+
+
+def _defined(begin: str, parts: Sequence[str], writer: _Writer) -> typing.Any:
+    """A function of a row `r` that gives `s`, from its first line and its parts."""
     head = "".join(
         f"    c{place} = r[{place}]\n    k{place} = c{place} is not None and c{place} - c{place} == 0\n"
         for place in writer.checked or ()
     )
     wrong = (RowError, ZeroDivisionError, TypeError, OverflowError, ValueError)
     space: dict[str, object] = {"__builtins__": {}, **_GIVEN, "wrong": wrong}
-    source = f"def statuses(r):\n    s = [0] * {len(conditions)}\n{head}{''.join(parts)}    return s\n"
-    exec(source, space)  # text of ours alone
-    made: StatusesFunction = space["statuses"]  # type: ignore[assignment]
-    return made
+    exec(f"def made(r):\n    {begin}\n{head}{''.join(parts)}    return s\n", space)  # text of ours alone
+    return space["made"]
 
 
 def _bad() -> Never:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         rule_columns,
     )
     from recocore.fraud.detectors import ECOD, HBOS, MCD, Detector, HalfSpaceTrees, IsolationForest, load_detector
+    from recocore.fraud.ledger import FraudDesk
     from recocore.fraud.rings import Component, Ring, RingFlag, RingWatch, connected_components, find_rings
     from recocore.fraud.rules import LiveRules, Rule, RuleSet, RuleStatus, backtest
     from recocore.fraud.supervised import BoostedTrees
@@ -60,6 +61,7 @@ _RULES = ("LiveRules", "Rule", "RuleSet", "RuleStatus", "backtest")
 _VELOCITY = ("Velocity", "VelocitySpec")
 _ROOM_OF = {
     "BoostedTrees": "recocore.fraud.supervised",
+    "FraudDesk": "recocore.fraud.ledger",
     "synthetic_orders": "recocore.fraud.synthetic",
     **dict.fromkeys(_ALARMS, "recocore.fraud.alarms"),
     **dict.fromkeys(_DECISION, "recocore.fraud.decision"),
@@ -81,10 +83,12 @@ __all__ = [
     "Detector",
     "Exploration",
     "FeedbackStore",
+    "FraudDesk",
     "FraudEngine",
     "FraudModel",
     "HalfSpaceTrees",
     "IsolationForest",
+    "KnownRings",
     "LiveRules",
     "OutcomeReport",
     "Reason",

@@ -13,7 +13,7 @@ from recocore.state.wire import Answer, Request, encode, pack_rows, raised, read
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-# A connection that was just refused is not tried again for so long; a process that is started again is there in a second or two.
+# A connection that was just refused is not tried again for so long; a process that is started again is there in a second.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
 
 

@@ -33,7 +33,9 @@ MAX_MESSAGE = 32 << 20
 _LENGTH = 4
 _ERRORS: dict[str, type[RecocoreError]] = {
     **EXCEPTION_BY_CODE,
-    **{error.code: error for error in (ConflictError, InUseError, OverloadedError, StorageError, OwnerUnavailableError)},
+    **{
+        error.code: error for error in (ConflictError, InUseError, OverloadedError, StorageError, OwnerUnavailableError)
+    },
 }
 
 

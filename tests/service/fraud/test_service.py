@@ -50,7 +50,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[FraudServer]:
-    more = f"state=StateConfig(path={str(folder / 'state')!r}), observing=Observing(MetricsConfig(enabled=True, port=0))"
+    more = (
+        f"state=StateConfig(path={str(folder / 'state')!r}), observing=Observing(MetricsConfig(enabled=True, port=0))"
+    )
     settings = f"rings={str(folder / 'rings.json')!r}"
     with FraudServer.start(
         folder / "index", folder / "model", folder / "log", workers=2, settings=settings, more=more
@@ -78,7 +80,16 @@ def same(served: FraudDecision, made: Decision) -> bool:
     shadow = [
         {"rule": one.rule, "status": one.status, "outcome": one.outcome, "score": one.score} for one in served.shadow
     ]
-    plain = ("decision_id", "event_id", "policy", "propensity", "score", "probability", "ruleset_version", "model_version")
+    plain = (
+        "decision_id",
+        "event_id",
+        "policy",
+        "propensity",
+        "score",
+        "probability",
+        "ruleset_version",
+        "model_version",
+    )
     return (
         reasons == wanted
         and shadow == told["shadow"]
@@ -121,13 +132,17 @@ def test_one_log_through_batch_stream_and_rpc_gives_equal_decisions_kill_or_not(
                 running.wait_for_another_owner(killed)
         # The whole service is ended at once, too; what it said stays said.
         recalled = client.fraud_decision(served[7].decision_id)
-    with FraudServer.start(folder / "index", folder / "model", tmp_path / "log", settings=settings) as running:
-        with Client(running.address, timeout=30, retries=200) as client:
-            assert client.fraud_decision(served[7].decision_id) == recalled
-            assert recalled.reproduced == "same"
-            again = client.batch_score_fraud(map(event_of, events[:300]))
-            assert all(row.duplicate for row in again)
-            assert [row.decision for row in again if row.decision] == served[: sum(e["type"] == "buy" for e in events[:300])]
+    with (
+        FraudServer.start(folder / "index", folder / "model", tmp_path / "log", settings=settings) as running,
+        Client(running.address, timeout=30, retries=200) as client,
+    ):
+        assert client.fraud_decision(served[7].decision_id) == recalled
+        assert recalled.reproduced == "same"
+        again = client.batch_score_fraud(map(event_of, events[:300]))
+        assert all(row.duplicate for row in again)
+        assert [row.decision for row in again if row.decision] == served[
+            : sum(e["type"] == "buy" for e in events[:300])
+        ]
     assert len(served) == len(offline)
     assert all(map(same, served, offline))
     assert any(reason.code == "RING" for one in served for reason in one.reasons)

@@ -50,7 +50,7 @@ class Decider:
         self._statuses = rules.row_function(self._names)
         self._live = [(place, 1 - rule.score / 1000) for place, rule in enumerate(rules.rules) if not rule.shadow]
         self._places = [names.index(name) for name in model.features]
-        self._assembler = Assembler(model, rules, rings)
+        self._assembler = Assembler(model, rules, rings, self._names)
         self.statuses: list[int] = []
 
     def time(self, event: Mapping[str, Any]) -> int:
@@ -83,9 +83,9 @@ class Decider:
         self._reader.count(row, counters)
         model = self.model
         features = np.array([[row[place] for place in self._places]], np.float64)
-        anomaly = model.anomaly_of(features)
-        base = model.base_of(features, anomaly)
-        row.append(float(anomaly[0]))
+        anomaly = float(model.anomaly_of(features)[0])
+        base = model.base_of_one(features, anomaly)
+        row.append(anomaly)
         self.statuses = statuses = self._statuses(row, time)
         kept = 1.0
         if _HIT in statuses:
@@ -96,11 +96,11 @@ class Decider:
         return self._assembler.decision(
             event,
             time,
-            dict(zip(self._names, row, strict=True)),
+            row,
             features,
             statuses,
-            row[-1],
-            float(base[0]),
-            float(risk[0]),
-            float(model.calibrator(risk)[0]),
+            anomaly,
+            base,
+            risk,
+            float(model.calibrator(np.array([risk]))[0]),
         )

@@ -122,7 +122,9 @@ class KnownRings:
         try:
             body = parse(read_plain(Path(path)))
         except FileNotFoundError:
-            raise NotFoundError(f"{path}: there are no rings; `recocore fraud rings LOG --out FILE` finds some") from None
+            raise NotFoundError(
+                f"{path}: there are no rings; `recocore fraud rings LOG --out FILE` finds some"
+            ) from None
         except CorruptError as error:
             raise CorruptError(f"{path}: {error}") from None
         said = body.pop("digest", None)

@@ -254,7 +254,9 @@ class FraudDesk:
             self._whole()
             before = self.rules.version
             if expected and expected != before:
-                raise ConflictError(f"expected_version: expected {expected}, but {before} decides; read it, and try again")
+                raise ConflictError(
+                    f"expected_version: expected {expected}, but {before} decides; read it, and try again"
+                )
             if not dry_run and rules.version != before:
                 self._versions.keep_rules(rules)
                 self._ledger.write([[rules_entry(rules.version.encode(), _now())]], durable=True)

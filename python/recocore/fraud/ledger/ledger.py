@@ -7,8 +7,8 @@ It is the log of `recocore.state`: frames with checksums, synced and sealed, ope
     EVENT row     subject: the decision's id; event: a hash of the report; a report of its outcome
     RULES row     which rule set decides from here on
 
-Payloads are under a key of their segment, which the master keys wrap. To forget a user, the user's rows, and reports on them, are
-left out of segments that are written anew.
+Payloads are under a key of their segment, which the master keys wrap. To forget a user, segments are written anew without the
+user's rows and the reports on them.
 """
 
 from __future__ import annotations

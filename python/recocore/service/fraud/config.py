@@ -17,13 +17,14 @@ class FraudConfig:
 
     Attributes:
         model: folder of a model that `recocore fraud fit` made; empty for none, and then the service has no FraudService.
-        path: folder of the log of events, decisions and outcomes. The process that decides listens on a Unix socket in it, whose
-            path the system limits to 107 bytes.
+        path: folder of the log of events, decisions and outcomes. The process that decides listens on a Unix socket in it,
+            whose path the system limits to 107 bytes.
         keys: file of the master keys, made where there is none; empty for the one beside the log.
         rings: file of rings that `recocore fraud rings --out` wrote; empty for none.
         durability: what ScoreFraud is answered after: "buffered" when the decision is in the log's file, which the end of any
             process leaves whole, or "fsync" when it is on the disk.
-        checkpoint_events: counters are written down each time that so many events have come; a start counts as many again at most.
+        checkpoint_events: counters are written down each time that so many events have come; a start counts as many again at
+            most.
         remembered: events whose decision is kept in memory, to be given again at once.
 
     Raises:

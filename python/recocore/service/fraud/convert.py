@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -193,7 +194,8 @@ def _report(told: shared.FraudOutcomeReport, path: str, now_us: int) -> OutcomeR
         known = told.known_time.seconds * _US + told.known_time.nanos // 1_000
         if not (0 <= known <= now_us + _DAY_US and 0 <= told.known_time.nanos < 1_000_000_000):
             checks.refuse(
-                f"{path}.known_time", f"expected a time from 1970 to a day from now, got {told.known_time.seconds} s since 1970"
+                f"{path}.known_time",
+                f"expected a time from 1970 to a day from now, got {told.known_time.seconds} s since 1970",
             )
     confidence = told.confidence if told.HasField("confidence") else 1.0
     if not 0 < confidence <= 1:
@@ -269,9 +271,7 @@ def refused_rules(error: InvalidArgumentError) -> InvalidRequestError:
 
 def encode_activate(version: str, previous: str, request_id: str) -> bytes:
     """An ActivateRulesResponse."""
-    return _serialize(
-        v1.ActivateRulesResponse(version=version, previous_version=previous, request_id=request_id)
-    )
+    return _serialize(v1.ActivateRulesResponse(version=version, previous_version=previous, request_id=request_id))
 
 
 def decode_get_decision(data: bytes) -> str:
@@ -287,7 +287,7 @@ def encode_get_decision(told: Mapping[str, Any], request_id: str) -> bytes:
     """A GetDecisionResponse."""
     response = v1.GetDecisionResponse(
         event=event_of(told["event"]),
-        counters={name: value for name, value in told["counters"].items() if value == value},
+        counters={name: value for name, value in told["counters"].items() if not math.isnan(value)},
         reproduced=_REPRODUCED[told["reproduced"]],
         request_id=request_id,
     )

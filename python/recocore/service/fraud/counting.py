@@ -15,7 +15,7 @@ _MOST_RULES = 600
 
 
 class FraudCounting:
-    """Shows tallies on a board. Their counts only grow, and begin anew with each rule set and each process: what is new is added.
+    """Shows tallies on a board. Its counts only grow, and begin anew with each rule set and process: what is new is added.
 
     Args:
         board: of this process.

@@ -79,7 +79,9 @@ class FraudOwner:
             return [_told(scored) for scored in await self._score([bytes(row) for row in request.rows])]
         method = _METHODS.get(request.method)
         if method is None:
-            raise InvalidArgumentError(f"method: expected score or one of {', '.join(_METHODS)}, got {request.method!r:.40}")
+            raise InvalidArgumentError(
+                f"method: expected score or one of {', '.join(_METHODS)}, got {request.method!r:.40}"
+            )
         if request.method == "activate":
             self._count()  # the new set's counts begin anew
         loop = asyncio.get_running_loop()
@@ -208,5 +210,3 @@ _METHODS: Final[dict[str, Callable[[FraudDesk, dict[str, Any]], Any]]] = {
     "rings": _rings,
     "forget": lambda desk, given: desk.forget(given["user_id"]),
 }
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ def main() -> None:
 async def _own(settings: Mapping[str, Any], ready: asyncio.Event, stop: asyncio.Event) -> None:
     config, board = FraudConfig(**settings["config"]), settings["board"]
     desk = await asyncio.to_thread(_open, config)
+    # Model and rules stay for good: a collection that walks them takes milliseconds, in which nothing is decided.
+    gc.freeze()
     try:
         counting = None if board is None else FraudCounting(Board(Path(board)))
         owner = FraudOwner(desk, durable=config.durability == "fsync", counting=counting)

@@ -78,7 +78,8 @@ COUNTED: dict[str, Family] = {
         "histogram", "Time from handing a call's events to the owner of the state to its word.", DURATION_BUCKETS
     ),
     FRAUD_DECISIONS: Family(
-        "counter", "Decisions on fraud by outcome: approve, challenge, review or decline; events sent again are not counted."
+        "counter",
+        "Decisions on fraud by outcome: approve, challenge, review or decline; events sent again are not counted.",
     ),
     FRAUD_RULES: Family("counter", "How rules went for decided events, by rule and result: hit, no_hit or error."),
     FORGOTTEN: Family("counter", "Calls of ForgetUser that were carried out."),
