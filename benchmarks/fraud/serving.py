@@ -3,8 +3,8 @@
 python -m benchmarks.fraud.serving                 # 2,000 calls of each
 python -m benchmarks.fraud.serving --calls 20000 --durability fsync
 
-50 rules, 20 counters, an isolation forest; the roof is `benchmarks.service.roof`: a handler on the same grpcio that gives as many
-bytes at once.
+50 rules, 20 counters, an isolation forest; the roof is `benchmarks.service.roof`: a handler on the same grpcio that gives as
+many bytes at once.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def made_model(path: Path) -> None:
 def requests(count: int) -> list[bytes]:
     """ScoreFraudRequests, each with an event of its own."""
     made = []
-    for place, row in enumerate(made_up(count, seed=1).table.to_pylist()):
-        row = {name: value for name, value in row.items() if value is not None and name not in ("event_time", "known_time")}
-        event = events_v1.Event(**{**row, "event_id": f"live-{place}", "type": "buy"})
+    for place, row in enumerate(made_up(count, seed=1).table.drop_columns(["event_time", "event_id"]).to_pylist()):
+        given = {name: value for name, value in row.items() if value is not None and name != "known_time"}
+        event = events_v1.Event(**{**given, "event_id": f"live-{place}", "type": "buy"})
         event.event_time.FromMicroseconds(1_700_000_000_000_000 + place * 20_000)
         made.append(v1.ScoreFraudRequest(event=event).SerializeToString())
     return made
@@ -104,9 +104,13 @@ def main() -> None:
         pairs = np.array([(timed(nothing, request), timed(scoring, request)) for request in asked[200:]])
     for name, column in (("an RPC that does nothing", 0), ("ScoreFraud", 1)):
         median, high, highest = np.quantile(pairs[:, column], [0.5, 0.95, 0.99])
-        print(f"{name}: {median:.0f} us (median), {high:.0f} us (p95), {highest:.0f} us (p99); {size:,} bytes an answer")
+        print(
+            f"{name}: {median:.0f} us (median), {high:.0f} us (p95), {highest:.0f} us (p99); {size:,} bytes an answer"
+        )
     ratio = np.median(pairs[:, 1]) / np.median(pairs[:, 0])
-    print(f"ratio of medians: {ratio:.2f}; {given.calls:,} calls of each in turns, {os.cpu_count()} cores, {given.durability}")
+    print(
+        f"ratio of medians: {ratio:.2f}; {given.calls:,} calls of each in turns, {os.cpu_count()} cores, {given.durability}"
+    )
 
 
 if __name__ == "__main__":

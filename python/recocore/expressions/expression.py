@@ -160,8 +160,8 @@ def held_comparisons(
     """What `Expression.explain` says of the comparisons that hold, compiled: half a microsecond each.
 
     Returns:
-        Text and operator of each comparison, and a function of one row, values in `order`, that gives of each one that holds its
-        place among them, what was observed, and the threshold; a list of constants is a list.
+        Text and operator of each comparison, and a function of one row, values in `order`: of each one that holds it gives the
+        place among them, what was observed, and the threshold, where a list of constants is a list.
 
     Raises:
         InvalidArgumentError: a column is not in `order`.

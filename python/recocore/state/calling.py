@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import OwnerUnavailableError
-from recocore.state.wire import Answer, Request, encode, pack_rows, raised, read_answer, receive
+from recocore.state.wire import Answer, Messages, Request, encode, pack_rows, raised, read_answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,10 +27,8 @@ class Caller:
 
     def __init__(self, socket_path: str | os.PathLike[str]) -> None:
         self._socket = os.fspath(socket_path)
-        self._writer: asyncio.StreamWriter | None = None
-        self._listening: asyncio.Task[None] | None = None
+        self._connection: _Connection | None = None
         self._connecting = asyncio.Lock()
-        self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._number = 0
 
     async def call(
@@ -54,16 +51,14 @@ class Caller:
             OwnerUnavailableError: nobody answers in time; whether the call was done is not known.
         """
         self._number += 1
-        number = self._number
+        number = self._number  # others take theirs while this one waits
         data = encode(Request(number, method, dict(arguments), pack_rows(rows)))
         try:
             async with asyncio.timeout(timeout):
-                writer = await self._connected()
-                answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-                self._answers[number] = answered
-                writer.write(data)
-                await writer.drain()
-                answer = await answered
+                connection = self._connection
+                if connection is None or connection.is_over:
+                    connection = await self._connected()
+                answer = await connection.ask(number, data)
         except TimeoutError:
             raise OwnerUnavailableError(
                 f"{self._socket}: no answer to {method} in time; see that the owner runs, and send it again"
@@ -72,49 +67,98 @@ class Caller:
             raise OwnerUnavailableError(
                 f"{self._socket}: the owner went away during {method} ({error}); send it again"
             ) from error
-        finally:
-            self._answers.pop(number, None)
         if answer.code:
             raise raised(answer)
         return answer.value
 
     async def close(self) -> None:
         """Close the connection; calls under way fail as unavailable."""
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.end()
 
-    async def _connected(self) -> asyncio.StreamWriter:
+    async def _connected(self) -> _Connection:
         async with self._connecting:
             pause = _FIRST_PAUSE
-            while self._writer is None:
+            while self._connection is None or self._connection.is_over:
                 try:
-                    reader, writer = await asyncio.open_unix_connection(self._socket, limit=1 << 20)
+                    _, self._connection = await asyncio.get_running_loop().create_unix_connection(
+                        _Connection, self._socket
+                    )
                 except (FileNotFoundError, ConnectionError):
                     await asyncio.sleep(pause)
                     pause = min(2 * pause, _LONGEST_PAUSE)
-                else:
-                    self._writer = writer
-                    self._listening = asyncio.create_task(self._listen(reader, writer))
-            return self._writer
+            return self._connection
 
-    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Hand out answers until the connection ends; those who wait then hear of that."""
-        reason: Exception = ConnectionError("the connection was closed")
+
+class _Connection(asyncio.Protocol):
+    """One connection: it hands out answers until it ends, and those who wait then hear of that."""
+
+    def __init__(self) -> None:
+        self._messages = Messages()
+        self._answers: dict[int, asyncio.Future[Answer]] = {}
+        self._transport: asyncio.Transport
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._ended = asyncio.Event()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can be asked any longer."""
+        return self._transport.is_closing()
+
+    async def ask(self, number: int, data: bytes) -> Answer:
+        """Send a request, and wait for its answer.
+
+        Raises:
+            ConnectionError: the connection ended before.
+        """
+        if not self._writable.is_set():
+            await self._writable.wait()
+        if self.is_over:
+            raise ConnectionError("the connection was closed")
+        answered = self._answers[number] = asyncio.get_running_loop().create_future()
         try:
-            while (data := await receive(reader)) is not None:
-                answer = read_answer(data)
+            self._transport.write(data)
+            return await answered
+        finally:
+            del self._answers[number]
+
+    async def end(self) -> None:
+        """Close, and wait until it is."""
+        self._transport.close()
+        await self._ended.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for message in self._messages.feed(data):
+                answer = read_answer(message)
                 waiting = self._answers.get(answer.number)
                 if waiting is not None and not waiting.done():
                     waiting.set_result(answer)
-        except OSError as error:
-            reason = error if isinstance(error, ConnectionError) else ConnectionError(str(error))
-        finally:
-            self._writer = None
-            for waiting in self._answers.values():
-                if not waiting.done():
-                    waiting.set_exception(reason)
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+        except ConnectionError as error:
+            self._fail(error)
+            self._transport.abort()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        gone = (
+            error if isinstance(error, ConnectionError) else ConnectionError(str(error or "the connection was closed"))
+        )
+        self._fail(gone)
+        self._writable.set()
+        self._ended.set()
+
+    def _fail(self, error: ConnectionError) -> None:
+        for waiting in self._answers.values():
+            if not waiting.done():
+                waiting.set_exception(error)

