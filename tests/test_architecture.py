@@ -31,8 +31,8 @@ ROOMS: dict[str, set[str]] = {
     "consumers": {"data", "state"},
     "profiles": {"_native", "data", "expressions", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
-    "service": {"client", "data", "index", "registry", "state", "v1"},
-    "fraud": {"_native", "charts", "data", "expressions", "ops", "storage"},
+    "service": {"client", "data", "fraud", "index", "registry", "state", "v1"},
+    "fraud": {"_native", "charts", "data", "expressions", "ops", "state", "storage"},
     "client": {"v1"},
     "cli": {
         "_native",

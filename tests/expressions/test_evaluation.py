@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recocore.errors import InvalidArgumentError
-from recocore.expressions import Expression, Kind, RowError
+from recocore.expressions import Expression, Kind, RowError, conditions_function, held_comparisons
 
 COLUMNS: dict[str, Kind] = {"a": "number", "b": "number", "t": "text", "u": "text", "f": "flag"}
 ORDER = tuple(COLUMNS)
@@ -162,7 +162,24 @@ def test_columns_rows_and_the_reference_agree(text: str, table: list[dict[str, A
             assert not errors[at], (text, row)
             assert values[at] == expected, (text, row)
             assert one([row[name] for name in ORDER]) == expected
-        expression.explain(row)
+        explained = expression.explain(row)
+        if expression.kind == "flag":
+            values_of_row = [row[name] for name in ORDER]
+            # Twice, with another before it: what one condition looked at must not show in the next.
+            trial = Expression.parse("a > 0 and b > 0", COLUMNS)
+            statuses = conditions_function([trial, expression, expression], ORDER)(values_of_row)
+            assert statuses[1:] == [2 if errors[at] else int(values[at])] * 2
+            comparisons, held = held_comparisons(expression, ORDER)
+            assert [(*comparisons[place], seen, limit) for place, seen, limit in held(values_of_row)] == [
+                (
+                    each.text,
+                    each.operator,
+                    each.observed,
+                    list(each.threshold) if isinstance(each.threshold, tuple) else each.threshold,
+                )
+                for each in explained
+                if each.held
+            ]
 
 
 def test_log1p_of_a_row_has_the_bits_of_a_column() -> None:

@@ -17,12 +17,13 @@ from recocore.cli.terminal import console, note, print_json, table
 from recocore.data.files import check_target
 from recocore.data.times import to_us
 from recocore.errors import InvalidArgumentError, NotFoundError
-from recocore.fraud import ECOD, FraudModel, IsolationForest, Ring, backtest, find_rings, fit_model
+from recocore.fraud import ECOD, FraudModel, IsolationForest, KnownRings, Ring, backtest, find_rings, fit_model
 from recocore.fraud.decision import DEFAULT_SETTINGS, FraudSettings
 from recocore.fraud.labels import read_labels
 from recocore.fraud.report import fraud_report
 from recocore.fraud.rules import OUTCOMES
 from recocore.fraud.synthetic import synthetic_orders
+from recocore.fraud.velocity.columns import event_times
 
 if TYPE_CHECKING:
     from recocore.data import EventBatch
@@ -263,6 +264,9 @@ def backtest_command(
 @_hub_cap
 @click.option("--max-rings", type=click.IntRange(1), default=5, show_default=True, help="At most so many.")
 @click.option("--min-accounts", type=click.IntRange(1), default=3, show_default=True, help="Smaller ones are left out.")
+@click.option(
+    "--out", metavar="FILE", help="Write them for `recocore serve` ([fraud] rings); accounts are user_id then."
+)
 @_json
 @source_options
 def rings_command(
@@ -272,6 +276,7 @@ def rings_command(
     hub_cap: int,
     max_rings: int,
     min_accounts: int,
+    out: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -285,6 +290,11 @@ def rings_command(
     found = [
         ring for ring in _rings(log, account, entities, max_rings, hub_cap)[0] if len(ring.accounts) >= min_accounts
     ]
+    if out is not None:
+        if account != "user_id":
+            raise click.UsageError("--out goes with --account user_id, by which decisions know accounts")
+        latest = event_times(log, 0)
+        KnownRings(tuple(found), int(latest.max()) if len(latest) else 0).save(out)
     if as_json:
         print_json([asdict(ring) for ring in found])
         return

@@ -120,6 +120,7 @@ def command(
         experiment=settings.experiment,
         shadow=settings.shadow,
         state=settings.state,
+        fraud=settings.fraud,
         http=settings.http,
         observing=Observing(settings.metrics, settings.logs, settings.tracing),
         security=Security(settings.tls, settings.auth, settings.audit),

@@ -15,6 +15,7 @@ from recocore.client.errors import ClientClosedError, ServiceError, Violation
 from recocore.client.event_buffer import BufferCounts, EventBuffer
 from recocore.client.events import Consent, Event, EventError, Forgotten, Recorded, UserExport
 from recocore.client.filters import All, Any, Exists, Filter, In, Not, Range
+from recocore.client.fraud import FraudDecision, FraudReason, FraudReport, FraudRow, FraudRules, RecalledDecision
 from recocore.client.results import BatchRow, Experiment, Item, Reason, Recommendations, Scores, SimilarItems
 
 __all__ = [
@@ -33,12 +34,18 @@ __all__ = [
     "Experiment",
     "Filter",
     "Forgotten",
+    "FraudDecision",
+    "FraudReason",
+    "FraudReport",
+    "FraudRow",
+    "FraudRules",
     "In",
     "Item",
     "Not",
     "Range",
     "RankingOptions",
     "Reason",
+    "RecalledDecision",
     "Recommendations",
     "Recorded",
     "Rule",

@@ -27,6 +27,7 @@ from recocore.client.events import (
     record_request,
     recorded,
 )
+from recocore.client.fraud_calls import FraudCalls
 from recocore.client.streaming import UserStream
 from recocore.errors import InvalidArgumentError
 from recocore.v1 import event_service_pb2_grpc as event_stubs
@@ -59,7 +60,7 @@ _LONGEST_TIMEOUT_SECONDS = 86_400
 _OPTIONS = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 5_000))
 
 
-class Client:
+class Client(FraudCalls):
     """One channel to a service; safe to share between threads. Close it, or use it in a `with` block.
 
     Args:
@@ -108,6 +109,7 @@ class Client:
             self._channel = grpc.insecure_channel(target, options=merged)
         else:
             self._channel = grpc.secure_channel(target, credentials, options=merged)
+        super().__init__(self._channel)
         self._stub = stubs.RecommendationServiceStub(self._channel)
         self._events = event_stubs.EventServiceStub(self._channel)
         self._privacy = privacy_stubs.PrivacyServiceStub(self._channel)

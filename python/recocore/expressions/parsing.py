@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import difflib
 import math
 import typing
 import warnings
@@ -169,8 +170,8 @@ class _Reader:
         if name == "missing":
             self._refuse(node, "'is missing' after a column", "missing alone")
         if name not in self._columns:
-            shown = ", ".join(sorted(self._columns)[:20]) or "none"
-            self._refuse(node, f"a column (there are {shown})", name)
+            nearest = difflib.get_close_matches(name, self._columns, 3) or sorted(self._columns)[:5]
+            self._refuse(node, f"a column, such as {', '.join(nearest) or 'none'}", name)
         return Column(name, self._columns[name])
 
     def _constant(self, node: ast.expr) -> Value:

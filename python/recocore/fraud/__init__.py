@@ -6,6 +6,7 @@
     Velocity, VelocitySpec                              windowed counters by user, device, ip, ... updated by events
     Rule, RuleSet, LiveRules, backtest                  rules over the features of an event
     FraudModel, FraudEngine, Decision, Costs, ...       score, probability, reasons and what to do, in batch and live
+    FraudDesk                                           decisions, outcomes and rules in a log that survives the process
     BoostedTrees                                        gradient boosting that is served from flat arrays
     seasonal_alarms, change_points                      alarms on series of business metrics
 
@@ -26,12 +27,14 @@ if TYPE_CHECKING:
         FeedbackStore,
         FraudEngine,
         FraudModel,
+        KnownRings,
         OutcomeReport,
         Reason,
         fit_model,
         rule_columns,
     )
     from recocore.fraud.detectors import ECOD, HBOS, MCD, Detector, HalfSpaceTrees, IsolationForest, load_detector
+    from recocore.fraud.ledger import FraudDesk
     from recocore.fraud.rings import Component, Ring, RingFlag, RingWatch, connected_components, find_rings
     from recocore.fraud.rules import LiveRules, Rule, RuleSet, RuleStatus, backtest
     from recocore.fraud.supervised import BoostedTrees
@@ -48,6 +51,7 @@ _DECISION = (
     "FeedbackStore",
     "FraudEngine",
     "FraudModel",
+    "KnownRings",
     "OutcomeReport",
     "Reason",
     "fit_model",
@@ -57,6 +61,7 @@ _RULES = ("LiveRules", "Rule", "RuleSet", "RuleStatus", "backtest")
 _VELOCITY = ("Velocity", "VelocitySpec")
 _ROOM_OF = {
     "BoostedTrees": "recocore.fraud.supervised",
+    "FraudDesk": "recocore.fraud.ledger",
     "synthetic_orders": "recocore.fraud.synthetic",
     **dict.fromkeys(_ALARMS, "recocore.fraud.alarms"),
     **dict.fromkeys(_DECISION, "recocore.fraud.decision"),
@@ -78,10 +83,12 @@ __all__ = [
     "Detector",
     "Exploration",
     "FeedbackStore",
+    "FraudDesk",
     "FraudEngine",
     "FraudModel",
     "HalfSpaceTrees",
     "IsolationForest",
+    "KnownRings",
     "LiveRules",
     "OutcomeReport",
     "Reason",

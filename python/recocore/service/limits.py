@@ -62,3 +62,12 @@ MAX_COMMIT_TOKEN_CHARS: Final = 64
 # Characters of a caller's own request id and of a placement.
 MAX_REQUEST_ID_CHARS: Final = 64
 MAX_PLACEMENT_CHARS: Final = 64
+
+# Events and reports of one call of FraudService: 500 decisions with all their reasons are some 1.5 MB.
+MAX_SCORED_EVENTS: Final = 500
+MAX_OUTCOME_REPORTS: Final = 500
+MAX_SOURCE_BYTES: Final = 64
+MAX_RULES_BYTES: Final = 1_048_576
+DEFAULT_RING_MEMBERS: Final = 100
+MAX_RING_MEMBERS: Final = 1_000
+MAX_RINGS: Final = 1_000

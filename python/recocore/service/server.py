@@ -18,6 +18,7 @@ from recocore.service.config import address
 from recocore.service.dispatch import Dispatcher
 from recocore.service.events.served_state import NO_STATE, ServedState
 from recocore.service.events.services import EVENT_SERVICE_NAME, PRIVACY_SERVICE_NAME, EventServicer, PrivacyServicer
+from recocore.service.fraud.services import FRAUD_SERVICE_NAME, FraudServicer
 from recocore.service.hosting.host import SingleModel
 from recocore.service.hosting.model_service import SERVICE_NAME as MODEL_SERVICE_NAME
 from recocore.service.hosting.model_service import ModelServicer
@@ -30,6 +31,7 @@ from recocore.service.security.config import TlsConfig
 from recocore.service.security.tls import server_credentials
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
 from recocore.v1 import event_service_pb2 as _events  # noqa: F401  (reflection serves what is imported)
+from recocore.v1 import fraud_service_pb2 as _fraud  # noqa: F401
 from recocore.v1 import model_service_pb2 as _models  # noqa: F401
 from recocore.v1 import privacy_service_pb2 as _privacy  # noqa: F401
 from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
     from recocore.service.config import ServerConfig
     from recocore.service.engine import RankingIndex
+    from recocore.service.fraud.asking import FraudClient
     from recocore.service.hosting.host import Models
     from recocore.service.hosting.states import ModelControl
     from recocore.service.security.guard import Guard
@@ -83,6 +86,7 @@ class Server:
         reuse_port: let other processes listen on the same port.
         control: what ModelService acts on; None to do without that service.
         state: what keeps events, if anything does.
+        fraud: asks the process that decides on fraud; None without one.
         tls: certificate and key of the port; by default it speaks plain text.
         guard: lets calls in; None to let everybody in.
     """
@@ -97,6 +101,7 @@ class Server:
         reuse_port: bool = False,
         control: ModelControl | None = None,
         state: ServedState = NO_STATE,
+        fraud: FraudClient | None = None,
         tls: TlsConfig | None = None,
         guard: Guard | None = None,
     ) -> None:
@@ -126,11 +131,15 @@ class Server:
         handlers.add_generic_rpc_handlers((handler,))
         for name, methods in (
             (EVENT_SERVICE_NAME, EventServicer(state.owner, state.config, observer).awaited()),
-            (PRIVACY_SERVICE_NAME, PrivacyServicer(state.owner, observer).awaited()),
+            (PRIVACY_SERVICE_NAME, PrivacyServicer(state.owner, observer, fraud).awaited()),
+            (FRAUD_SERVICE_NAME, FraudServicer(fraud, state.config.attribution_key).awaited()),
         ):
             handlers.add_generic_rpc_handlers((self._dispatcher.handler(name, awaited=methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, handlers)
-        names = [SERVICE_NAME, EVENT_SERVICE_NAME, PRIVACY_SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME]
+        names = [
+            *(SERVICE_NAME, EVENT_SERVICE_NAME, PRIVACY_SERVICE_NAME, FRAUD_SERVICE_NAME),
+            *(health.SERVICE_NAME, reflection.SERVICE_NAME),
+        ]
         if control is not None:
             handlers.add_generic_rpc_handlers((ModelServicer(control).handler(),))
             names.append(MODEL_SERVICE_NAME)

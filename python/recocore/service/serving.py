@@ -16,6 +16,8 @@ from recocore.service.config import ServerConfig
 from recocore.service.door.keeper import DoorKeeper
 from recocore.service.events.config import StateConfig
 from recocore.service.events.owner_keeper import OwnerKeeper
+from recocore.service.fraud.config import FraudConfig
+from recocore.service.fraud.owner_keeper import FraudKeeper
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.logs import configure
 from recocore.service.observe.observing import Observing
@@ -47,6 +49,7 @@ def serve(
     experiment: ExperimentConfig | None = None,
     shadow: ShadowConfig | None = None,
     state: StateConfig | None = None,
+    fraud: FraudConfig | None = None,
     http: HttpConfig | None = None,
     observing: Observing | None = None,
     security: Security | None = None,
@@ -69,6 +72,7 @@ def serve(
         experiment: users split between aliases.
         shadow: a model that ranks along.
         state: what keeps events; by default nothing does. Its owner is one more process.
+        fraud: the model that decides on fraud, and its log; by default there is none. It decides in one more process.
         http: settings of the HTTP/JSON door, one more process; None or port 0 for no door.
         observing: metrics, slow calls in the log, traces.
         security: who may call, over what, and what is written down of it; by default everybody on this machine, in plain text.
@@ -77,7 +81,7 @@ def serve(
     Raises:
         NotFoundError: there is no index at the path, or no registry, or no such alias in it.
         CorruptError: the index, the version that the alias points to, or the state is damaged; the message names the file.
-        InUseError: another process owns the state.
+        InUseError: another process owns the state, or the log of fraud.
         InvalidArgumentError: a setting is out of range, or an address cannot be bound.
         UnsupportedError: a setting needs a package that is not installed.
         InternalError: workers ended again and again before they served; the others were stopped.
@@ -112,6 +116,7 @@ def serve(
         shadow=shadow or ShadowConfig(),
         observing=observing,
         state=state or StateConfig(),
+        fraud=fraud or FraudConfig(),
         security=security,
     )
     # A program with its own logging keeps it.
@@ -129,6 +134,8 @@ def serve(
         port = MetricsPort(observing.metrics, server.log_level, security.tls) if observing.metrics.enabled else None
         with port or contextlib.nullcontext():
             owner = OwnerKeeper(settings.state, server.log_level) if settings.state.path else None
-            await Supervisor(open_source, settings, announce, doors, port, owner).run()
+            board = None if port is None else port.board("fraud")
+            decider = FraudKeeper(settings.fraud, server.log_level, board) if settings.fraud.path else None
+            await Supervisor(open_source, settings, announce, doors, port, owner, decider).run()
 
     asyncio.run(run())

@@ -18,6 +18,7 @@ from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.service.config import ServerConfig
 from recocore.service.door.config import HttpConfig
 from recocore.service.events.config import StateConfig
+from recocore.service.fraud.config import FraudConfig
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
 from recocore.service.rate_limits import LimitsConfig
@@ -45,6 +46,7 @@ class Settings:
         experiment: users split between aliases.
         shadow: a model that ranks along.
         state: what keeps events.
+        fraud: what decides on fraud.
         http: the HTTP/JSON door.
         metrics: the port for metrics and the page.
         logs: what is logged beside errors.
@@ -61,6 +63,7 @@ class Settings:
     experiment: ExperimentConfig = field(default_factory=ExperimentConfig)
     shadow: ShadowConfig = field(default_factory=ShadowConfig)
     state: StateConfig = field(default_factory=StateConfig)
+    fraud: FraudConfig = field(default_factory=FraudConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)

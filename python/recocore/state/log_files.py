@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import CorruptError
-from recocore.state.segment import HEADER_BYTES, check_header, frame_at, frames
+from recocore.state.segment import HEADER_BYTES, check_header, frame_at, frames, frames_naming
 from recocore.storage.document import count, parse, seal, take
 from recocore.storage.plain_file import read_plain
 
@@ -163,12 +163,13 @@ def read_frames(
     start: int = 0,
     end: int = 2**62,
     subject: bytes = b"",
+    naming: bytes = b"",
 ) -> Iterator[Frame]:
     """The frames of commits `after < commit <= until`, first to last, a file in memory at a time.
 
-    Sealed segments without an event of `start <= time < end`, in microseconds, are passed over, and so are files
-    without a row of `subject`, where that is given. Safe while the owner appends and
-    compacts: a segment is read in the generation that is found when it is opened.
+    Sealed segments without an event of `start <= time < end`, in microseconds, are passed over, and so are files without a row
+    of `subject`, where that is given; frames in which `naming` does not stand are not even looked at. Safe while the owner appends
+    and compacts: a segment is read in the generation that is found when it is opened.
 
     Raises:
         CorruptError: a file is damaged, and the message names it.
@@ -179,10 +180,10 @@ def read_frames(
         try:
             if sealed is None:
                 first = segments[-1].last + 1 if segments else 1
-                yield from _growing(folder, state_id, first, after, until, subject)
+                yield from _growing(folder, state_id, first, after, until, subject, naming)
                 return
             if not sealed.events or (sealed.newest >= start and sealed.oldest < end):
-                yield from _read(folder, state_id, sealed, after, until, subject)
+                yield from _read(folder, state_id, sealed, after, until, subject, naming)
         except FileNotFoundError:
             if sealed_segments(folder) != segments:
                 continue  # sealed or compacted in between
@@ -191,25 +192,33 @@ def read_frames(
         after = sealed.last
 
 
-def _read(folder: Path, state_id: bytes, sealed: Sealed, after: int, until: int, subject: bytes) -> Iterator[Frame]:
+def _read(
+    folder: Path, state_id: bytes, sealed: Sealed, after: int, until: int, subject: bytes, naming: bytes
+) -> Iterator[Frame]:
     path = folder / sealed.name
     data = read_plain(path)
     try:
         if len(data) != sealed.size:
             raise CorruptError(f"expected {sealed.size} bytes, got {len(data)}; restore it from a backup")
         check_header(data, state_id, sealed.first, sealed.generation)
-        for frame in frames(data) if subject in data else ():
+        found = frames_naming(data, naming) if naming else frames(data)
+        for frame in found if subject in data else ():
             if after < frame.commit <= until:
                 yield frame
     except CorruptError as error:
         raise CorruptError(f"{path}: {error}") from None
 
 
-def _growing(folder: Path, state_id: bytes, first: int, after: int, until: int, subject: bytes) -> Iterator[Frame]:
+def _growing(
+    folder: Path, state_id: bytes, first: int, after: int, until: int, subject: bytes, naming: bytes
+) -> Iterator[Frame]:
     path = folder / growing_name(first)
     data = read_plain(path)
     try:
         check_header(data, state_id, first, 0)
+        if naming:
+            yield from (frame for frame in frames_naming(data, naming) if after < frame.commit <= until)
+            return
         reached, offset = after, HEADER_BYTES
         while reached < until and subject in data:
             frame = frame_at(data, offset)

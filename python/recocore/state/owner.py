@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import timedelta
@@ -13,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import InternalError, InvalidArgumentError, OverloadedError, RecocoreError
+from recocore.state.answering import answering
 from recocore.state.draft import Call
 from recocore.state.store import StateStore
 from recocore.state.values import MAX_ROWS, Durability, StateConfig
-from recocore.state.wire import Answer, encode, failure, read_request, receive
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable
 
     from recocore.errors import RecocoreError as Failure
@@ -32,10 +31,6 @@ _LOGGER = logging.getLogger("recocore.state")
 _MOST_TOGETHER = 20_000
 # Calls other than `record` that may wait; each is done by itself.
 _MOST_OTHERS = 256
-# Answers that a caller has not read yet, in bytes: beyond it nothing more of that caller is read.
-_UNREAD = 1 << 20
-# How long the calls under way may take once the owner is told to stop.
-_LAST_SECONDS = 30.0
 
 
 async def serve_owner(
@@ -84,73 +79,20 @@ class _Owner:
         self._waiting_rows = 0
         self._others = 0
         self._arrived = asyncio.Event()
-        self._callers: set[asyncio.Task[None]] = set()
-        self._calls: set[asyncio.Task[None]] = set()
 
     async def serve(self, socket: Path, ready: asyncio.Event, stop: asyncio.Event) -> None:
-        _clear(socket)
-        mask = os.umask(0o177)
-        try:
-            server = await asyncio.start_unix_server(self._accept, socket, limit=1 << 20)
-        finally:
-            os.umask(mask)
         committer = asyncio.create_task(self._commit_forever())
         stopping = asyncio.create_task(stop.wait())
         try:
-            ready.set()
-            await asyncio.wait((committer, stopping), return_when=asyncio.FIRST_COMPLETED)
-            if committer.done():
-                committer.result()
+            async with answering(socket, self._do):
+                ready.set()
+                await asyncio.wait((committer, stopping), return_when=asyncio.FIRST_COMPLETED)
+                if committer.done():
+                    committer.result()
         finally:
-            server.close()
             stopping.cancel()
-            # Who is connected is not heard any longer, but gets the answers to what was asked.
-            for caller in tuple(self._callers):
-                caller.cancel()
-            if self._calls:
-                await asyncio.wait(self._calls, timeout=_LAST_SECONDS)
             committer.cancel()
-            await asyncio.gather(committer, *self._callers, return_exceptions=True)
-            with contextlib.suppress(FileNotFoundError):
-                socket.unlink()
-
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._hear(reader, writer))
-        self._callers.add(task)
-        task.add_done_callback(self._callers.discard)
-
-    async def _hear(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Take the calls of one caller, until it goes or the owner stops."""
-        mine: set[asyncio.Task[None]] = set()
-        writer.transport.set_write_buffer_limits(high=_UNREAD)
-        try:
-            while (data := await receive(reader)) is not None:
-                request = read_request(data)
-                task = asyncio.create_task(self._answer(request, writer))
-                for tasks in (mine, self._calls):
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
-                await writer.drain()
-        except ConnectionError as error:
-            _LOGGER.warning("a caller of the owner is dropped: %s", error)
-        finally:
-            if mine:
-                await asyncio.wait(mine, timeout=_LAST_SECONDS)
-            writer.close()
-            with contextlib.suppress(ConnectionError):
-                await writer.wait_closed()
-
-    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        try:
-            value = await self._do(request)
-            data = encode(Answer(request.number, value=value))
-        except RecocoreError as error:
-            data = encode(failure(request.number, error))
-        except Exception as error:
-            _LOGGER.exception("a call of %s failed", request.method)
-            data = encode(failure(request.number, InternalError(f"{request.method}: {type(error).__name__}: {error}")))
-        if not writer.is_closing():
-            writer.write(data)
+            await asyncio.gather(committer, return_exceptions=True)
 
     async def _do(self, request: Request) -> Any:
         if request.method == "record":
@@ -220,16 +162,6 @@ class _Owner:
         if not self._waiting:
             self._arrived.clear()
         return group
-
-
-def _clear(socket: Path) -> None:
-    """Take away a socket that nobody listens on: the store's lock says that there is no other owner."""
-    if socket.is_socket():
-        socket.unlink()
-    elif socket.exists():
-        raise InvalidArgumentError(
-            f"socket_path: expected a socket or nothing, got another file at {socket}", field="socket_path"
-        )
 
 
 def _settled(store: StateStore, arguments: dict[str, Any]) -> int:

@@ -8,13 +8,13 @@ MessagePack by msgspec: rows stay bytes until each is checked by itself, so a ba
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from recocore.errors import (
     EXCEPTION_BY_CODE,
+    ConflictError,
     InUseError,
     InvalidArgumentError,
     OverloadedError,
@@ -24,7 +24,7 @@ from recocore.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # 1,000 events with every field at its longest are some 27 MB of ASCII; 1,000 usual ones 0.3 MB.
 MAX_MESSAGE = 32 << 20
@@ -32,7 +32,9 @@ MAX_MESSAGE = 32 << 20
 _LENGTH = 4
 _ERRORS: dict[str, type[RecocoreError]] = {
     **EXCEPTION_BY_CODE,
-    **{error.code: error for error in (InUseError, OverloadedError, StorageError, OwnerUnavailableError)},
+    **{
+        error.code: error for error in (ConflictError, InUseError, OverloadedError, StorageError, OwnerUnavailableError)
+    },
 }
 
 
@@ -85,21 +87,32 @@ def encode(message: Request | Answer) -> bytes:
     return len(body).to_bytes(_LENGTH, "little") + body
 
 
-async def receive(reader: asyncio.StreamReader) -> bytes | None:
-    """The next message, None at the end.
+class Messages:
+    """Messages of a stream of bytes that comes in pieces."""
 
-    Raises:
-        ConnectionError: a message that is too long, or cut.
-    """
-    try:
-        length = int.from_bytes(await reader.readexactly(_LENGTH), "little")
-        if length > MAX_MESSAGE:
-            raise ConnectionError(f"a message of {length} bytes, and {MAX_MESSAGE} is the most")
-        return await reader.readexactly(length)
-    except asyncio.IncompleteReadError as error:
-        if error.partial:
-            raise ConnectionError("the other side went away in the middle of a message") from None
-        return None
+    def __init__(self) -> None:
+        self._left = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Those that end in a piece.
+
+        Raises:
+            ConnectionError: one that is too long.
+        """
+        left = self._left
+        left += data
+        start = 0
+        while len(left) - start >= _LENGTH:
+            length = int.from_bytes(left[start : start + _LENGTH], "little")
+            if length > MAX_MESSAGE:
+                raise ConnectionError(f"a message of {length} bytes, and {MAX_MESSAGE} is the most")
+            end = start + _LENGTH + length
+            if len(left) < end:
+                break
+            message = bytes(left[start + _LENGTH : end])
+            start = end
+            yield message
+        del left[:start]
 
 
 def read_request(data: bytes) -> Request:

@@ -317,7 +317,7 @@ def test_recommendations_go_on_without_the_owner_and_events_come_back(server: St
 
 def test_a_state_has_one_owner(server: StateServer, client: Client, index: Path) -> None:
     code = (
-        "import recocore.service.events.owner_keeper as keeper\n"
+        "import recocore.service.processes.ready_keeper as keeper\n"
         "keeper._OTHER_ENDS_SECONDS = 0.0\n"
         "from recocore.service import StateConfig, serve\n"
         f"serve({str(index)!r}, port=0, state=StateConfig(path={str(server.state)!r}))"

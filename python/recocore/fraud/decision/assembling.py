@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from recocore.expressions import Expression, held_comparisons
 from recocore.fraud.decision.decision import Decision, Reason, decision_id
 from recocore.fraud.rules import OUTCOMES, PENALTIES, RuleStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from recocore.expressions import Comparison
     from recocore.fraud.decision.model import FraudModel
+    from recocore.fraud.decision.rings import KnownRings
     from recocore.fraud.rules import Outcome, Rule, RuleSet
     from recocore.types import Float64Array
 
@@ -27,20 +28,32 @@ _SHOWN_FEATURES: Final = 3
 
 
 class Assembler:
-    """What a model and a rule set say of one event, put together."""
+    """What a model, a rule set and the known rings say of one event, put together.
 
-    def __init__(self, model: FraudModel, rules: RuleSet) -> None:
+    Args:
+        model: fitted.
+        rules: that decide.
+        rings: that are known.
+        order: the names of the values in a row; those that the rules read are among them, and `value`.
+    """
+
+    def __init__(self, model: FraudModel, rules: RuleSet, rings: KnownRings | None, order: Sequence[str]) -> None:
         self._model = model
+        self._value = list(order).index("value")
+        self._rings = rings
+        self._rings_version = "" if rings is None else rings.version
         self._rules = rules.rules
         self._ruleset_version = rules.version
         self._model_version = model.version
         self._windows = {spec.name: spec.span for spec in model.specs}
+        self._explainers = [_Explainer(rule, order, self._windows) for rule in rules.rules]
+        self._keeps = [1 - rule.score / 1000 for rule in rules.rules]
 
     def decision(
         self,
         event: Mapping[str, Any],
         time: int,
-        row: Mapping[str, Any],
+        row: Sequence[Any],
         features: Float64Array,
         statuses: Sequence[int],
         anomaly: float,
@@ -48,27 +61,34 @@ class Assembler:
         risk: float,
         probability: float,
     ) -> Decision:
-        """The decision; `row` holds the names that the rules read and `value`, `features` is `[1, f]`."""
-        hits: list[Rule] = []
+        """The decision; `row` holds values in the given order, `features` is `[1, f]`."""
+        places: list[int] = []
         errors: list[str] = []
         shadow: list[Mapping[str, object]] = []
-        for rule, status in zip(self._rules, statuses, strict=True):
+        for place, status in enumerate(statuses):
             if status in (_HIT, _ERROR):
+                rule = self._rules[place]
                 if rule.shadow:
                     name = "hit" if status == _HIT else "error"
                     shadow.append({"rule": rule.name, "status": name, "outcome": rule.outcome, "score": rule.score})
                 elif status == _HIT:
-                    hits.append(rule)
+                    places.append(place)
                 else:
                     errors.append(rule.name)
-        value = math.nan if row["value"] is None else row["value"]
+        hits = [self._rules[place] for place in places]
+        value = math.nan if row[self._value] is None else row[self._value]
         cheapest, costs = self._model.costs.choose(probability, value)
         policy = _policy(cheapest, hits)
-        penalties = tuple(penalty for penalty in PENALTIES if any(rule.penalty == penalty for rule in hits))
+        asked = {rule.penalty for rule in hits}
+        penalties = tuple([penalty for penalty in PENALTIES if penalty in asked])
         identifier = decision_id(event, self._ruleset_version, self._model_version)
         outcome, propensity = self._model.exploration.apply(policy, identifier, value, punished=bool(penalties))
-        reasons = [self._rule_reason(rule, hits, base, row) for rule in hits]
+        reasons = [self._rule_reason(place, places, base, row) for place in places]
         reasons += self._risk_reasons(features, anomaly, base, risk)
+        if self._rings is not None:
+            reasons += [
+                Reason("RING", "ring", known["density"], None, "", 0.0, (known,)) for known in self._rings.of(event)
+            ]
         reasons.sort(key=lambda reason: -reason.contribution)  # stable: equal ones stay in the order of the rules
         if outcome != policy:
             rate = self._model.exploration.rate
@@ -94,25 +114,30 @@ class Assembler:
             self._ruleset_version,
             self._model_version,
             time,
+            self._rings_version,
         )
 
-    def _rule_reason(self, rule: Rule, hits: Sequence[Rule], base: float, row: Mapping[str, Any]) -> Reason:
+    def _rule_reason(self, place: int, hits: Sequence[int], base: float, row: Sequence[Any]) -> Reason:
         others = 1.0
         for other in hits:
-            if other is not rule:
-                others *= 1 - other.score / 1000
-        comparisons = [comparison for comparison in rule.when.explain(row) if comparison.held]
-        first = comparisons[0] if comparisons else None
-        windows = [self._windows[name] for name in rule.when.names if name in self._windows and _in(name, first)]
-        return Reason(
-            rule.name,
-            "rule",
-            first.observed if first else None,
-            first.threshold if first else None,
-            windows[0] if windows else "",
-            round((1 - base) * others * rule.score, 6),
-            tuple(_shown(comparison) for comparison in comparisons),
-        )
+            if other != place:
+                others *= self._keeps[other]
+        rule = self._rules[place]
+        explainer = self._explainers[place]
+        observed, threshold, window = None, None, explainer.window
+        evidence: tuple[Mapping[str, object], ...] = ()
+        if held := explainer.held(row):
+            first, observed, threshold = held[0]
+            window = explainer.windows[first]
+            evidence = tuple(
+                [
+                    {"text": text, "observed": seen, "operator": operator, "threshold": limit}
+                    for at, seen, limit in held
+                    for text, operator in (explainer.comparisons[at],)
+                ]
+            )
+        points = round((1 - base) * others * rule.score, 6)
+        return Reason(rule.name, "rule", observed, threshold, window, points, evidence)
 
     def _risk_reasons(self, features: Float64Array, anomaly: float, base: float, risk: float) -> list[Reason]:
         model = self._model
@@ -159,15 +184,21 @@ def _policy(cheapest: Outcome, hits: Sequence[Rule]) -> Outcome:
     return max([cheapest, *(rule.outcome for rule in asking if rule.outcome)], key=OUTCOMES.index)
 
 
-def _in(name: str, comparison: Comparison | None) -> bool:
-    return comparison is None or name in comparison.text
+class _Explainer:
+    """Says of a rule that hit what of it held; what a function compares is not known outside of it.
 
+    Attributes:
+        comparisons: text and operator of each comparison.
+        held: of a row, the comparisons that hold, by place, with both sides.
+        windows: of the counter in each comparison; empty without one.
+        window: of the first counter that the rule reads.
+    """
 
-def _shown(comparison: Comparison) -> Mapping[str, object]:
-    threshold = comparison.threshold
-    return {
-        "text": comparison.text,
-        "observed": comparison.observed,
-        "operator": comparison.operator,
-        "threshold": list(threshold) if isinstance(threshold, tuple) else threshold,
-    }
+    def __init__(self, rule: Rule, order: Sequence[str], windows: Mapping[str, str]) -> None:
+        self.comparisons: tuple[tuple[str, str], ...] = ()
+        self.held: Callable[[Sequence[object]], list[tuple[int, object, object]]] = lambda _: []
+        if isinstance(rule.when, Expression):
+            self.comparisons, self.held = held_comparisons(rule.when, order)
+        counters = [name for name in rule.when.names if name in windows]
+        self.windows = [next((windows[name] for name in counters if name in text), "") for text, _ in self.comparisons]
+        self.window = windows[counters[0]] if counters else ""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from recocore.fraud.rules import Outcome, Penalty
 
-ReasonKind: TypeAlias = Literal["rule", "anomaly", "model", "exploration", "cost"]
+ReasonKind: TypeAlias = Literal["rule", "anomaly", "model", "exploration", "cost", "ring"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Reason:
     """One reason.
 
     Attributes:
-        code: the rule's name, or ANOMALY, MODEL, RANDOM_APPROVAL, EXPECTED_COST.
-        kind: rule, anomaly, model, exploration or cost.
+        code: the rule's name, or ANOMALY, MODEL, RING, RANDOM_APPROVAL, EXPECTED_COST.
+        kind: rule, anomaly, model, ring, exploration or cost.
         observed: what was seen; of a rule, the left side of its first comparison that held.
         threshold: what it was compared with.
         window: of the velocity feature that was compared, such as 1h; empty without one.
@@ -61,6 +61,7 @@ class Decision:
         shadow: rules in shadow that hit or had an error, with what they would have asked for.
         ruleset_version, model_version: what decided.
         feature_time: the event's time, microseconds since 1970; features are as of it.
+        rings_version: the rings that were known; empty where none were.
     """
 
     decision_id: str
@@ -77,6 +78,7 @@ class Decision:
     ruleset_version: str
     model_version: str
     feature_time: int
+    rings_version: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As JSON holds it."""

@@ -10,12 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from recocore.data.times import to_us
 from recocore.errors import CorruptError, InvalidArgumentError
-from recocore.fraud.decision.assembling import Assembler
+from recocore.fraud.decision.deciding import Decider
 from recocore.fraud.decision.decision import Decision
-from recocore.fraud.decision.rows import ANOMALY, RowReader
-from recocore.fraud.rules import RuleStatus
 from recocore.fraud.velocity import Velocity
 from recocore.storage import load_arrays, published, save_arrays
 
@@ -24,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recocore.fraud.decision.model import FraudModel
+    from recocore.fraud.decision.rings import KnownRings
     from recocore.fraud.rules import RuleSet
 
 _KIND: Final = "recocore.fraud-engine"
-_HIT: Final = int(RuleStatus.HIT)
 
 
 class FraudEngine:
@@ -40,6 +37,7 @@ class FraudEngine:
         model: fitted.
         velocity: counters as they stand after the log so far; new ones where None.
         rules: in place of the model's own.
+        rings: that are known, for reasons.
         remembered: decisions kept for events that are sent again.
 
     Raises:
@@ -52,6 +50,7 @@ class FraudEngine:
         velocity: Velocity | None = None,
         rules: RuleSet | None = None,
         *,
+        rings: KnownRings | None = None,
         remembered: int = 10_000,
     ) -> None:
         self.model = model
@@ -64,20 +63,14 @@ class FraudEngine:
         self._lock = Lock()
         self._remembered = remembered
         self._recent: OrderedDict[str, Decision] = OrderedDict()
+        self._rings = rings
         self.use_rules(model.rules if rules is None else rules)
 
     def use_rules(self, rules: RuleSet) -> None:
         """Decide by other rules from the next event on; they are compiled before the old ones go."""
-        names = [*dict.fromkeys([*(name for name in rules.names if name != ANOMALY), *self.model.features, "value"])]
-        reader = RowReader(names, self.velocity.names)
-        statuses = rules.row_function([*names, ANOMALY])
-        live = [(place, 1 - rule.score / 1000) for place, rule in enumerate(rules.rules) if not rule.shadow]
-        places = [names.index(name) for name in self.model.features]
-        assembler = Assembler(self.model, rules)
+        decider = Decider(self.model, rules, self._rings, skew_us=self.velocity.skew_us)
         with self._lock:
-            self.rules = rules
-            self._reader, self._statuses, self._live = reader, statuses, live
-            self._feature_places, self._assembler = places, assembler
+            self.rules, self._decider = rules, decider
 
     def observe(self, event: Mapping[str, Any]) -> None:
         """Count an event that nobody decides on, such as a view, or a fraud that was reported.
@@ -102,31 +95,10 @@ class FraudEngine:
             event_id = event.get("event_id")
             if event_id is not None and (known := self._recent.get(event_id)) is not None:
                 return known
-            reader = self._reader
-            time = self._time(event)
-            row = reader.given(event, time)  # refuses what does not fit before it is counted
-            reader.count(row, self.velocity.update_one(event))
-            features = np.array([[row[place] for place in self._feature_places]], np.float64)
-            anomaly = self.model.anomaly_of(features)
-            base = self.model.base_of(features, anomaly)
-            row.append(float(anomaly[0]))
-            statuses = self._statuses(row, time)
-            kept = 1.0
-            for place, factor in self._live:
-                if statuses[place] == _HIT:
-                    kept *= factor
-            risk = 1 - (1 - base) * (1 - (1 - kept))
-            decision = self._assembler.decision(
-                event,
-                time,
-                dict(zip((*reader.names, ANOMALY), row, strict=True)),
-                features,
-                statuses,
-                row[-1],
-                float(base[0]),
-                float(risk[0]),
-                float(self.model.calibrator(risk)[0]),
-            )
+            decider = self._decider
+            time = decider.time(event)
+            row = decider.given(event, time)  # refuses what does not fit before it is counted
+            decision = decider.decide(event, time, row, self.velocity.update_one(event))
             if event_id is not None:
                 self._recent[event_id] = decision
                 if len(self._recent) > self._remembered:
@@ -137,11 +109,6 @@ class FraudEngine:
         """The decision on an event, as long as it is remembered."""
         with self._lock:
             return self._recent.get(event_id)
-
-    def _time(self, event: Mapping[str, Any]) -> int:
-        time = to_us(event.get("event_time"), "event_time")
-        known = event.get("known_time")
-        return time if known is None else min(time, to_us(known, "known_time") + self.velocity.skew_us)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a checkpoint of counters and remembered decisions, a folder that must not be there.

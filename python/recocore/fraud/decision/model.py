@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from recocore.data import EventBatch
     from recocore.expressions import Compiled
     from recocore.fraud.decision.decision import Decision
+    from recocore.fraud.decision.rings import KnownRings
     from recocore.fraud.detectors import Detector
     from recocore.types import AnyArray, Float64Array
 
@@ -119,6 +120,17 @@ class FraudModel:
             power = power * power
         return self.anomaly_weight * power
 
+    def base_of_one(self, features: Float64Array, anomaly: float) -> float:
+        """The same of one row `[1, f]`, to the bit: what NumPy does to an array of one costs more than the arithmetic."""
+        if self.trees is not None:
+            return float(self.base_of(features, np.array([anomaly]))[0])
+        if self.detector is None:
+            return 0.0
+        power = anomaly
+        for _ in range(5):
+            power = power * power
+        return self.anomaly_weight * power
+
     def score_events(
         self, events: EventBatch, velocity: Velocity | None = None, rules: RuleSet | None = None
     ) -> ScoredEvents:
@@ -165,7 +177,11 @@ class FraudModel:
         return np.isin(np.array(events.column("type").to_pylist(), object), self.decide)
 
     def decisions(
-        self, events: EventBatch, velocity: Velocity | None = None, rules: RuleSet | None = None
+        self,
+        events: EventBatch,
+        velocity: Velocity | None = None,
+        rules: RuleSet | None = None,
+        rings: KnownRings | None = None,
     ) -> Iterator[Decision]:
         """The decision of every event of a batch that is decided on, in order: what an engine would have said live.
 
@@ -174,9 +190,9 @@ class FraudModel:
         """
         rules = self.rules if rules is None else rules
         scored = self.score_events(events, velocity, rules)
-        assembler = Assembler(self, rules)
         read = [*dict.fromkeys([*rules.names, "value"])]
-        columns = {name: scored.table[name].tolist() for name in read}
+        assembler = Assembler(self, rules, rings, read)
+        columns = [scored.table[name].tolist() for name in read]
         told = events.table.take(scored.rows)
         for name in ("event_time", "known_time"):
             if name in told.column_names:
@@ -186,7 +202,7 @@ class FraudModel:
             yield assembler.decision(
                 event,
                 int(scored.times[at]),
-                {name: columns[name][at] for name in read},
+                [column[at] for column in columns],
                 scored.features[at : at + 1],
                 scored.rules.statuses[at].tolist(),
                 float(scored.anomaly[at]),

@@ -13,7 +13,7 @@ import numpy as np
 
 from recocore.data.times import to_us
 from recocore.errors import InvalidArgumentError
-from recocore.expressions import Expression, RowError
+from recocore.expressions import Expression, RowError, conditions_function
 from recocore.fraud.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -190,24 +190,37 @@ class RuleSet:
 
     def row_function(self, order: Sequence[str]) -> Callable[[Sequence[Any], int], list[int]]:
         """A function of one row (values in `order`) and its time that gives the statuses `evaluate` gives, in order."""
-        bound = [
-            (
-                rule.when.row_function(order),
-                to_us(rule.snoozed_until, "snoozed_until") if rule.snoozed_until else -(2**63),
-            )
-            for rule in self.rules
+        written = [place for place, rule in enumerate(self.rules) if isinstance(rule.when, Expression)]
+        expressions = conditions_function(
+            [rule.when for rule in self.rules if isinstance(rule.when, Expression)], order
+        )
+        functions = [
+            (place, rule.when.row_function(order))
+            for place, rule in enumerate(self.rules)
+            if not isinstance(rule.when, Expression)
         ]
+        snoozed = [
+            (place, to_us(rule.snoozed_until, "snoozed_until"))
+            for place, rule in enumerate(self.rules)
+            if rule.snoozed_until is not None
+        ]
+        count = len(self.rules)
 
         def evaluate_row(row: Sequence[Any], time: int) -> list[int]:
-            statuses = []
-            for function, snoozed_until in bound:
-                if time < snoozed_until:
-                    statuses.append(3)
-                    continue
-                try:
-                    statuses.append(1 if function(row) else 0)
-                except RowError:
-                    statuses.append(2)
+            statuses = expressions(row)
+            if functions:
+                spread = [0] * count
+                for place, status in zip(written, statuses, strict=True):
+                    spread[place] = status
+                statuses = spread
+                for place, function in functions:
+                    try:
+                        statuses[place] = 1 if function(row) else 0
+                    except RowError:
+                        statuses[place] = 2
+            for place, until in snoozed:
+                if time < until:
+                    statuses[place] = 3
             return statuses
 
         return evaluate_row

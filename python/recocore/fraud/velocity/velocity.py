@@ -201,18 +201,28 @@ class Velocity:
         spans = {name: settings.pop(name) * _MICROSECOND for name in ("exact_window", "clock_skew")}
         return cls(settings.pop("specs"), **spans, **settings, hash_key=hash_key)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint, a folder that must not be there; it holds the hash key, so keep it as private as the ids.
+    def save(self, path: str | os.PathLike[str], *, with_key: bool = True) -> None:
+        """Write a checkpoint, a folder that must not be there.
+
+        Args:
+            path: the folder.
+            with_key: keep the hash key in it: it is as private as the ids then. Without, `load` has to be given the key.
 
         Raises:
             OSError: the file system refuses; nothing is left behind.
         """
-        about = {"velocity": self.describe(), "hash_key": self._hash_key.hex()}
+        about: dict[str, Any] = {"velocity": self.describe()}
+        if with_key:
+            about["hash_key"] = self._hash_key.hex()
         save_arrays(Path(path), _KIND, about, {"state": self._native.state().view(np.int8)})
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
+    def load(cls, path: str | os.PathLike[str], hash_key: bytes | None = None) -> Self:
         """Continue from a checkpoint: the next events get the features that they would have got without the break.
+
+        Args:
+            path: the folder.
+            hash_key: of a checkpoint that was written without it.
 
         Raises:
             NotFoundError: nothing is there.
@@ -220,7 +230,8 @@ class Velocity:
         """
         folder = load_arrays(Path(path), _KIND)
         try:
-            made = cls.described(folder.about["velocity"], bytes.fromhex(folder.about["hash_key"]))
+            key = bytes.fromhex(folder.about["hash_key"]) if hash_key is None else hash_key
+            made = cls.described(folder.about["velocity"], key)
             state = np.ascontiguousarray(folder.arrays["state"]).view(np.uint8)
         except (KeyError, TypeError, ValueError) as error:
             raise CorruptError(f"{path}: expected a checkpoint of Velocity: {error}") from error

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import threading
-import time
 from typing import TYPE_CHECKING
 
-from recocore.errors import InUseError, RecocoreError
-from recocore.service.processes.keeper import Keeper
-from recocore.service.processes.messages import Failed, error_of
-from recocore.service.processes.spawning import start_python
+from recocore.service.processes.ready_keeper import ReadyKeeper
 
 if TYPE_CHECKING:
-    import subprocess
-
     from recocore.service.events.config import StateConfig
 
-# What is buffered is written in milliseconds; a disk may hang.
-_KILL_AFTER_SECONDS = 10.0
-# The owner of a service that was just killed lets go of the state within so long.
-_OTHER_ENDS_SECONDS = 10.0
 
-
-class OwnerKeeper:
+class OwnerKeeper(ReadyKeeper):
     """The owner of a service's state, from the supervisor's side.
 
     Args:
@@ -33,77 +19,11 @@ class OwnerKeeper:
     """
 
     def __init__(self, config: StateConfig, log_level: str) -> None:
-        self._config = config
-        self._log_level = log_level
-        self._keeper = Keeper("state owner", self._start, _KILL_AFTER_SECONDS, self._hear)
-        self._words = -1
-        self._begun = 0.0
-        self._decided = threading.Event()
-        self._failure: RecocoreError | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """Of the process; None where none lives."""
-        return self._keeper.pid
-
-    @property
-    def restarts(self) -> int:
-        """How many have ended before the service did."""
-        return self._keeper.restarts
-
-    def start(self) -> None:
-        """Start the owner, and return when it takes calls; called on a thread.
-
-        Raises:
-            InUseError: another process owns the state.
-            CorruptError: the state is damaged.
-            RecocoreError: it cannot be opened for another reason.
-        """
-        self._begun = time.monotonic()
-        self._keeper.start()
-        self._decided.wait()
-        if self._failure is not None:
-            self._keeper.stop()
-            raise self._failure
-
-    def stop(self) -> None:
-        """Have it write what it has, and end; called on a thread."""
-        self._keeper.stop()
-        self._decided.set()
-
-    def _start(self, life: int) -> subprocess.Popen[bytes]:
-        ours, theirs = os.pipe()
-        try:
-            config = self._config
-            settings = {
-                "path": config.path,
-                "keys": config.keys,
-                "log_level": self._log_level,
-                # What nobody reads need not be in every record: fifty events take 20 us to decode.
-                "max_recent": max(1, config.recent_events),
-            }
-            arguments = [json.dumps(settings), str(theirs), str(life)]
-            process = start_python("recocore.service.events.owner_process", arguments, (theirs, life))
-        except BaseException:
-            os.close(ours)
-            raise
-        finally:
-            os.close(theirs)
-        self._words = ours
-        return process
-
-    def _hear(self) -> bool:
-        """Wait until the owner says that it is ready, or why not; it says nothing where it is killed before."""
-        with os.fdopen(self._words) as words:
-            line = words.readline()
-        said = json.loads(line) if line.endswith("\n") else None
-        if said == {}:
-            self._decided.set()
-            return True
-        if not self._decided.is_set() and said is not None:
-            error = error_of(Failed(**said))
-            waits = isinstance(error, InUseError) and time.monotonic() - self._begun < _OTHER_ENDS_SECONDS
-            if not waits:
-                self._failure = error
-                self._decided.set()
-        return False
+        settings = {
+            "path": config.path,
+            "keys": config.keys,
+            "log_level": log_level,
+            # What nobody reads need not be in every record: fifty events take 20 us to decode.
+            "max_recent": max(1, config.recent_events),
+        }
+        super().__init__("state owner", "recocore.service.events.owner_process", settings)

@@ -47,10 +47,12 @@ class RowMaker:
 
     Args:
         key: what attribution tokens are signed with; None where they are not.
+        known: whether rows say when they were made, as `known_time`.
     """
 
-    def __init__(self, key: bytes | None = None) -> None:
+    def __init__(self, key: bytes | None = None, *, known: bool = False) -> None:
         self._key = key
+        self._known = known
 
     def row(self, event: v1.Event, path: str, now_us: int) -> bytes:
         """The row of an event. Takes some 10 us.
@@ -65,6 +67,8 @@ class RowMaker:
         """
         wrong: list[Violation] = []
         row: dict[str, Any] = {"event_time": now_us}
+        if self._known:
+            row["known_time"] = now_us
         for field, value in event.ListFields():
             name = field.name
             check = _CHECKS.get(name, _text_problem)

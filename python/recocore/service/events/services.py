@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from recocore.service.events import convert
 from recocore.service.events.problems import NoStateError
 from recocore.service.events.rows import RowMaker
-from recocore.state import Durability
+from recocore.state import Durability, ForgetReceipt
 
 if TYPE_CHECKING:
     from recocore.service.call import Call
     from recocore.service.events.config import StateConfig
+    from recocore.service.fraud.asking import FraudClient
     from recocore.service.observe.observer import CallObserver
     from recocore.service.running import Awaited
     from recocore.state import Receipt
@@ -80,11 +82,13 @@ class PrivacyServicer:
     Args:
         owner: asks the process that writes; None without a state.
         observer: is told who was forgotten, though not whom.
+        fraud: keeps decisions on people; None without it.
     """
 
-    def __init__(self, owner: OwnerClient | None, observer: CallObserver) -> None:
+    def __init__(self, owner: OwnerClient | None, observer: CallObserver, fraud: FraudClient | None = None) -> None:
         self._owner = owner
         self._observer = observer
+        self._fraud = fraud
 
     def awaited(self) -> dict[str, Awaited]:
         """The methods by the names that the proto gives them."""
@@ -118,7 +122,12 @@ class PrivacyServicer:
     async def forget_user(self, request: bytes, call: Call) -> bytes:
         """Forget somebody."""
         call.user_id = user_id = convert.decode_forget_user(request)
-        receipt = await self._state.forget(user_id)
+        # First, so that a call whose answer was lost reaches it again.
+        rows = 0 if self._fraud is None else await self._fraud.forget(user_id)
+        if self._owner is None and self._fraud is not None:
+            receipt = ForgetReceipt(0, "", datetime.now(UTC).isoformat(), key_destroyed=False, events=rows)
+        else:
+            receipt = await self._state.forget(user_id)
         self._observer.forgot()
         return convert.encode_forget_user(receipt, call.request_id)
 

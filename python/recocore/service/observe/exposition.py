@@ -88,15 +88,21 @@ def _observed(reading: Reading) -> dict[str, list[_Sample]]:
     for worker in status.workers:
         states[worker.state] += 1
     models = [model for model in status.models if model.alias]
-    state = status.state
+    owners = (("state", status.state), ("fraud", status.fraud))
     used = [({"process": name}, usage) for name, usage in reading.usage.items()]
     return {
         "recocore_build_info": [({"version": recocore.__version__}, 1)],
         "recocore_up_seconds": [({}, reading.time - status.started)],
         "recocore_workers": [({"state": state}, count) for state, count in states.items()],
         "recocore_worker_restarts_total": [({}, status.restarts)],
-        "recocore_state_owner_up": [] if state is None else [({}, float(state.pid is not None))],
-        "recocore_state_owner_restarts_total": [] if state is None else [({}, state.restarts)],
+        **{
+            f"recocore_{name}_owner_up": [] if owner is None else [({}, float(owner.pid is not None))]
+            for name, owner in owners
+        },
+        **{
+            f"recocore_{name}_owner_restarts_total": [] if owner is None else [({}, owner.restarts)]
+            for name, owner in owners
+        },
         "recocore_model_info": [({"alias": m.alias, "version": m.version, "model": m.model}, 1) for m in models],
         "recocore_model_age_seconds": [
             ({"alias": m.alias}, reading.time - m.created) for m in models if m.created is not None

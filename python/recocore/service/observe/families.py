@@ -50,6 +50,8 @@ EVENTS = "recocore_events_total"
 EVENTS_WAITING = "recocore_events_waiting"
 COMMIT_SECONDS = "recocore_event_commit_seconds"
 FORGOTTEN = "recocore_users_forgotten_total"
+FRAUD_DECISIONS = "recocore_fraud_decisions_total"
+FRAUD_RULES = "recocore_fraud_rules_total"
 SHADOW_FAILURES = "recocore_shadow_failures_total"
 
 # What workers and the supervisor count on their boards; labels are in the text.
@@ -75,6 +77,11 @@ COUNTED: dict[str, Family] = {
     COMMIT_SECONDS: Family(
         "histogram", "Time from handing a call's events to the owner of the state to its word.", DURATION_BUCKETS
     ),
+    FRAUD_DECISIONS: Family(
+        "counter",
+        "Decisions on fraud by outcome: approve, challenge, review or decline; events sent again are not counted.",
+    ),
+    FRAUD_RULES: Family("counter", "How rules went for decided events, by rule and result: hit, no_hit or error."),
     FORGOTTEN: Family("counter", "Calls of ForgetUser that were carried out."),
     "recocore_metrics_overflow_total": Family("counter", "Counts that found no room on a worker's board; expected 0."),
 }
@@ -90,6 +97,11 @@ OBSERVED: dict[str, Family] = {
     "recocore_state_owner_up": Family("gauge", "Whether the owner of the state lives; absent without a state."),
     "recocore_state_owner_restarts_total": Family(
         "counter", "Owners of the state that ended before the service did, and were replaced; absent without a state."
+    ),
+    "recocore_fraud_owner_up": Family("gauge", "Whether the process that decides on fraud lives; absent without one."),
+    "recocore_fraud_owner_restarts_total": Family(
+        "counter",
+        "Processes that decide on fraud that ended before the service did, and were replaced; absent without one.",
     ),
     "recocore_model_info": Family("gauge", "1 for each alias, with its version and model."),
     "recocore_model_age_seconds": Family("gauge", "Time since the served version was built, by alias."),

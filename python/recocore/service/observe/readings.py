@@ -2,6 +2,7 @@
 
 FOLDER/worker-<number>.board    what the workers of each place count, one after the other
 FOLDER/service.board            what happens to the whole service
+FOLDER/fraud.board              what was decided on fraud, and how rules went
 FOLDER/status.json              what the supervisor knows; replaced whole
 """
 
@@ -35,7 +36,7 @@ class Reading:
         time: seconds since 1970.
         status: what the supervisor last said.
         totals: the rows of all boards, added up.
-        usage: by process: worker-<number>, supervisor, page, state. A process that is gone has no entry.
+        usage: by process: worker-<number>, supervisor, page, state, fraud. A process that is gone has no entry.
     """
 
     moment: float
@@ -78,7 +79,8 @@ def take_reading(folder: Path, page_pid: int) -> Reading:
             if path.stem in pids or name not in _GAUGES:
                 totals[name, labels] += value
     pids |= {"supervisor": status.pid, "page": page_pid}
-    if status.state is not None and status.state.pid is not None:
-        pids["state"] = status.state.pid
+    for name, owner in (("state", status.state), ("fraud", status.fraud)):
+        if owner is not None and owner.pid is not None:
+            pids[name] = owner.pid
     usage = {name: used for name, pid in pids.items() if (used := usage_of(pid)) is not None}
     return Reading(time.monotonic(), time.time(), status, dict(totals), usage)

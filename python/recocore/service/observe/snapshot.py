@@ -58,11 +58,11 @@ class ModelSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class StateSnapshot:
-    """The owner of the state.
+    """The owner of the state, or the process that decides on fraud.
 
     Attributes:
         pid: of its process; None while it is being started again.
-        restarts: owners that ended before it.
+        restarts: those that ended before it.
     """
 
     pid: int | None
@@ -82,6 +82,7 @@ class ServiceSnapshot:
         workers: those that live, by number.
         models: the default alias first, versions without an alias last.
         state: None where the service has none.
+        fraud: likewise.
     """
 
     address: str
@@ -92,6 +93,7 @@ class ServiceSnapshot:
     workers: tuple[WorkerSnapshot, ...]
     models: tuple[ModelSnapshot, ...]
     state: StateSnapshot | None = None
+    fraud: StateSnapshot | None = None
 
     @property
     def ready(self) -> bool:
@@ -130,6 +132,7 @@ class ServiceSnapshot:
                 for alias, model, since in shown
             ),
             None if status.state is None else StateSnapshot(status.state.pid, status.state.restarts),
+            None if status.fraud is None else StateSnapshot(status.fraud.pid, status.fraud.restarts),
         )
 
     def to_json(self) -> str:
@@ -142,5 +145,6 @@ class ServiceSnapshot:
         values = json.loads(text)
         values["workers"] = tuple(WorkerSnapshot(**worker) for worker in values["workers"])
         values["models"] = tuple(ModelSnapshot(**model) for model in values["models"])
-        values["state"] = None if values["state"] is None else StateSnapshot(**values["state"])
+        for name in ("state", "fraud"):
+            values[name] = None if values[name] is None else StateSnapshot(**values[name])
         return cls(**values)

@@ -8,6 +8,7 @@ from typing import Any
 
 from recocore.service.config import ServerConfig
 from recocore.service.events.config import StateConfig
+from recocore.service.fraud.config import FraudConfig
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
 from recocore.service.observe.observing import Observing
@@ -30,6 +31,7 @@ class WorkerSettings:
         number: its place among those that live.
         board: where it counts; None where nobody reads it.
         state: what keeps events.
+        fraud: what decides on fraud.
     """
 
     server: ServerConfig
@@ -42,6 +44,7 @@ class WorkerSettings:
     number: int = 0
     board: str | None = None
     state: StateConfig = field(default_factory=StateConfig)
+    fraud: FraudConfig = field(default_factory=FraudConfig)
 
     def to_json(self) -> str:
         """One line of text."""
@@ -66,6 +69,7 @@ class WorkerSettings:
             number=body["number"],
             board=body["board"],
             state=StateConfig(**body["state"]),
+            fraud=FraudConfig(**body["fraud"]),
         )
 
 

@@ -47,7 +47,7 @@ class AliasStatus:
 
 
 class OwnerStatus(Protocol):
-    """The process that owns the state. Safe from any thread."""
+    """The process that owns the state, or decides on fraud. Safe from any thread."""
 
     @property
     def pid(self) -> int | None:
@@ -101,6 +101,11 @@ class ServiceStatus(Protocol):
     @property
     def state(self) -> OwnerStatus | None:
         """The owner of the state; None without one."""
+        ...
+
+    @property
+    def fraud(self) -> OwnerStatus | None:
+        """The process that decides on fraud; None without one."""
         ...
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from recocore.service.events.owner_keeper import OwnerKeeper
+    from recocore.service.fraud.owner_keeper import FraudKeeper
     from recocore.service.hosting.sources import Source
     from recocore.service.hosting.states import AliasInfo, ModelInfo
     from recocore.service.observe.port import MetricsPort
@@ -61,6 +62,7 @@ class Supervisor:
         attachments: what else belongs to the service.
         port: shows the service while it runs; None for no metrics port.
         owner: keeps the state; None for a service without one.
+        fraud: keeps what decides on fraud; None for a service without it.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Supervisor:
         attachments: Sequence[Attachment] = (),
         port: MetricsPort | None = None,
         owner: OwnerKeeper | None = None,
+        fraud: FraudKeeper | None = None,
     ) -> None:
         self.started = time.time()
         self.size = settings.server.workers
@@ -79,6 +82,7 @@ class Supervisor:
         self._attachments = attachments
         self._port = port
         self._owner = owner
+        self._fraud = fraud
         self._owned = asyncio.Event()
         # One key for all, so that a user has one pseudonym whichever worker answers.
         key = settings.server.pseudonym_key or secrets.token_bytes(32)
@@ -112,9 +116,9 @@ class Supervisor:
                 for attachment in self._attachments if self._announced else ():
                     await asyncio.to_thread(attachment.stop)
                 await crew.stop(server.drain_delay_seconds + server.grace_seconds + _KILL_AFTER_SECONDS)
-                if self._owner is not None:
+                for keeper in filter(None, (self._owner, self._fraud)):
                     # After the workers, which pass on to it what they are still told.
-                    await asyncio.to_thread(self._owner.stop)
+                    await asyncio.to_thread(keeper.stop)
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
@@ -152,10 +156,15 @@ class Supervisor:
         """The owner of the state; None without one."""
         return self._owner
 
+    @property
+    def fraud(self) -> OwnerStatus | None:
+        """The process that decides on fraud; None without one."""
+        return self._fraud
+
     async def _own(self) -> None:
-        """Start the owner of the state, and then stay."""
-        if self._owner is not None:
-            await asyncio.to_thread(self._owner.start)
+        """Start the owner of the state and what decides on fraud, and then stay."""
+        keepers = filter(None, (self._owner, self._fraud))
+        await asyncio.gather(*(asyncio.to_thread(keeper.start) for keeper in keepers))
         self._owned.set()
         await asyncio.Event().wait()
 

@@ -16,6 +16,8 @@ from recocore.index import Index
 from recocore.service.convert import read_recorded
 from recocore.service.engine import Engine
 from recocore.service.events.served_state import NO_STATE, ServedState
+from recocore.service.fraud.asking import FraudClient
+from recocore.service.fraud.config import socket_path as fraud_socket_path
 from recocore.service.hosting.background import lower_priority
 from recocore.service.hosting.registry_models import RegistryModels
 from recocore.service.hosting.shadow import Shadow, ShadowCount, ShadowLog
@@ -71,6 +73,7 @@ class Worker:
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="recocore-load")
         self._server: Server | None = None
         self._state: ServedState | None = None
+        self._fraud: FraudClient | None = None
         self._stop = asyncio.Event()
         self._link: Link | None = None
 
@@ -93,6 +96,8 @@ class Worker:
             await self._server.drain()
         if self._state is not None:
             await self._state.close()
+        if self._fraud is not None:
+            await self._fraud.close()
         if self._shadow is not None:
             await asyncio.to_thread(self._shadow.close)
         await asyncio.to_thread(self._loader.shutdown, cancel_futures=True)
@@ -146,6 +151,8 @@ class Worker:
     async def _listen(self) -> None:
         if self._settings.state.path:
             self._state = await asyncio.to_thread(ServedState.open, self._settings.state)
+        if self._settings.fraud.path:
+            self._fraud = FraudClient(fraud_socket_path(self._settings.fraud.path))
         control = _Control(self._link) if self._settings.models.control and self._link is not None else None
         settings = self._settings
         server = Server(
@@ -156,6 +163,7 @@ class Worker:
             reuse_port=True,
             control=control,
             state=self._state or NO_STATE,
+            fraud=self._fraud,
             tls=settings.security.tls,
             guard=self._guard,
         )

@@ -25,6 +25,7 @@ _RECOMMENDATION = "recocore.v1.RecommendationService"
 _MODEL = "recocore.v1.ModelService"
 _EVENT = "recocore.v1.EventService"
 _PRIVACY = "recocore.v1.PrivacyService"
+_FRAUD = "recocore.v1.FraudService"
 
 # Each method has a row here by hand: the tests compare this with the descriptors of all services.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -39,6 +40,17 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
     ),
     # Reports what people did.
     "writer": (*_WATCHES, f"{_EVENT}/RecordEvents"),
+    # Has events decided on, and says how that turned out.
+    "fraud": (*_WATCHES, f"{_FRAUD}/ScoreFraud", f"{_FRAUD}/BatchScoreFraud", f"{_FRAUD}/ReportOutcome"),
+    # Looks into cases of fraud, and decides by which rules.
+    "fraud_analyst": (
+        *_WATCHES,
+        f"{_FRAUD}/ReportOutcome",
+        f"{_FRAUD}/ListRules",
+        f"{_FRAUD}/ActivateRules",
+        f"{_FRAUD}/GetDecision",
+        f"{_FRAUD}/ListRings",
+    ),
     # Looks at what is served.
     "analyst": (*_WATCHES, f"{_MODEL}/ListModels", f"{_MODEL}/GetModel"),
     # Decides what is served.
@@ -74,6 +86,9 @@ AUDITED = frozenset(
         f"{_PRIVACY}/SetConsent",
         f"{_PRIVACY}/ExportUser",
         f"{_PRIVACY}/ForgetUser",
+        f"{_FRAUD}/ActivateRules",
+        f"{_FRAUD}/GetDecision",
+        f"{_FRAUD}/ListRings",
     }
 )
 

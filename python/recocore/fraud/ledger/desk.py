@@ -1,0 +1,399 @@
+"""FraudDesk: decisions that are in the log before they are answered, and counters that survive the process."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Self
+
+from recocore.errors import (
+    ConflictError,
+    CorruptError,
+    InvalidArgumentError,
+    NotFoundError,
+    RecocoreError,
+)
+from recocore.fraud.decision import Decider, rule_columns
+from recocore.fraud.ledger.contents import (
+    is_report,
+    pack_decision,
+    pack_kept,
+    pack_report,
+    read_event,
+    read_kept,
+    report_id,
+)
+from recocore.fraud.ledger.ledger import RULES, Entry, FraudLedger, rules_entry
+from recocore.fraud.ledger.recall import recall
+from recocore.fraud.ledger.tally import RuleTally
+from recocore.fraud.ledger.versions import Versions
+from recocore.fraud.rules import RuleSet
+from recocore.fraud.velocity import Velocity
+from recocore.state.segment import EVENT
+from recocore.storage import published
+from recocore.storage.document import parse, seal
+from recocore.storage.plain_file import read_plain, replace_plain
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    from recocore.fraud.decision import FraudModel, KnownRings, OutcomeReport
+    from recocore.fraud.ledger.recall import Recalled
+    from recocore.state import KeyFile
+    from recocore.state.disk import Disk
+
+_LOGGER = logging.getLogger("recocore.fraud")
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What became of one event.
+
+    Attributes:
+        packed: the decision, as `pack_decision` packs it; None where the event only counts or was refused.
+        duplicate: it had come before; `packed` is what was decided then.
+        error: why it was refused; it is not counted.
+    """
+
+    packed: bytes | None = None
+    duplicate: bool = False
+    error: InvalidArgumentError | None = None
+
+
+class FraudDesk:
+    """Scores events, takes outcomes and changes rules, each in the log before it is answered; one process owns a folder.
+
+    The log is the truth: counters, rules and remembered decisions are made again from it, from the last checkpoint on. Whatever
+    fails between counting an event and writing it, such as a full disk, has the counters made again before the next call.
+    Methods may be called from any thread, and take turns.
+
+    Args:
+        ledger: the log.
+        model: fitted.
+        rings: that are known.
+        checkpoint_events: counters are written down each time that so many events have come: as many are counted again at most
+            when the desk is opened.
+        remembered: events whose decision is kept in memory, to be given again at once.
+
+    Attributes:
+        model: as given.
+        rings: as given.
+        tally: how the rules went since they began to decide here.
+    """
+
+    def __init__(
+        self,
+        ledger: FraudLedger,
+        model: FraudModel,
+        rings: KnownRings | None = None,
+        *,
+        checkpoint_events: int = 200_000,
+        remembered: int = 10_000,
+    ) -> None:
+        self._ledger, self.model, self.rings = ledger, model, rings
+        self._checkpoint_events, self._remembered = checkpoint_events, remembered
+        self._lock = threading.RLock()
+        self._versions = Versions(ledger.path)
+        self._versions.keep_model(model)
+        if rings is not None:
+            self._versions.keep_rings(rings)
+        self._checkpoints = ledger.path / "counters"
+        self._checkpoints.mkdir(mode=0o700, exist_ok=True)
+        # The counters' hash key follows from the key file, so that what lies in the folder tells nothing of the ids.
+        self._hash_key = ledger.keys.mac(b"velocity 0") + ledger.keys.mac(b"velocity 1")
+        self._decide = frozenset(model.decide)
+        self._rebuild()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        model: FraudModel,
+        rings: KnownRings | None = None,
+        *,
+        keys: KeyFile | None = None,
+        disk: Disk | None = None,
+        **settings: int,
+    ) -> Self:
+        """Open a desk over a ledger's folder, or make one; see `FraudLedger.open` for what it raises."""
+        ledger = FraudLedger.open(path, keys, disk=disk)
+        try:
+            return cls(ledger, model, rings, **settings)
+        except BaseException:
+            ledger.close()
+            raise
+
+    @property
+    def rules(self) -> RuleSet:
+        """The rule set that decides."""
+        return self._decider.rules
+
+    @property
+    def velocity(self) -> Velocity:
+        """The counters."""
+        return self._velocity
+
+    def score(self, rows: Sequence[bytes], *, durable: bool = True) -> list[Scored]:
+        """Count events and decide on them, in their order: what became of each. Some 100 us an event.
+
+        Args:
+            rows: MessagePack maps with the names of the event schema; `event_id`, `user_id`, `event_time` and `type` are there,
+                times as microseconds since 1970.
+            durable: wait for the device. Else what is answered survives the end of the process, and `flush` makes it survive
+                the end of the machine.
+
+        Raises:
+            StorageError: the disk refuses; nothing of the call is kept.
+        """
+        with self._lock:
+            self._whole()
+            # Until the rows are written, the counters are ahead of the log.
+            self._broken = True
+            made = _now()
+            groups: list[list[Entry]] = []
+            scored = [self._score(row, made, groups) for row in rows]
+            self._ledger.write(groups, durable=durable)
+            self._broken = False
+            self._since += len(groups)
+            if self._since >= self._checkpoint_events:
+                self.checkpoint()
+            return scored
+
+    def _score(self, row: bytes, made: int, groups: list[list[Entry]]) -> Scored:
+        try:
+            event = read_event(row)
+            event_id, user_id = event["event_id"], event["user_id"]
+        except (KeyError, CorruptError, ValueError) as error:
+            return Scored(error=InvalidArgumentError(f"event: expected one with event_id and user_id: {error}"))
+        if event_id in self._recent:
+            return Scored(self._recent[event_id], duplicate=True)
+        name = self._ledger.keys.event(event_id)
+        if self._ledger.knows((name,)):
+            return Scored(self._written(name), duplicate=True)
+        packed = None
+        decider = self._decider
+        try:
+            time = decider.time(event)
+            if not self._decide or event.get("type") in self._decide:
+                given = decider.given(event, time)
+                counters = self._velocity.update_one(event)
+                packed = pack_decision(decision := decider.decide(event, time, given, counters))
+            else:
+                self._velocity.update_one(event)
+        except InvalidArgumentError as error:
+            return Scored(error=error)
+        subject = self._ledger.keys.subject(user_id)
+        entries = [Entry(EVENT, time, subject, name, row)]
+        if packed is not None:
+            self.tally.add(decision.decision, decider.statuses)
+            name = bytes.fromhex(decision.decision_id)
+            entries.append(Entry(EVENT, time, subject, name, pack_kept(made, counters, packed)))
+        groups.append(entries)
+        self._remember(event_id, packed)
+        return Scored(packed)
+
+    def _written(self, name: bytes) -> bytes | None:
+        """The decision on an event of which the log knows and memory does not."""
+        for _, rows in self._ledger.commits(naming=name):
+            if rows[0][0].event == name:
+                return pack_decision(read_kept(rows[1][1]).value()) if len(rows) > 1 else None
+        return None
+
+    def _remember(self, event_id: str, packed: bytes | None) -> None:
+        self._recent[event_id] = packed
+        if len(self._recent) > self._remembered:
+            self._recent.popitem(last=False)
+
+    def report(self, reports: Sequence[OutcomeReport]) -> list[bool | NotFoundError]:
+        """Take outcomes in, on the disk when this returns: whether each is new, or why it was refused.
+
+        Raises:
+            StorageError: the disk refuses; nothing of the call is kept.
+        """
+        with self._lock:
+            self._whole()
+            outcomes: list[bool | NotFoundError] = []
+            groups: list[list[Entry]] = []
+            names = [bytes.fromhex(report.decision_id) for report in reports]
+            ids = [report_id(report) for report in reports]
+            known = self._ledger.knows([*names, *ids])
+            for report, name, own in zip(reports, names, ids, strict=True):
+                if name not in known:
+                    outcomes.append(
+                        NotFoundError(f"decision_id: there is no decision {name.hex()}, or its user was forgotten")
+                    )
+                    continue
+                outcomes.append(own not in known)
+                if own not in known:
+                    known.add(own)
+                    groups.append([Entry(EVENT, report.ts, name, own, pack_report(report))])
+            self._ledger.write(groups, durable=True)
+            return outcomes
+
+    def activate(self, toml: str, expected: str = "", *, dry_run: bool = False) -> tuple[str, str]:
+        """Decide by other rules from the next event on: the new set's version, and the old one's.
+
+        Args:
+            toml: as `RuleSet.from_toml` reads it, without functions.
+            expected: the version that it is to replace; empty for any.
+            dry_run: only say whether it would be taken.
+
+        Raises:
+            InvalidArgumentError: something is wrong in it; the old set goes on.
+            ConflictError: another set decides than the one expected.
+            StorageError: the disk refuses; the old set goes on.
+        """
+        rules = RuleSet.from_toml(toml, rule_columns(self.model.specs))
+        decider = self._made(rules)
+        with self._lock:
+            self._whole()
+            before = self.rules.version
+            if expected and expected != before:
+                raise ConflictError(
+                    f"expected_version: expected {expected}, but {before} decides; read it, and try again"
+                )
+            if not dry_run and rules.version != before:
+                self._versions.keep_rules(rules)
+                self._ledger.write([[rules_entry(rules.version.encode(), _now())]], durable=True)
+                self._use(decider)
+            return rules.version, before
+
+    def recall(self, decision_id: str) -> Recalled:
+        """A decision with its event, counters and outcomes, made once more; see `recall`."""
+        return recall(self._ledger, self._versions, decision_id)
+
+    def forget(self, user_id: str) -> int:
+        """Have nothing of a user in the log: how many rows went. O(bytes of the log).
+
+        What stays are the counters of what the user shared with others and of the user, under keyed hashes, until their windows
+        have passed: without them, whoever is forgotten begins anew at the same device.
+
+        Raises:
+            StorageError: the disk refuses; call it again.
+        """
+        with self._lock:
+            self._whole()
+            self.checkpoint()
+        rows = self._ledger.forget(self._ledger.keys.subject(user_id))
+        with self._lock:
+            self._recall_recent()
+        return rows
+
+    def checkpoint(self) -> None:
+        """Write the counters down, so that the next opening counts from here.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        with self._lock:
+            self._ledger.flush()
+            path = self._checkpoints / f"{self._ledger.last:020}"
+            if not path.exists():
+                with published(path, replace=False) as folder:
+                    self._velocity.save(folder / "velocity", with_key=False)
+                    replace_plain(folder / "about.json", seal({"rules": self.rules.version}), mode=0o600)
+            for old in self._checkpoints.iterdir():
+                if old.name != path.name:
+                    shutil.rmtree(old)
+            self._since = 0
+
+    def flush(self) -> None:
+        """Wait until the device holds all that was answered.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        self._ledger.flush()
+
+    @property
+    def waits_for_sync(self) -> bool:
+        """Whether something was answered that the device may not hold yet."""
+        return self._ledger.waits_for_sync
+
+    def close(self) -> None:
+        """Write the counters down and give up the folder."""
+        with self._lock:
+            try:
+                if not self._broken:
+                    self.checkpoint()
+            finally:
+                self._ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What follows is called with the lock held.
+
+    def _made(self, rules: RuleSet) -> Decider:
+        return Decider(self.model, rules, self.rings, skew_us=int(self.model.velocity["clock_skew"]))
+
+    def _use(self, decider: Decider) -> None:
+        self._decider = decider
+        self.tally = RuleTally(decider.rules)
+
+    def _whole(self) -> None:
+        """Have counters that are those of the log."""
+        if self._broken:
+            _LOGGER.warning("the counters are made again from the log")
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        self._broken = True
+        after, version = self._from_checkpoint()
+        for commit, rows in self._ledger.commits(after=after):
+            row, plain = rows[0]
+            if row.kind == RULES:
+                version = plain.decode()
+            elif not is_report(plain):
+                self._velocity.update_one(read_event(plain))
+            self._since = commit - after
+        self._use(self._made(self._rules_of(version)))
+        self._recall_recent()
+        self._broken = False
+
+    def _from_checkpoint(self) -> tuple[int, str]:
+        """Take the latest counters that are written down: their commit, and the rules that decided then."""
+        self._since = 0
+        # What a killed process left half-written has a name that begins with a dot.
+        for path in sorted(self._checkpoints.glob("[0-9]*"), reverse=True):
+            try:
+                velocity = Velocity.load(path / "velocity", self._hash_key)
+                about = parse(read_plain(path / "about.json"))
+            except (RecocoreError, OSError) as error:
+                _LOGGER.warning("%s: not used, the counters are made from the log: %s", path, error)
+                continue
+            if velocity.describe() == dict(self.model.velocity) and int(path.name) <= self._ledger.last:
+                self._velocity = velocity
+                return int(path.name), str(about["rules"])
+            _LOGGER.warning("%s: of other counters than the model's, which are made from the log", path)
+        self._velocity = Velocity.described(self.model.velocity, self._hash_key)
+        return 0, ""
+
+    def _rules_of(self, version: str) -> RuleSet:
+        if version:
+            try:
+                return self._versions.rules(version, self.model)
+            except (NotFoundError, InvalidArgumentError) as error:
+                _LOGGER.warning("rules %s cannot decide, the model's own do: %s", version, error)
+        return self.model.rules
+
+    def _recall_recent(self) -> None:
+        """Remember the latest events and decisions, as the log has them."""
+        self._recent: OrderedDict[str, bytes | None] = OrderedDict()
+        for _, rows in self._ledger.commits(after=max(0, self._ledger.last - self._remembered)):
+            row, plain = rows[0]
+            if row.kind != RULES and not is_report(plain):
+                packed = pack_decision(read_kept(rows[1][1]).value()) if len(rows) > 1 else None
+                self._remember(str(read_event(plain)["event_id"]), packed)
+
+
+def _now() -> int:
+    return round(datetime.now(UTC).timestamp() * 1_000_000)

@@ -1,0 +1,245 @@
+"""FraudLedger: the log of what was scored, decided and reported; encrypted, with ids that are pseudonyms.
+
+It is the log of `recocore.state`: frames with checksums, synced and sealed, opened again after any kill. A frame is one event:
+
+    EVENT row     subject: the user's pseudonym; event: that of the event_id; the event
+    EVENT row     subject: the user's pseudonym; event: the decision's id; counters and decision
+    EVENT row     subject: the decision's id; event: a hash of the report; a report of its outcome
+    RULES row     which rule set decides from here on
+
+Payloads are under a key of their segment, which the master keys wrap. To forget a user, segments are written anew without the
+user's rows and the reports on them.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from recocore.state.disk import Disk, refused
+from recocore.state.folder import LOG, USER_KEYS, StateFolder, lock, make_folder
+from recocore.state.log import Log, Tally
+from recocore.state.log_files import read_frames
+from recocore.state.segment import EVENT, NO_EVENT, NO_SUBJECT, frame, plain_row, sealed_row
+from recocore.state.user_keys import UserKeyWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from recocore.state.keys import KeyFile
+    from recocore.state.segment import Row
+
+RULES: Final = 16
+
+
+class Entry(NamedTuple):
+    """A row to be written.
+
+    Attributes:
+        kind: EVENT or RULES.
+        time: microseconds since 1970.
+        subject: 16 bytes.
+        id: 16 bytes by which it is found.
+        plain: its content.
+    """
+
+    kind: int
+    time: int
+    subject: bytes
+    id: bytes
+    plain: bytes
+
+
+class FraudLedger:
+    """The one writer of a ledger's folder; methods may be called from any thread, and take turns.
+
+    Args:
+        folder: open.
+        lock_descriptor: that holds the folder's lock.
+        disk: the calls that write.
+        segment_rows: a segment is sealed once it has so many.
+    """
+
+    def __init__(self, folder: StateFolder, lock_descriptor: int, disk: Disk, segment_rows: int) -> None:
+        self._folder, self._lock_descriptor, self._segment_rows = folder, lock_descriptor, segment_rows
+        self.keys = folder.keys
+        self._lock = threading.RLock()
+        self._log = Log(folder.path / LOG, folder.state_id, disk, 0)
+        self._keys = UserKeyWriter(folder.path / USER_KEYS, folder.state_id, folder.keys, disk)
+        self._take_key()
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        keys: KeyFile | None = None,
+        *,
+        disk: Disk | None = None,
+        segment_rows: int = 250_000,
+    ) -> Self:
+        """Open a ledger, or make one where there is none.
+
+        Args:
+            path: the folder; its parent must be there.
+            keys: the master keys; by default those in PATH.key, made with the ledger.
+            disk: the calls that write.
+            segment_rows: a segment is sealed once it has so many.
+
+        Raises:
+            InUseError: another process owns it.
+            NotFoundError: the key file is missing.
+            InvalidArgumentError: the keys are of another ledger, or the folder holds something else.
+            CorruptError: it is damaged; the message names the file.
+            StorageError: the disk refuses.
+        """
+        path = Path(path)
+        try:
+            make_folder(path)
+            descriptor = lock(path)
+            try:
+                return cls(StateFolder.open_or_make(path, keys), descriptor, disk or Disk(), segment_rows)
+            except BaseException:
+                os.close(descriptor)
+                raise
+        except OSError as error:
+            raise refused(path, error) from error
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._folder.path
+
+    @property
+    def last(self) -> int:
+        """The last commit."""
+        return self._log.last
+
+    @property
+    def waits_for_sync(self) -> bool:
+        """Whether something was written that the device may not hold yet."""
+        return self._log.waits_for_sync
+
+    def knows(self, ids: Sequence[bytes]) -> set[bytes]:
+        """Those of the ids that a row has. A few microseconds, and one more for each sealed segment and id."""
+        with self._lock:
+            return self._log.ids.known(ids)
+
+    def write(self, groups: Iterable[Sequence[Entry]], *, durable: bool) -> int:
+        """Add groups of rows, each whole or not at all: the last commit.
+
+        Args:
+            groups: a commit each.
+            durable: wait for the device; else `flush` does, soon, and what is written survives the process alone.
+
+        Raises:
+            StorageError: the disk refuses; nothing of the call is in the log.
+        """
+        with self._lock:
+            tally, data = Tally(last=self._log.last), []
+            for group in groups:
+                tally.last += 1
+                data.append(frame(tally.last, [self._row(entry, tally.last) for entry in group]))
+                for entry in group:
+                    if entry.kind == EVENT:
+                        tally.see(entry.time, entry.id)
+            if data:
+                self._log.write(b"".join(data), tally, durable=durable)
+                if self._log.growing_events >= self._segment_rows:
+                    self._log.seal()
+                    self._take_key()
+            return self._log.last
+
+    def _row(self, entry: Entry, commit: int) -> bytes:
+        if entry.kind == RULES:
+            return plain_row(self.keys, RULES, self._slot, entry.time, entry.subject, entry.plain, commit)
+        return sealed_row(
+            EVENT, self._slot, entry.time, entry.subject, entry.id, entry.plain, commit, self._cipher, os.urandom(12)
+        )
+
+    def flush(self) -> None:
+        """Wait until the device holds everything.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        with self._lock:
+            self._log.flush()
+
+    def commits(self, *, after: int = 0, naming: bytes = b"") -> Iterator[tuple[int, list[tuple[Row, bytes]]]]:
+        """Commits after one, first to last: each with its rows and their contents. O(bytes of the log behind it).
+
+        Args:
+            after: the commit before the first.
+            naming: only those in which these 16 bytes stand, as subject or as id; the others cost 0.3 us each.
+
+        Raises:
+            CorruptError: a file is damaged; the message names it.
+        """
+        with self._lock:
+            until = self._log.last
+        for each in read_frames(
+            self._folder.path / LOG, self._folder.state_id, after=after, until=until, naming=naming
+        ):
+            if not naming or any(naming in (row.subject, row.event) for row in each.rows):
+                yield each.commit, [(row, self._plain(row, each.commit)) for row in each.rows]
+
+    def _plain(self, row: Row, commit: int) -> bytes:
+        if row.kind == RULES:
+            return row.open_plain(commit, self.keys)
+        cipher = self._keys.cipher(row.slot)
+        assert cipher is not None, "the key of a segment is never destroyed"
+        return row.open(commit, cipher)
+
+    def forget(self, subject: bytes) -> int:
+        """Have no row of a user, and no report on one: how many rows went. O(bytes of the log); writing goes on meanwhile.
+
+        Raises:
+            StorageError: the disk refuses; call it again.
+        """
+        gone = {row.event for _, rows in self.commits(naming=subject) for row, _ in rows if row.subject == subject}
+        gone -= {NO_EVENT}
+        if not gone:
+            return 0
+        with self._lock:
+            self._log.seal()
+            self._take_key()
+            sealed = tuple(self._log.sealed)
+
+        def stays(row: Row) -> bool:
+            return row.subject != subject and row.subject not in gone
+
+        dropped = 0
+        for each in sealed:
+            rewritten = self._log.rewrite(each, stays)
+            if rewritten is not None:
+                new, lost = rewritten
+                dropped += lost
+                with self._lock:
+                    self._log.put_in_place(each, new)
+        return dropped
+
+    def _take_key(self) -> None:
+        """The growing segment's key: that in the slot of its number."""
+        self._keys.first_free = len(self._log.sealed)
+        self._slot, self._cipher = self._keys.take()
+
+    def close(self) -> None:
+        """Write what waits and give up the lock."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            try:
+                self._log.flush()
+            finally:
+                self._log.close()
+                self._keys.close()
+                os.close(self._lock_descriptor)
+
+
+def rules_entry(plain: bytes, time: int) -> Entry:
+    """The row that says which rules decide from here on."""
+    return Entry(RULES, time, NO_SUBJECT, NO_EVENT, plain)

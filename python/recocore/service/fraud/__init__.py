@@ -1,0 +1,1 @@
+"""Fraud in the service: FraudService, and the process that decides."""

@@ -1,0 +1,49 @@
+"""The process that decides on fraud: it holds the counters and writes the log, until SIGTERM or the end of the supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recocore.fraud import FraudModel, KnownRings
+from recocore.fraud.ledger import FraudDesk
+from recocore.service.fraud.config import FraudConfig, socket_path
+from recocore.service.fraud.counting import FraudCounting
+from recocore.service.fraud.owner import FraudOwner
+from recocore.service.observe.board import Board
+from recocore.service.processes.ready_process import run_ready
+from recocore.state import KeyFile
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def main() -> None:
+    """Decide."""
+    run_ready("fraud", _own)
+
+
+async def _own(settings: Mapping[str, Any], ready: asyncio.Event, stop: asyncio.Event) -> None:
+    config, board = FraudConfig(**settings["config"]), settings["board"]
+    desk = await asyncio.to_thread(_open, config)
+    # Model and rules stay for good: a collection that walks them takes milliseconds, in which nothing is decided.
+    gc.freeze()
+    try:
+        counting = None if board is None else FraudCounting(Board(Path(board)))
+        owner = FraudOwner(desk, durable=config.durability == "fsync", counting=counting)
+        await owner.serve(socket_path(config.path), ready, stop)
+    finally:
+        await asyncio.to_thread(desk.close)
+
+
+def _open(config: FraudConfig) -> FraudDesk:
+    return FraudDesk.open(
+        config.path,
+        FraudModel.load(config.model),
+        KnownRings.load(config.rings) if config.rings else None,
+        keys=KeyFile.open(config.keys, create=True) if config.keys else None,
+        checkpoint_events=config.checkpoint_events,
+        remembered=config.remembered,
+    )

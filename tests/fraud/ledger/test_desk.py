@@ -1,0 +1,208 @@
+"""The desk: decisions are those of a batch, whatever is killed, full or damaged in between; the log tells strangers nothing."""
+
+from __future__ import annotations
+
+import errno
+import random
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.fraud.ledger.desks import decided, killed, opened, rows
+from tests.fraud.logs import RULES, SPECS, batch, orders
+from tests.fraud.test_decision import COLUMNS, fitted
+from tests.state.test_faults import FailingDisk
+
+from recocore.errors import ConflictError, InUseError, InvalidArgumentError, NotFoundError, StorageError
+from recocore.fraud import OutcomeReport, RuleSet, fit_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EVENTS = 700
+
+
+def log() -> list[dict[str, Any]]:
+    return fitted()[1][:EVENTS]
+
+
+def expected() -> list[Any]:
+    return list(fitted()[0].decisions(batch(log())))
+
+
+def test_killed_at_any_moment_it_goes_on_as_if_nothing_had_been(tmp_path: Path) -> None:
+    random_ = random.Random(3)
+    told: list[Any] = []
+    desk = opened(tmp_path, checkpoint_events=60, remembered=5)
+    given = rows(log())
+    while given:
+        count = random_.randrange(1, 90)
+        told += decided(desk.score(given[:count], durable=random_.random() < 0.5))
+        given = given[count:]
+        killed(desk)
+        desk = opened(tmp_path, checkpoint_events=60, remembered=5)
+    assert told == expected()
+    # Sent again, every event has its decision, from memory or from the log, and counts no more.
+    before = desk.velocity.update_one({**log()[-1], "event_id": "probe"})
+    desk = _reopened(desk, tmp_path)
+    again = desk.score(rows(log()), durable=False)
+    assert all(one.duplicate for one in again)
+    assert decided(again) == told
+    assert desk.velocity.update_one({**log()[-1], "event_id": "probe"}) == pytest.approx(before, nan_ok=True)
+    killed(desk)
+
+
+def _reopened(desk: Any, path: Path) -> Any:
+    killed(desk)
+    return opened(path, remembered=5)
+
+
+def test_half_a_frame_at_the_end_is_an_event_that_never_was(tmp_path: Path) -> None:
+    given = rows(log())
+    desk = opened(tmp_path)
+    told = decided(desk.score(given[:200]))
+    path = desk._ledger._log.growing_path
+    size = path.stat().st_size
+    lost = decided(desk.score(given[200:201]))
+    killed(desk)
+    for cut in (1, 30, 60):
+        with path.open("r+b") as file:
+            file.truncate(size + cut)
+        with opened(tmp_path) as desk:
+            pass
+    with opened(tmp_path) as desk:
+        assert decided(desk.score(given[200:201])) == lost
+        assert told + lost + decided(desk.score(given[201:])) == expected()
+
+
+@pytest.mark.parametrize("at", ["pwrite", "short", "sync"])
+def test_a_disk_that_refuses_takes_nothing_and_the_next_call_goes_on(tmp_path: Path, at: str) -> None:
+    disk = FailingDisk()
+    desk = opened(tmp_path, disk=disk)
+    given = rows(log())
+    told = decided(desk.score(given[:100]))
+    disk.error, disk.at = errno.ENOSPC, at
+    for _ in range(2):
+        with pytest.raises(StorageError):
+            desk.score(given[100:120])
+    disk.error = 0
+    told += decided(desk.score(given[100:]))
+    assert told == expected()
+    desk.close()
+
+
+def test_a_damaged_checkpoint_costs_time_alone(tmp_path: Path) -> None:
+    given = rows(log())
+    with opened(tmp_path) as desk:
+        told = decided(desk.score(given[:300]))
+    [checkpoint] = (tmp_path / "log" / "counters").iterdir()
+    for file in checkpoint.rglob("*"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes()[:-1])
+    (tmp_path / "log" / "counters" / ".half.tmp-1").mkdir()
+    with opened(tmp_path) as desk:
+        assert told + decided(desk.score(given[300:])) == expected()
+
+
+def test_another_model_counts_the_same_log_and_old_decisions_are_made_again(tmp_path: Path) -> None:
+    events = log()
+    with opened(tmp_path) as desk:
+        first = decided(desk.score(rows(events[:300])))
+        desk.activate(RULES.replace(">= 4", ">= 3"))
+        second = decided(desk.score(rows(events[300:400])))
+    history, labels = orders()
+    specs = [*SPECS, "count by ip over 1h"]
+    other, _ = fit_model(batch(history[:1000]), specs, RuleSet(()), labels=labels[:1000], decide=("buy",))
+    with opened(tmp_path, model=other) as desk:
+        # The rules that decided last read counters that this model has too.
+        stricter = RuleSet.from_toml(RULES.replace(">= 4", ">= 3"), COLUMNS)
+        told = decided(desk.score(rows(events[400:])))
+        made = list(other.decisions(batch(events), rules=desk.rules))
+        assert told == made[len(made) - len(told) :]
+        assert desk.rules.version == stricter.version
+        for decision in (first[3], second[3], told[3]):
+            found = desk.recall(decision.decision_id)
+            assert (found.decision, found.reproduced) == (decision, "same")
+        shutil.rmtree(tmp_path / "log" / "models" / fitted()[0].version)
+        assert desk.recall(first[3].decision_id).reproduced == "unknown"
+
+
+def test_who_is_forgotten_leaves_counters_and_others_alone(tmp_path: Path) -> None:
+    events = log()
+    user = events[10]["user_id"]
+    desk = opened(tmp_path)
+    told = decided(desk.score(rows(events[:400])))
+    mine = {event["event_id"] for event in events[:400] if event["user_id"] == user}
+    reported = next(one for one in told if one.event_id in mine)
+    assert desk.report([OutcomeReport(reported.decision_id, 1, "chargeback", 7)]) == [True]
+    gone = desk.forget(user)
+    assert gone == sum(1 + (event["type"] == "buy") for event in events[:400] if event["event_id"] in mine) + 1
+    assert desk.forget(user) == 0
+    for _ in range(2):
+        for one in told[:60]:
+            if one.event_id in mine:
+                with pytest.raises(NotFoundError, match="forgotten"):
+                    desk.recall(one.decision_id)
+                assert isinstance(desk.report([OutcomeReport(one.decision_id, 0, "x", 1)])[0], NotFoundError)
+            else:
+                assert desk.recall(one.decision_id).decision == one
+        killed(desk)
+        desk = opened(tmp_path)
+    assert told + decided(desk.score(rows(events[400:]))) == expected()
+    desk.close()
+
+
+def test_no_file_names_anybody(tmp_path: Path) -> None:
+    told: list[Any] = []
+    with opened(tmp_path) as desk:
+        events = [
+            {**event, "event_id": f"event-{event['event_id']}", "user_id": f"person-{event['user_id']}"}
+            for event in log()[:200]
+        ]
+        told = decided(desk.score(rows(events)))
+        desk.report([OutcomeReport(told[0].decision_id, 1, "the-bank", 7)])
+    content = b"".join(file.read_bytes() for file in (tmp_path / "log").rglob("*") if file.is_file())
+    words = {str(event[name]) for event in events for name in ("event_id", "user_id")}
+    assert [word for word in words if word.encode() in content] == []
+    assert b"the-bank" not in content
+    modes = {file.stat().st_mode & 0o077 for file in (tmp_path / "log" / "log").iterdir()}
+    assert modes == {0}
+
+
+def test_rules_change_whole_or_not_at_all_and_outlive_a_kill(tmp_path: Path) -> None:
+    desk = opened(tmp_path)
+    before = desk.rules.version
+    with pytest.raises(InvalidArgumentError, match=r"rules\[0\].*got nothing_such"):
+        desk.activate('[[rules]]\nname = "a"\nwhen = "nothing_such > 1"')
+    with pytest.raises(ConflictError):
+        desk.activate(RULES, "0123456789abcdef")
+    assert desk.rules.version == before
+    version, old = desk.activate('[[rules]]\nname = "large"\nwhen = "value > 10"\nscore = 100', before)
+    assert old == before
+    [scored] = desk.score(rows(log()[:1]))
+    assert decided([scored])[0].ruleset_version == version
+    killed(desk)
+    desk = opened(tmp_path)
+    assert desk.rules.version == version
+    assert sum(desk.tally.of(0)) == 0
+    desk.close()
+
+
+def test_a_folder_has_one_desk(tmp_path: Path) -> None:
+    with opened(tmp_path), pytest.raises(InUseError):
+        opened(tmp_path)
+
+
+def test_what_is_no_event_is_refused_and_counts_nothing(tmp_path: Path) -> None:
+    with opened(tmp_path) as desk:
+        good = log()[0]
+        wrong = [
+            b"\xc1",
+            rows([{**good, "value": "much"}])[0],
+            rows([{"event_id": "x"}])[0],
+            rows([{**good, "event_time": "now"}])[0],
+        ]
+        told = desk.score([*wrong, *rows([good])])
+        assert [one.error is not None for one in told] == [True, True, True, True, False]
+        assert desk.velocity.keys > 0
+        assert decided(told) == expected()[:1]
