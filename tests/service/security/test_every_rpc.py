@@ -295,7 +295,9 @@ def test_the_chain_is_whole_and_the_log_has_its_anchors(secured: Secured, server
     anchors = [(line["chain"], line["number"], line["hash"]) for line in server.events("audit anchor")]
     verdicts = verify(secured.audit, AUDIT_KEY, anchors)
     assert [verdict.chain for verdict in verdicts] == ["worker-0", "worker-1"]
-    assert verdicts[0].end.number >= (verdicts[0].anchored or 0) > 0
+    anchored = [verdict.anchored or 0 for verdict in verdicts]  # which worker had the calls is for the system to say
+    assert max(anchored) > 0
+    assert all(verdict.end.number >= number for verdict, number in zip(verdicts, anchored, strict=True))
 
 
 def test_the_log_calls_callers_by_pseudonyms_and_mixes_none_up(secured: Secured, server: ServerProcess) -> None:
