@@ -177,7 +177,8 @@ def test_what_is_no_index_is_refused(tmp_path: Path, workers: int) -> None:
 def test_a_worker_loads_nothing_that_only_training_needs() -> None:
     code = (
         "import sys; import recocore.service.processes.worker; "
-        "print([m for m in ('scipy', 'pandas', 'pyarrow.parquet', 'pyarrow.csv', 'rich', 'click', 'multiprocessing') "
+        "print([m for m in ('scipy', 'pandas', 'pyarrow.parquet', 'pyarrow.csv', 'rich', 'click', 'multiprocessing',"
+        " 'cryptography', 'lmdb', 'jwt', 'numba') "
         "if m in sys.modules])"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

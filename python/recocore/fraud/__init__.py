@@ -28,13 +28,13 @@ if TYPE_CHECKING:
         FraudEngine,
         FraudModel,
         KnownRings,
-        OutcomeReport,
         Reason,
         fit_model,
         rule_columns,
     )
     from recocore.fraud.detectors import ECOD, HBOS, MCD, Detector, HalfSpaceTrees, IsolationForest, load_detector
     from recocore.fraud.ledger import FraudDesk
+    from recocore.fraud.outcomes import OutcomeReport
     from recocore.fraud.rings import Component, Ring, RingFlag, RingWatch, connected_components, find_rings
     from recocore.fraud.rules import LiveRules, Rule, RuleSet, RuleStatus, backtest
     from recocore.fraud.supervised import BoostedTrees
@@ -52,7 +52,6 @@ _DECISION = (
     "FraudEngine",
     "FraudModel",
     "KnownRings",
-    "OutcomeReport",
     "Reason",
     "fit_model",
     "rule_columns",
@@ -62,6 +61,7 @@ _VELOCITY = ("Velocity", "VelocitySpec")
 _ROOM_OF = {
     "BoostedTrees": "recocore.fraud.supervised",
     "FraudDesk": "recocore.fraud.ledger",
+    "OutcomeReport": "recocore.fraud.outcomes",
     "synthetic_orders": "recocore.fraud.synthetic",
     **dict.fromkeys(_ALARMS, "recocore.fraud.alarms"),
     **dict.fromkeys(_DECISION, "recocore.fraud.decision"),

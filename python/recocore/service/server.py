@@ -28,7 +28,6 @@ from recocore.service.observe.observer import CallObserver
 from recocore.service.processes.ports import reserve
 from recocore.service.rate_limits import LimitsConfig
 from recocore.service.security.config import TlsConfig
-from recocore.service.security.tls import server_credentials
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
 from recocore.v1 import event_service_pb2 as _events  # noqa: F401  (reflection serves what is imported)
 from recocore.v1 import fraud_service_pb2 as _fraud  # noqa: F401
@@ -153,7 +152,12 @@ class Server:
             InvalidArgumentError: the address cannot be bound, or a file of TLS cannot be used.
             NotFoundError: a file of TLS is not there.
         """
-        credentials = server_credentials(self._tls) if self._tls.is_on else None
+        credentials = None
+        if self._tls.is_on:
+            # Reading certificates takes 0.1 s to load.
+            from recocore.service.security.tls import server_credentials  # noqa: PLC0415
+
+            credentials = server_credentials(self._tls)
         if not self._reuse_port:
             reserve(self._config.host, self._config.port, "port").close()
         try:

@@ -168,8 +168,8 @@ def read_frames(
     """The frames of commits `after < commit <= until`, first to last, a file in memory at a time.
 
     Sealed segments without an event of `start <= time < end`, in microseconds, are passed over, and so are files without a row
-    of `subject`, where that is given; frames in which `naming` does not stand are not even looked at. Safe while the owner appends
-    and compacts: a segment is read in the generation that is found when it is opened.
+    of `subject`, where that is given; frames in which `naming` does not stand are not even looked at. Safe while the owner
+    appends and compacts: a segment is read in the generation that is found when it is opened.
 
     Raises:
         CorruptError: a file is damaged, and the message names it.

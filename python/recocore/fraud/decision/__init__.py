@@ -6,13 +6,14 @@ from recocore.fraud.decision.deciding import Decider
 from recocore.fraud.decision.decision import Decision, Reason
 from recocore.fraud.decision.engine import FraudEngine
 from recocore.fraud.decision.exploration import Exploration
-from recocore.fraud.decision.feedback import FeedbackStore, OutcomeReport
+from recocore.fraud.decision.feedback import FeedbackStore
 from recocore.fraud.decision.fitting import fit_model
 from recocore.fraud.decision.model import FraudModel
 from recocore.fraud.decision.rings import KnownRings
 from recocore.fraud.decision.rows import rule_columns
 from recocore.fraud.decision.scored import ScoredEvents
 from recocore.fraud.decision.settings import DEFAULT_SETTINGS, FraudSettings
+from recocore.fraud.outcomes import OutcomeReport
 
 __all__ = [
     "DEFAULT_SETTINGS",

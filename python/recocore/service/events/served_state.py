@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from recocore.service.events.config import StateConfig, socket_path
 from recocore.service.events.personal import NOBODY, StatePeople
-from recocore.state import KeyFile, StateReader
-from recocore.state.owner_client import OwnerClient
 
 if TYPE_CHECKING:
     from recocore.service.events.personal import People
+    from recocore.state import StateReader
+    from recocore.state.owner_client import OwnerClient
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +39,10 @@ class ServedState:
             NotFoundError: there is no state.
             CorruptError: it is damaged.
         """
+        # Encryption and its database take 0.1 s of a start; a worker without a state needs neither.
+        from recocore.state import KeyFile, StateReader  # noqa: PLC0415
+        from recocore.state.owner_client import OwnerClient  # noqa: PLC0415
+
         keys = KeyFile.open(config.keys) if config.keys else None
         reader = StateReader.open(config.path, keys=keys)
         people = StatePeople(reader, config.recent_events)

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from recocore.service.logs import Pseudonyms
 from recocore.service.security.audit_log import AuditLog
 from recocore.service.security.auditing import Auditing
-from recocore.service.security.authenticator import Authenticator
-from recocore.service.security.guard import Guard
 
 if TYPE_CHECKING:
     from recocore.service.observe.observer import CallObserver
     from recocore.service.security.config import Security
+    from recocore.service.security.guard import Guard
 
 
 def make_guard(security: Security, pseudonym_key: bytes | None, observer: CallObserver, chain: str) -> Guard | None:
@@ -31,6 +30,10 @@ def make_guard(security: Security, pseudonym_key: bytes | None, observer: CallOb
     auth, audit = security.auth, security.audit
     if not auth.enabled and not audit.folder:
         return None
+    # What checks credentials takes 0.1 s of a start.
+    from recocore.service.security.authenticator import Authenticator  # noqa: PLC0415
+    from recocore.service.security.guard import Guard  # noqa: PLC0415
+
     pseudonyms = Pseudonyms(pseudonym_key)
     return Guard(
         auth,
