@@ -60,6 +60,15 @@ def test_workers_share_a_port_and_drain_together(saved: Path) -> None:
         assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
 
 
+def test_a_service_that_ends_right_after_its_start_has_nothing_to_complain_of(saved: Path) -> None:
+    # A worker that is to stand by is still loading then.
+    for _ in range(4):
+        with ServerProcess.serve(saved, workers=2) as server:
+            server.terminate()
+            assert server.wait() == 0, server.log()
+            assert [record for record in server.records() if record["level"] in ("warning", "error")] == []
+
+
 def test_only_calls_to_a_killed_worker_fail(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outages: list[tuple[float, float]] = []
     with ServerProcess.serve(saved, workers=2) as server:

@@ -167,6 +167,8 @@ class Crew:
         except LinkClosedError:
             return  # its end is seen elsewhere
         except Exception as error:
+            if self._stopping:
+                return  # it was told to stop while it loaded
             if not self._serving.is_set():
                 self._fail(error)
             else:
