@@ -171,16 +171,20 @@ def history(registry: str, name: str | None, as_json: bool) -> None:
     if as_json:
         print_json([_change_json(change) for change in changes])
         return
-    shown = table("time", "alias", "action", "from", "to", "who", "generation", text=6)
+    shown = table("time", "alias", "action", "from", "to", "who", text=6)
+    # Versions are there to be copied, so they stay whole; a long name is cut, and --json has all of it.
+    *whole, who = shown.columns
+    for column in whole:
+        column.no_wrap = True
+    who.overflow = "ellipsis"
     for change in changes:
         shown.add_row(
-            f"{change.time:%Y-%m-%d %H:%M:%S}",
+            f"{change.time:%Y-%m-%d %H:%M}",
             change.alias,
             change.action,
             change.before or "",
             change.after or "",
             change.who,
-            str(change.generation),
         )
     console().print(shown)
 
