@@ -231,6 +231,7 @@ def _started(path: Path) -> tuple[float, float]:
     reader, writer = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(target=start, args=(path, writer))
     process.start()
+    writer.close()  # so that the end of a process that failed is heard
     answer: tuple[float, float] = reader.recv()
     process.join()
     return answer

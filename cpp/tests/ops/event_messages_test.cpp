@@ -5,6 +5,7 @@
 #include <random>
 #include <string>
 
+#include "ops/events/message_pack.hpp"
 #include "recocore/error.hpp"
 
 namespace {
@@ -48,9 +49,11 @@ TEST_CASE("a sound event becomes a map by name") {
   const auto found = reader().read(field(1, event()) + std::string("\x10\x02", 2), kNow, 10);
   REQUIRE(found);
   CHECK(found->durability == 2);
-  const std::string time = std::string("\xaa") + "event_time\xcf" + std::string("\x00\x06\x37\x9d\xa0\x56\xe0\x00", 8);
-  CHECK(found->rows[0] == std::string("\xde\x00\x04", 3) + "\xa8" + "event_id\xa2" + "e1\xa4" + "type\xa4" +
-                              "view\xa7" + "item_id\xa3" + "tea" + time);
+  std::string expected("\xde\x00\x04", 3);
+  events::Packer packer(expected);
+  for (const char* text : {"event_id", "e1", "type", "view", "item_id", "tea", "event_time"}) packer.text(text);
+  packer.whole(kNow);
+  CHECK(found->rows[0] == expected);
 }
 
 TEST_CASE("whatever may be wrong is left") {

@@ -162,10 +162,10 @@ class People:
         """
         self.load(change.subject for change in changes if change.kind == EVENT)
         work = _Work(self, self._table.progress)
-        self._absent = set()
         try:
             for change in changes:
                 work.take(change)
+            self._absent = set()
             self._table.write(*work.outcome(self._user_keys.first_free))
         except BaseException:
             for subject in work.changed:
