@@ -27,7 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "models": {"data", "ops", "scoring", "storage"},
     "index": {"_native", "data", "retrieval", "scoring", "storage"},
     "registry": {"index", "storage"},
-    "state": {"data", "storage"},
+    "state": {"_native", "data", "storage"},
     "consumers": {"data", "state"},
     "profiles": {"_native", "data", "expressions", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},

@@ -9,6 +9,7 @@ void register_anomaly(pybind11::module_& module);
 void register_als(pybind11::module_& module);
 void register_csr(pybind11::module_& module);
 void register_device(pybind11::module_& module);
+void register_events(pybind11::module_& module);
 void register_device_array(pybind11::module_& module);
 void register_topk(pybind11::module_& module);
 void register_ids(pybind11::module_& module);

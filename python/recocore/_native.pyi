@@ -380,6 +380,35 @@ class Velocity:
     def evicted(self) -> int: ...
     def bytes(self) -> int: ...
 
+# bind_events.cpp
+class EventMessages:
+    def __init__(
+        self,
+        fields: list[tuple[int, str, str, int, int, bool]],
+        left: list[int],
+        item: int,
+        arm: int,
+        itemless: list[str],
+    ) -> None: ...
+    def read(
+        self, request: bytes, now: int, most: int
+    ) -> tuple[int, list[bytes | None], list[tuple[int, str, bool]]] | None: ...
+
+class EventRows:
+    def __init__(
+        self, fields: list[tuple[str, str, int]], itemless: list[str], default_type: str, key: bytes
+    ) -> None: ...
+    def read(
+        self, rows: list[Any], now: int
+    ) -> list[tuple[bytes, bytes, int, str | None, str, bytes, bool] | None]: ...
+
+def held_event_ids(files: list[AnyArray], ids: list[bytes]) -> list[bytes]: ...
+def frame_heads(data: bytes, start: int, end: int, count: int) -> tuple[int, int, int, bytes] | None: ...
+
+class UserRecords:
+    def __init__(self, max_recent: int, max_seen: int, weights: dict[str, float], seen: set[str]) -> None: ...
+    def add(self, record: bytes, version: int, events: list[tuple[str, str, int]]) -> bytes: ...
+
 # bind_boosted_trees.cpp
 class BoostedTrees:
     def __init__(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from recocore.cli import main
+from recocore.index import Index
+from recocore.profiles import Identities
 from recocore.state import StateStore
 from recocore.state.owner import serve_owner
 
@@ -99,3 +102,27 @@ def test_looking_at_a_state_does_not_make_one(tmp_path: Path, stated: Stated) ->
         code, _, err = stated(name, tmp_path / "nothing")
         assert (code, "there is no state here" in err) == (1, True)
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_training_from_a_state_joins_visits_to_users(tmp_path: Path) -> None:
+    """The visitor's events count for the user; not where the user, who is one now, has said no or was forgotten."""
+    people = ("ann", "bob", "cid")
+    with StateStore.open(tmp_path / "state") as store:
+        store.record([{"user_id": f"cookie-{name}", "item_id": item} for name in people for item in ("tea", "pot")])
+        store.record([{"user_id": name, "item_id": "mug"} for name in (*people, "dan")])
+        store.record([{"visitor_id": "nobody", "item_id": "tea"}])
+        store.set_consent("bob", "personalization", False)
+        store.forget("cid")
+    known = Identities()
+    for name in people:
+        known.merge_users(f"cookie-{name}", name, at=datetime(2026, 3, 1, tzinfo=UTC), why="login")
+    known.save(tmp_path / "identities.json")
+    state, joined = str(tmp_path / "state"), str(tmp_path / "identities.json")
+    for options, users in (((), ["ann", "cookie-ann", "dan"]), (("--identities", joined), ["ann", "dan"])):
+        out = str(tmp_path / f"index-{len(users)}")
+        assert main(["fit", "--from-state", state, "--model", "itemknn", "--out", out, "--json", *options]) == 0
+        index = Index.load(out)
+        learned = [user for user in (*people, "dan", "cookie-ann") if index.users.index_of(user) >= 0]
+        assert sorted(learned) == users
+        seen = {str(item.item_id) for item in index.recommend(["ann"], 5)[0].items}
+        assert seen == ({"tea", "pot"} if not options else set())

@@ -172,13 +172,13 @@ def test_a_damaged_record_is_refused_and_others_are_read_on(folder: Path) -> Non
     with StateStore.open(path) as store, StateReader.open(path) as reader:
         store.record(rows(50, users=2))
         subject = bytes.fromhex(store.keys.pseudonym("customer-0"))
-        value = store._table.get(subject)
+        value = store._commits.table.get(subject)
         assert value is not None
-        store._table.write({subject: value[:-1] + bytes([value[-1] ^ 1])}, store._table.progress)
+        store._commits.table.write({subject: value[:-1] + bytes([value[-1] ^ 1])}, store._commits.table.progress)
         with pytest.raises(CorruptError, match="a record is damaged; rebuild"):
             reader.user("customer-0")
         assert reader.user("customer-1") is not None
-        store._people._cache.clear()
+        store._commits.people._cache.clear()
         with pytest.raises(CorruptError, match="a record is damaged; rebuild"):
             store.verify()
         # Those who share an fsync with a call that meets it are not refused with it.
@@ -197,7 +197,7 @@ def test_the_walk_counts_what_lmdb_counts(folder: Path) -> None:
         store.record(rows(1_000, seed=9, users=2))
         for number in range(100):
             store.forget(f"customer-{number}")
-        progress = store._table.progress
+        progress = store._commits.table.progress
     tree = check_table(path / "records" / "data.mdb")
     assert (tree.entries, tree.total) == (progress.users + progress.forgotten, progress.total)
     assert progress.forgotten == 100
@@ -244,7 +244,7 @@ with StateReader.open(sys.argv[1]) as reader:
         child.stdin.write("again\n")
         child.stdin.flush()
         assert child.stdout.readline() == "2\n"
-        store._table.open_empty()  # begins to make it again
+        store._commits.table.open_empty()  # begins to make it again
         child.stdin.write("again\n")
         child.stdin.flush()
         assert child.stdout.readline() == "2\n"

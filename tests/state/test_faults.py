@@ -105,7 +105,7 @@ def test_after_a_failed_fsync_acknowledged_events_are_written_again(path: Path) 
                 super().sync(descriptor)
             except OSError:
                 size = os.fstat(descriptor).st_size
-                start = store._log.durable_bytes
+                start = store._commits.log.durable_bytes
                 os.pwrite(descriptor, b"\xff" * (size - start), start)
                 raise
 

@@ -43,7 +43,7 @@ def test_a_forgotten_user_is_gone_from_log_table_and_backup(path: Path, tmp_path
         store.record(events)
         store.backup(tmp_path / "backup")
         subject = bytes.fromhex(store.keys.pseudonym("customer-3"))
-        slots = {row.slot for row, _, _ in store._history.rows(until=store.commit) if row.subject == subject}
+        slots = {row.slot for row, _, _ in store._commits.history.rows(until=store.commit) if row.subject == subject}
         assert len(slots) == 1
         receipt = store.forget("customer-3")
         assert (receipt.key_destroyed, receipt.subject) == (True, subject.hex())

@@ -19,7 +19,7 @@ from recocore.state import KeyFile, StateReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import timedelta
+    from datetime import datetime, timedelta
 
     from rich.table import Table
 
@@ -69,8 +69,15 @@ class LogOptions(SourceOptions):
         events = self.read_events(path)
         return clean(events if prepare is None else prepare(events))
 
-    def read_state(self, path: str, keys: str | None) -> Cleaned:
+    def read_state(
+        self, path: str, keys: str | None, prepare: Callable[[EventBatch], EventBatch] | None = None
+    ) -> Cleaned:
         """Read the log of a state, which a service may be writing meanwhile, without those who are not to be learned from.
+
+        Args:
+            path: the state's folder.
+            keys: the file of its master keys, where it is not beside it.
+            prepare: is called on the log first: whom events belong to after that is asked for their consent.
 
         Raises:
             NotFoundError: there is no state.
@@ -81,7 +88,9 @@ class LogOptions(SourceOptions):
             if not tables:
                 raise InvalidArgumentError(f"--from-state: expected events, got none in {path}", field="from_state")
             whole = pa.concat_tables(tables, promote_options="default")
-            users = pc.unique(whole.column("user_id")).to_pylist()
+            if prepare is not None:
+                whole = prepare(EventBatch(whole)).table
+            users = pc.unique(whole.column("user_id")).drop_null().to_pylist()
             # Whoever was forgotten is not in the log as it is read.
             withdrawn = [user for user in users if not may_be_learned_from(reader.user(user))]
         if withdrawn:
@@ -89,9 +98,29 @@ class LogOptions(SourceOptions):
         return clean(EventBatch.from_arrow(whole))
 
 
+def joined_by(identities: str | None, as_of: datetime | None = None) -> Callable[[EventBatch], EventBatch] | None:
+    """What puts events under the users that they belong to; None without a file of identities.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CorruptError: it is damaged.
+    """
+    if identities is None:
+        return None
+    from recocore.profiles.identity import Identities  # noqa: PLC0415  # commands without it need none of the room
+
+    known = Identities.load(identities)
+    return lambda batch: known.apply(batch, as_of)
+
+
 def may_be_learned_from(record: UserRecord | None) -> bool:
     """Whether a user has neither been forgotten nor withdrawn consent to personalization."""
     return record is None or (not record.forgotten and record.consent.get("personalization", True))
+
+
+identities_option = click.option(
+    "--identities", "identities_file", metavar="FILE", help="Merges of visitors and accounts, applied to the log first."
+)
 
 
 def source_options(command: _F) -> _F:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from rich.markup import escape
 
-from recocore.cli.events import LogOptions, check_quarantine, keep_quarantine, log_options, report_counts, report_table
+from recocore.cli.events import (
+    LogOptions,
+    check_quarantine,
+    identities_option,
+    joined_by,
+    keep_quarantine,
+    log_options,
+    report_counts,
+    report_table,
+)
 from recocore.cli.items import item_tables
 from recocore.cli.models import make_models, model_options, take_parameters
 from recocore.cli.terminal import console, print_json
@@ -33,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--items", metavar="FILE", help="What is known of items, a row each, to filter and group by.")
 @click.option("--item-id", default="item_id", show_default=True, metavar="COLUMN", help="The column of ids in --items.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@identities_option
 @log_options
 @model_options
 @training_options
@@ -47,6 +57,7 @@ def command(
     items: str | None,
     item_id: str,
     as_json: bool,
+    identities_file: str | None,
     **options: Any,
 ) -> None:
     """Fit a model to EVENTS, a Parquet file (or folder of them) or a CSV file, and save an index.
@@ -69,7 +80,7 @@ def command(
       recocore fit log.parquet --validate 0.1 --objective --iterations 50 --out index/
       recocore fit log.parquet --factors 512 --checkpoint run/ --out index/
       recocore fit log.parquet --items catalogue.parquet --item-id sku --out index/
-      recocore fit --from-state state/ --out index/
+      recocore fit --from-state state/ --identities identities.json --out index/
 
     \b
     Next:
@@ -83,7 +94,8 @@ def command(
     training = TrainingOptions.take(options, model)
     check_target(local_path(out), overwrite=overwrite)
     check_quarantine(quarantine, events)
-    cleaned = log.read(events) if events is not None else log.read_state(str(from_state), keys)
+    join = joined_by(identities_file)
+    cleaned = log.read(events, join) if events is not None else log.read_state(str(from_state), keys, join)
     keep_quarantine(cleaned, quarantine)
     if not as_json:
         console().print(report_table(cleaned))

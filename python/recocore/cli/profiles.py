@@ -10,14 +10,13 @@ import click
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recocore.cli.events import LogOptions, log_options, report_counts, report_table
+from recocore.cli.events import LogOptions, identities_option, joined_by, log_options, report_counts, report_table
 from recocore.cli.profile_config import profile_config
 from recocore.cli.terminal import console, note, print_json, table
 from recocore.data import files
 from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.profiles import ProfileTable, build
 from recocore.profiles.features import Features
-from recocore.profiles.identity import Identities
 from recocore.profiles.lifetime import LifetimeModels
 from recocore.profiles.report import render, save_page
 from recocore.profiles.segments import Segmentation, SegmentRule, members, retention
@@ -27,12 +26,9 @@ from recocore.profiles.tags import TagSet
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from recocore.data import Cleaned, EventBatch
+    from recocore.data import EventBatch
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-_identities = click.option(
-    "--identities", "identities_file", metavar="FILE", help="Merges of visitors and accounts, applied to the log first."
-)
 _tags = click.option("--tags", "tags_file", metavar="FILE", help="Definitions of tags, TOML or JSON.")
 
 
@@ -57,7 +53,7 @@ def command() -> None:
 @click.option(
     "--config", "config_file", metavar="FILE", help="Fields of ProfileConfig as TOML, durations such as '30d'."
 )
-@_identities
+@identities_option
 @_json
 @log_options
 def build_profiles(
@@ -80,7 +76,7 @@ def build_profiles(
     target = files.check_target(out)
     config = profile_config(config_file, log.weights, log.half_life)
     until = None if as_of is None else _moment(as_of)
-    cleaned = _read(events, log, identities_file, until)
+    cleaned = log.read(events, joined_by(identities_file, until))
     moment = until or _after(cleaned.events)
     profiles = build(cleaned.events, moment, config)
     profiles.save(target)
@@ -229,7 +225,7 @@ def segment(
 @click.option("--before", metavar="FILE", help="Earlier profiles, to measure the drift since.")
 @click.option("--title", default="Customer profiles", show_default=True, help="The page's heading.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of a fresh segmentation.")
-@_identities
+@identities_option
 @_tags
 @_json
 @log_options
@@ -260,7 +256,7 @@ def report(
     known = _features(loaded)
     kept = None
     if events is not None:
-        read = _read(events, log, identities_file, loaded.as_of_time).events
+        read = log.read(events, joined_by(identities_file, loaded.as_of_time)).events
         kept = retention(read, loaded.as_of_time, period, loaded.config.timezone)  # type: ignore[arg-type]  # click checked
     if segments_file is not None:
         segments: Segmentation | None = Segmentation.load(segments_file)
@@ -279,14 +275,6 @@ def report(
         print_json({"out": out, "bytes": len(page.encode()), "users": len(loaded)})
     else:
         click.echo(f"the report of {len(loaded):,} profiles is in {out} ({len(page.encode()) / 1024:.0f} KiB)")
-
-
-def _read(events: str, log: LogOptions, identities_file: str | None, as_of: datetime | None) -> Cleaned:
-    """A log under the users that its events belong to, parted into sound events and a quarantine."""
-    if identities_file is None:
-        return log.read(events)
-    known = Identities.load(identities_file)
-    return log.read(events, prepare=lambda batch: known.apply(batch, as_of))
 
 
 def _features(profiles: ProfileTable) -> Features:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from recocore.errors import InvalidArgumentError
 from recocore.state.log import Tally
@@ -41,13 +41,6 @@ class Call:
                     f"offsets: expected names with whole numbers of at least 0, got {source!r:.80}: {position!r:.40}",
                     field="offsets",
                 )
-
-
-class Names(NamedTuple):
-    """Under which pseudonyms an event is kept."""
-
-    subject: bytes
-    event_id: bytes
 
 
 class Draft:

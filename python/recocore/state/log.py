@@ -22,7 +22,7 @@ from recocore.state.segment import (
     HEADER_BYTES,
     check_header,
     frame,
-    frame_at,
+    frame_head,
     frames,
     segment_header,
     sound_frame_behind,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from recocore.state.disk import Disk
-    from recocore.state.segment import Frame, Row
+    from recocore.state.segment import Frame, FrameHead, Row
 
 # So much may be acknowledged before it is synced; then the next call syncs, whatever it asked for.
 _MOST_UNSYNCED = 4 << 20
@@ -62,6 +62,15 @@ class Tally:
         self.events += 1
         if event != _NO_ID:
             self.ids.append(event)
+
+    def see_head(self, head: FrameHead) -> None:
+        """Count a frame's events by what stands in the clear."""
+        if head.events:
+            self.oldest = min(self.oldest, head.oldest) if self.events else head.oldest
+            self.newest = max(self.newest, head.newest)
+            self.events += head.events
+            self.ids += [head.ids[at : at + 16] for at in range(0, len(head.ids), 16)]
+        self.last = head.commit
 
     def see_frame(self, frame: Frame) -> None:
         """Count a frame's events."""
@@ -352,8 +361,8 @@ class Log:
         except CorruptError as error:
             raise CorruptError(f"{path}: {error}") from None
         offset = HEADER_BYTES
-        while (found := frame_at(data, offset)) is not None and found.commit > tally.last:
-            tally.see_frame(found)
+        while (found := frame_head(data, offset)) is not None and found.commit > tally.last:
+            tally.see_head(found)
             offset = found.end
         if tally.last < known or sound_frame_behind(data, offset, tally.last):
             raise CorruptError(

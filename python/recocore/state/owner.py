@@ -14,7 +14,7 @@ from recocore.errors import InternalError, InvalidArgumentError, OverloadedError
 from recocore.state.answering import answering
 from recocore.state.draft import Call
 from recocore.state.store import StateStore
-from recocore.state.values import MAX_ROWS, Durability, StateConfig
+from recocore.state.values import MAX_ROWS, OK, Durability, StateConfig
 
 if TYPE_CHECKING:
     import os
@@ -120,7 +120,7 @@ class _Owner:
             raise OverloadedError(f"events: {self._waiting_rows:,} wait to be written already; try again later")
         answered: asyncio.Future[Receipt | Failure] = asyncio.get_running_loop().create_future()
         call = Call(
-            [bytes(row) for row in request.rows],
+            request.rows,
             Durability(request.arguments.get("durability", "fsync")),
             request.arguments.get("offsets"),
         )
@@ -130,7 +130,8 @@ class _Owner:
         outcome = await answered
         if isinstance(outcome, RecocoreError):
             raise outcome
-        return [outcome.commit, outcome.results]
+        sound = all(result is OK for result in outcome.results)
+        return [outcome.commit, None if sound else outcome.results]
 
     async def _commit_forever(self) -> None:
         loop = asyncio.get_running_loop()

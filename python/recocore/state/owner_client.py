@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self
 
 from recocore.state.calling import Caller
-from recocore.state.values import Durability, ForgetReceipt, Receipt, RowResult, StateStats
+from recocore.state.values import OK, Durability, ForgetReceipt, Receipt, RowResult, StateStats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -45,6 +45,8 @@ class OwnerClient:
         if offsets:
             arguments["offsets"] = dict(offsets)
         commit, results = await self._call("record", arguments, rows=events)
+        if results is None:  # all of them are recorded
+            return Receipt(commit, (OK,) * len(events))
         return Receipt(commit, tuple(RowResult(*result) for result in results))
 
     async def commit(self) -> int:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 
+from recocore._native import UserRecords
 from recocore.errors import CorruptError
 from recocore.state.record import Record
 from recocore.state.segment import CONSENT, CUTOFF, EVENT, FORGET, NO_SLOT
 from recocore.state.table import Progress, pack_slot, pack_tombstone, replaced_sum, slot_of, unpack_tombstone
 from recocore.state.table_check import entry_sum
+from recocore.state.values import UserRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -59,16 +61,21 @@ class User:
     Attributes:
         slot: of the key.
         cipher: of the key.
-        record: decoded.
+        packed: the record, empty where nothing is known yet.
         added: what the user's entry adds to the table's sum; 0 without an entry.
         entered: whether there is an entry.
     """
 
     slot: int
     cipher: AESGCM
-    record: Record
+    packed: bytes = b""
     added: int = 0
     entered: bool = False
+
+    @property
+    def record(self) -> Record:
+        """The record, decoded anew: what is changed in it is not kept."""
+        return Record.unpack(self.packed) if self.packed else Record()
 
 
 class Forgotten(NamedTuple):
@@ -98,6 +105,9 @@ class People:
     def __init__(self, table: Table, user_keys: UserKeyWriter, keys: KeyFile, config: StateConfig) -> None:
         self._table, self._user_keys, self._keys, self._config = table, user_keys, keys, config
         self._cache: dict[bytes, User] = {}
+        # Looked for by `load`, and not there; until the table changes.
+        self._absent: set[bytes] = set()
+        self.records = UserRecords(config.max_recent, config.max_seen, dict(config.weights), set(config.seen_types))
 
     def find(self, subject: bytes) -> User | Forgotten | None:
         """A user, None where nothing is known.
@@ -108,14 +118,16 @@ class People:
         user = self._cache.get(subject)
         if user is not None:
             return user
-        value = self._table.get(subject)
+        value = None if subject in self._absent else self._table.get(subject)
         return None if value is None else self._decoded(subject, value)
 
     def load(self, subjects: Iterable[bytes]) -> None:
-        """Have those in the cache of whom there are records, with one look into the table for all."""
+        """Have those in the cache of whom there are records, with one look into the table for all; no write comes between."""
         missing = {subject for subject in subjects if subject not in self._cache}
-        for subject, value in self._table.get_many(missing):
+        found = self._table.get_many(missing)
+        for subject, value in found:
             self._decoded(subject, value)
+        self._absent = missing.difference(subject for subject, _ in found)
 
     def _decoded(self, subject: bytes, value: bytes) -> User | Forgotten | None:
         stone = unpack_tombstone(self._keys, subject, value)
@@ -126,8 +138,8 @@ class People:
         if cipher is None:
             # Killed between the end of the key and the tombstone: the log has the rest.
             return None
-        record = Record.unpack(open_value(cipher, subject, value))
-        return self._keep(subject, User(slot, cipher, record, entry_sum(subject, value), entered=True))
+        packed = open_value(cipher, subject, value)
+        return self._keep(subject, User(slot, cipher, packed, entry_sum(subject, value), entered=True))
 
     def meet(self, subject: bytes) -> User | Forgotten:
         """A user, with a new key where nothing is known.
@@ -138,23 +150,25 @@ class People:
         found = self.find(subject)
         if found is None:
             slot, cipher = self._user_keys.take()
-            found = self._keep(subject, User(slot, cipher, Record()))
+            found = self._keep(subject, User(slot, cipher))
         return found
 
-    def apply(self, changes: Iterable[Change]) -> None:
+    def apply(self, changes: Sequence[Change]) -> None:
         """Bring the table as far as the changes, which may be repeated after a failure.
 
         Raises:
             StorageError: the disk refuses; the table is as it was.
             OSError: the disk refuses to destroy a key; the table is as it was.
         """
+        self.load(change.subject for change in changes if change.kind == EVENT)
         work = _Work(self, self._table.progress)
         try:
             for change in changes:
                 work.take(change)
+            self._absent = set()
             self._table.write(*work.outcome(self._user_keys.first_free))
         except BaseException:
-            for subject in work.touched:
+            for subject in work.changed:
                 self._cache.pop(subject, None)
             self._table.reopen()
             raise
@@ -169,17 +183,16 @@ class People:
             StorageError: the disk refuses; these records are as they were.
         """
         entries = self._table.after(after, count)
-        values: dict[bytes, bytes | None] = {}
+        values: dict[bytes, bytes] = {}
         total = self._table.progress.total
         for subject, value in entries:
             if slot_of(value) == NO_SLOT:
                 continue
             self._cache.pop(subject, None)
             user = self.find(subject)
-            if isinstance(user, User) and user.record.drop_before(cutoff):
-                new = seal_value(user, subject, os.urandom(12))
+            if isinstance(user, User) and (record := user.record).drop_before(cutoff):
+                new = seal_value(user, record.pack(), subject, os.urandom(12))
                 total = replaced_sum(total, subject, user.added, new)
-                user.added = entry_sum(subject, new)
                 values[subject] = new
                 self._cache.pop(subject, None)
         if values:
@@ -191,13 +204,8 @@ class People:
         found = self.find(change.subject)
         if found is None:
             cipher = self._user_keys.cipher(change.slot)
-            return None if cipher is None else self._keep(change.subject, User(change.slot, cipher, Record()))
+            return None if cipher is None else self._keep(change.subject, User(change.slot, cipher))
         return found if isinstance(found, User) else None
-
-    def add(self, record: Record, change: Change) -> None:
-        """Take an event into a record."""
-        assert change.text is not None
-        record.add(change.text, change.word, change.time, self._config)
 
     def bury(self, change: Change) -> tuple[bytes, int, bool] | None:
         """Destroy a user's key: the tombstone, what the entry before it added to the sum, and whether there was one.
@@ -223,18 +231,29 @@ class People:
             del self._cache[subject]
 
 
+@dataclass(slots=True)
+class _Changed:
+    """What changes of a user: events as `UserRecords.add` takes them, and what is done to the decoded record after that."""
+
+    user: User
+    commit: int = 0
+    events: list[tuple[str, str, int]] = field(default_factory=list)
+    others: list[Change] = field(default_factory=list)
+    packed: bytes = b""
+    added: int = 0
+
+
 class _Work:
-    """Changes on their way into the table.
+    """Changes on their way into the table: a user's record is written once, whatever many of them are about the user.
 
     Attributes:
-        touched: whom they are about; None for who is forgotten.
+        changed: by whom they are about; None for who is forgotten.
     """
 
     def __init__(self, people: People, progress: Progress) -> None:
-        self.touched: dict[bytes, User | None] = {}
+        self.changed: dict[bytes, _Changed | None] = {}
         self._people, self._progress = people, progress
-        self._values: dict[bytes, bytes | None] = {}
-        self._sums: dict[bytes, int] = {}
+        self._values: dict[bytes, bytes] = {}
         self._commit, self._cutoff, self._first_free = progress.commit, progress.cutoff, progress.first_free
         self._users, self._forgotten, self._total = progress.users, progress.forgotten, progress.total
         self._offsets = progress.offsets
@@ -255,19 +274,21 @@ class _Work:
 
     def _touch(self, change: Change) -> None:
         subject = change.subject
-        user = self.touched[subject] if subject in self.touched else self._people.known(change)
-        if user is None:
-            return
-        self.touched[subject] = user
-        user.record.version = change.commit
-        if change.kind == CONSENT and change.text is not None:
-            user.record.consent[change.text] = change.granted
+        changed = self.changed.get(subject)
+        if changed is None:
+            user = None if subject in self.changed else self._people.known(change)
+            if user is None:
+                return
+            changed = self.changed[subject] = _Changed(user)
+        changed.commit = change.commit
+        if change.kind != EVENT:
+            changed.others.append(change)
         elif change.text is not None and change.time >= self._cutoff:
-            self._people.add(user.record, change)
+            changed.events.append((change.text, change.word, change.time))
 
     def _bury(self, change: Change) -> None:
         buried = self._people.bury(change)
-        self.touched[change.subject] = None
+        self.changed[change.subject] = None
         if buried is not None and change.subject not in self._values:
             stone, added, entered = buried
             self._values[change.subject] = stone
@@ -275,37 +296,53 @@ class _Work:
             self._users -= entered
             self._forgotten += 1
 
-    def outcome(self, first_free: int) -> tuple[dict[bytes, bytes | None], Progress]:
+    def outcome(self, first_free: int) -> tuple[dict[bytes, bytes], Progress]:
         """What to write."""
-        nonces = os.urandom(12 * len(self.touched))
-        for at, (subject, user) in enumerate(self.touched.items()):
-            if user is not None:
-                value = seal_value(user, subject, nonces[12 * at : 12 * at + 12])
-                added = self._sums[subject] = entry_sum(subject, value)
-                self._total = (self._total - user.added + added) % 2**64
-                self._users += not user.entered
-                self._values[subject] = value
-        return self._values, Progress(
+        add, values = self._people.records.add, self._values
+        nonces = os.urandom(12 * len(self.changed))
+        for at, (subject, changed) in enumerate(self.changed.items()):
+            if changed is None:
+                continue
+            user = changed.user
+            packed = add(user.packed, changed.commit, changed.events)
+            if changed.others:
+                record = Record.unpack(packed)
+                for change in changed.others:
+                    record.take(change)
+                packed = record.pack()
+            changed.packed = packed
+            value = values[subject] = seal_value(user, packed, subject, nonces[12 * at : 12 * at + 12])
+            changed.added = entry_sum(subject, value)
+            self._total += changed.added - user.added
+            self._users += not user.entered
+        return values, Progress(
             commit=self._commit,
             first_free=max(self._first_free, first_free),
             users=self._users,
             forgotten=self._forgotten,
             cutoff=self._cutoff,
-            total=self._total,
+            total=self._total % 2**64,
             offsets=self._offsets,
         )
 
     def is_done(self) -> None:
         """It is written."""
-        for subject, added in self._sums.items():
-            user = self.touched[subject]
-            assert user is not None
-            user.added, user.entered = added, True
+        for changed in self.changed.values():
+            if changed is not None:
+                user = changed.user
+                user.packed, user.added, user.entered = changed.packed, changed.added, True
 
 
-def seal_value(user: User, subject: bytes, nonce: bytes) -> bytes:
-    """The value of a user's entry."""
-    return pack_slot(user.slot, nonce, user.cipher.encrypt(nonce, user.record.pack(), subject))
+def view_of(found: User | Forgotten | None) -> UserRecord | None:
+    """What callers get of a user."""
+    if isinstance(found, Forgotten):
+        return UserRecord(found.commit, forgotten=True)
+    return None if found is None else found.record.view()
+
+
+def seal_value(user: User, packed: bytes, subject: bytes, nonce: bytes) -> bytes:
+    """The value of a user's entry with a record."""
+    return pack_slot(user.slot, nonce, user.cipher.encrypt(nonce, packed, subject))
 
 
 def open_value(cipher: AESGCM, subject: bytes, value: bytes) -> bytes:

@@ -160,8 +160,11 @@ class StateReader:
             return self._get_again(key, error)
 
     def _get_again(self, key: bytes, reason: lmdb.Error) -> bytes | None:
-        """Another thread has the table of a new owner opened in between: look into that one."""
+        """Look again: another thread has opened the table of a new owner, or the table has outgrown what is mapped of it."""
         try:
+            if isinstance(reason, lmdb.MapResizedError):
+                assert self._shared is not None, "the reader is closed"
+                self._shared.look()
             with self._opened().begin() as transaction:
                 value: bytes | None = transaction.get(key)
                 return value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -137,17 +138,17 @@ def _numbers_wrong(event: Event) -> RowResult | None:
 
 def _times_wrong(event: Event, now: int) -> RowResult | None:
     for name in _TIMES:
-        time = getattr(event, name)
-        if time.__class__ is not int:
-            if time is None:
-                time = now
-            elif time.tzinfo is None:
-                return _invalid(name, f"expected a time with a zone, got {time.isoformat()}")
+        moment = getattr(event, name)
+        if moment.__class__ is not int:
+            if moment is None:
+                moment = now
+            elif moment.tzinfo is None:
+                return _invalid(name, f"expected a time with a zone, got {moment.isoformat()}")
             else:
-                time = round(time.timestamp() * 1_000_000)
-            setattr(event, name, time)
-        if not 0 <= time <= now + _AHEAD_US:
-            return _invalid(name, f"expected from 1970 to a day from now, in microseconds since 1970, got {time}")
+                moment = round(moment.timestamp() * 1_000_000)
+            setattr(event, name, moment)
+        if not 0 <= moment <= now + _AHEAD_US:
+            return _invalid(name, f"expected from 1970 to a day from now, in microseconds since 1970, got {moment}")
     return None
 
 
@@ -213,20 +214,25 @@ def json_event(values: list[Any]) -> dict[str, Any]:
     return {name: iso(value) if name in _TIMES else value for name, value in named.items()}
 
 
-def iso(time: int) -> str:
+def iso(moment: int) -> str:
     """Microseconds since 1970 as ISO 8601, UTC."""
-    return datetime.fromtimestamp(time // 1_000_000, UTC).replace(microsecond=time % 1_000_000).isoformat()
+    return datetime.fromtimestamp(moment // 1_000_000, UTC).replace(microsecond=moment % 1_000_000).isoformat()
 
 
-def microseconds(time: datetime, name: str) -> int:
+def now_us() -> int:
+    """The clock, in microseconds since 1970."""
+    return time.time_ns() // 1_000
+
+
+def microseconds(moment: datetime, name: str) -> int:
     """A time as microseconds since 1970.
 
     Raises:
         InvalidArgumentError: it has no zone.
     """
-    if time.tzinfo is None:
-        raise InvalidArgumentError(f"{name}: expected a time with a zone, got {time.isoformat()}", field=name)
-    return round(time.timestamp() * 1_000_000)
+    if moment.tzinfo is None:
+        raise InvalidArgumentError(f"{name}: expected a time with a zone, got {moment.isoformat()}", field=name)
+    return round(moment.timestamp() * 1_000_000)
 
 
 def _check_count(count: int) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 
+from recocore._native import frame_heads
 from recocore.errors import CorruptError
 
 if TYPE_CHECKING:
@@ -123,8 +124,8 @@ def sealed_row(
 ) -> bytes:
     """The bytes of a row, its payload encrypted."""
     head = _HEAD.pack(kind, slot, time, subject, event)
-    sealed = cipher.encrypt(nonce, plain, _aad(head, commit))
-    return head + _U32.pack(_NONCE + len(sealed)) + nonce + sealed
+    sealed = cipher.encrypt(nonce, plain, head + _U64.pack(commit))
+    return b"".join((head, _U32.pack(_NONCE + len(sealed)), nonce, sealed))
 
 
 def plain_row(keys: KeyFile, kind: int, slot: int, time: int, subject: bytes, plain: bytes, commit: int) -> bytes:
@@ -215,6 +216,30 @@ def frame_at(data: bytes, offset: int) -> Frame | None:
         rows.append(Row(kind, slot, time, subject, event, data[at : at + size]))
         at += size
     return Frame(commit, tuple(rows), offset, end) if at == end else None
+
+
+class FrameHead(NamedTuple):
+    """What the rows of one commit say in the clear; `ids` are 16 bytes for each event that has one."""
+
+    commit: int
+    end: int
+    events: int
+    oldest: int
+    newest: int
+    ids: bytes
+
+
+def frame_head(data: bytes, offset: int) -> FrameHead | None:
+    """`frame_at` for who needs no rows: 0.1 us a row, not 2."""
+    start = offset + _FRAME.size
+    if start > len(data):
+        return None
+    length, crc, commit, count = _FRAME.unpack_from(data, offset)
+    end = start + length
+    if end > len(data) or zlib.crc32(memoryview(data)[offset + 8 : end]) != crc:
+        return None
+    heads = frame_heads(data, start, end, count)
+    return None if heads is None else FrameHead(commit, end, *heads)
 
 
 def sound_frame_behind(data: bytes, offset: int, last: int) -> bool:

@@ -166,20 +166,17 @@ class Table:
             get = transaction.get
             return [(subject, value) for subject in subjects if (value := get(subject)) is not None]
 
-    def write(self, values: Mapping[bytes, bytes | None], progress: Progress) -> None:
-        """Put values, delete those that are None, and say how far the table is, in one step.
+    def write(self, values: Mapping[bytes, bytes], progress: Progress) -> None:
+        """Put values, and say how far the table is, in one step.
 
         Raises:
             StorageError: the disk refuses, or the table may not grow; nothing has changed.
         """
         meta = _ENCODE(progress)
         with self._failing(), self._opened().begin(write=True) as transaction:
-            for subject in sorted(values):
-                value = values[subject]
-                if value is None:
-                    transaction.delete(subject)
-                else:
-                    transaction.put(subject, value)
+            # In the order of keys, so that a page which several users share is copied once, and next to where it is read.
+            with transaction.cursor() as cursor:
+                cursor.putmulti(sorted(values.items()))
             transaction.put(_META, self._keys.mac(meta) + meta)
         self.progress = progress
 
@@ -300,9 +297,9 @@ def check_file(path: Path, keys: KeyFile) -> None:
         raise CorruptError(f"{file}: what it holds is not what was written")
 
 
-def replaced_sum(total: int, subject: bytes, old: int, new: bytes | None) -> int:
+def replaced_sum(total: int, subject: bytes, old: int, new: bytes) -> int:
     """A table's sum once an entry, which added `old`, has another value."""
-    return (total - old + (entry_sum(subject, new) if new is not None else 0)) % 2**64
+    return (total - old + entry_sum(subject, new)) % 2**64
 
 
 def _boot() -> str:

@@ -156,13 +156,18 @@ class UserKeyWriter(UserKeys):
 
     def _refill(self) -> None:
         start = self.capacity
-        made = b"".join(self._wrap(slot, os.urandom(32)) for slot in range(start, start + _REFILL))
+        keys = [os.urandom(32) for _ in range(_REFILL)]
+        made = [self._wrap(start + at, key) for at, key in enumerate(keys)]
         try:
-            self._disk.write_all(self._descriptor, made, SLOT_BYTES * (start + 1))
+            self._disk.write_all(self._descriptor, b"".join(made), SLOT_BYTES * (start + 1))
             self._disk.sync(self._descriptor)
         except OSError:
             self._disk.truncate(self._descriptor, SLOT_BYTES * (start + 1))
             raise
+        # They are about to be taken, and need not be unwrapped again.
+        self._kept = {
+            start + at: (wrapped, AESGCM(key)) for at, (wrapped, key) in enumerate(zip(made, keys, strict=True))
+        }
 
     def destroy(self, slot: int) -> bool:
         """Overwrite a key durably: whether it was there.

@@ -3,7 +3,9 @@
     request    [number, method, arguments by name]
     answer     [number, "" or the code of an error, what was asked for or the error's message, the error's field]
 
-MessagePack by msgspec: rows stay bytes until each is checked by itself, so a bad one spoils no other.
+What was asked for by `record` is the commit, with the results of the rows, or nothing where all of them were recorded.
+
+MessagePack by msgspec: rows are bytes in it until each is checked by itself, so a bad one spoils no other.
 """
 
 from __future__ import annotations
@@ -39,12 +41,12 @@ _ERRORS: dict[str, type[RecocoreError]] = {
 
 
 class Request(msgspec.Struct, array_like=True):
-    """A call: `rows` are the events of `record`, each left as the bytes that came."""
+    """A call: `rows` are the events of `record`, each the MessagePack bytes of its map."""
 
     number: int
     method: str
     arguments: dict[str, Any] = {}
-    rows: list[msgspec.Raw] = []
+    rows: list[bytes] = []
 
 
 class Answer(msgspec.Struct, array_like=True):
@@ -61,14 +63,14 @@ _REQUEST = msgspec.msgpack.Decoder(Request)
 _ANSWER = msgspec.msgpack.Decoder(Answer)
 
 
-def pack_rows(rows: Sequence[Any]) -> list[msgspec.Raw]:
+def pack_rows(rows: Sequence[Any]) -> list[bytes]:
     """Events as a request carries them.
 
     Raises:
         InvalidArgumentError: one is no mapping of what MessagePack holds.
     """
     try:
-        return [msgspec.Raw(row if isinstance(row, bytes) else _ENCODER.encode(row)) for row in rows]
+        return [row if isinstance(row, bytes) else _ENCODER.encode(row) for row in rows]
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgumentError(f"events: expected mappings of plain values, got {error}", field="events") from None
 

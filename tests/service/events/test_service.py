@@ -259,6 +259,8 @@ def test_somebody_forgotten_is_nobody_to_the_service(client: Client) -> None:
     assert explained.missing_ids == ("user-12",)
     [row] = client.batch_recommend(["user-12"], 5)
     assert ids(row.result) == ids(unknown)
+    [row] = client.recommend_stream(["user-12"], 5)
+    assert ids(row.result) == ids(unknown)
     with pytest.raises(ServiceError) as caught:
         client.score("user-12", ["10"])
     assert caught.value.status == "NOT_FOUND"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.service.security.secured import AUDIT_KEY, PSEUDONYM_KEY
+from tests.service.observe.test_listeners import CollectorServer
+from tests.service.security.secured import AUDIT_KEY, PSEUDONYM_KEY, Secured, serve
 from tests.service.security.whole import Ports, trusting
 from tests.service.watched import until
 
@@ -87,6 +90,34 @@ def test_no_secret_is_in_any_output(ports: Ports, authority: Authority) -> None:
     # Whoever passes a key as an argument sees it in the answer that there is no such file.
     shown = {(where, what) for what, secret in secrets.items() for where, text in told.items() if secret in text}
     assert shown == {("a key in the place of its file", "key of caller")}
+
+
+def test_no_secret_and_no_person_is_in_what_is_traced(tmp_path: Path, folder: Path) -> None:
+    """All that a collector of traces gets, from calls that are let in and others that are not."""
+    secured = Secured.make(tmp_path, "caller")
+    token, wrong, user = secured.issuer.token("caller"), secured.keys["caller"][:-1] + "_", "user-00"
+    with CollectorServer() as collector:
+        thread = threading.Thread(target=collector.serve_forever)
+        thread.start()
+        try:
+            endpoint = f"http://127.0.0.1:{collector.server_port}/v1/traces"
+            config = secured.config(tracing={"endpoint": endpoint, "sample": 1.0})
+            with serve(config, str(folder / "index")) as server:
+                for credential in ({"api_key": secured.keys["caller"]}, {"token": token}, {"api_key": wrong}):
+                    with Client(server.address, timeout=20, retries=0, **credential) as client:  # type: ignore[arg-type]
+                        with contextlib.suppress(ServiceError):
+                            client.recommend(user)
+                        with contextlib.suppress(ServiceError):
+                            client.recommend("")
+                server.terminate()
+                assert server.wait() == 0, server.log()
+        finally:
+            collector.shutdown()
+            thread.join()
+    told = b"".join(body for _, _, body in collector.requests)
+    assert b"RecommendationService/Recommend" in told
+    secrets = (PSEUDONYM_KEY, AUDIT_KEY, token.encode(), wrong.encode(), secured.keys["caller"].encode(), user.encode())
+    assert [secret for secret in secrets if secret in told] == []
 
 
 def test_secrets_are_not_in_how_settings_look(tmp_path: Path) -> None:

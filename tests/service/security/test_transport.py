@@ -26,7 +26,7 @@ from recocore.service import serve as run_service
 from recocore.service.door.config import HttpConfig
 from recocore.service.observe.config import MetricsConfig
 from recocore.service.security.config import AuditConfig, AuthConfig, Security, TlsConfig
-from recocore.service.security.tls import Reloading, check_files, read_pair
+from recocore.service.security.tls import HttpsContext, Reloading, check_files, read_pair
 from recocore.service.security.transport import check_transport
 
 if TYPE_CHECKING:
@@ -289,6 +289,53 @@ def test_a_new_certificate_is_shown_while_it_serves_and_no_call_is_lost(
     stop.set()
     asking.join()
     assert failed == []
+
+
+def greeted(server: ssl.SSLContext, client: ssl.SSLContext, host: str | None) -> bool:
+    """Whether the two shake hands, without a network between them."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = server.wrap_bio(to_server, to_client, server_side=True)
+    theirs = client.wrap_bio(to_client, to_server, server_hostname=host)
+    left = [theirs, ours]
+    for _ in range(10):
+        for side in tuple(left):
+            try:
+                side.do_handshake()
+                left.remove(side)
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError:
+                return False
+        if not left:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("host", ["localhost", None])
+def test_whom_an_http_port_trusts_follows_the_file(tmp_path: Path, host: str | None) -> None:
+    house, first, second = (Authority(tmp_path, name) for name in ("house", "first", "second"))
+    trusted, own = tmp_path / "trusted.pem", house.issue("server")
+    trusted.write_bytes(first.path.read_bytes())
+    followed = HttpsContext(TlsConfig(str(own.certificate), str(own.key), str(trusted)))
+
+    def gets_in(authority: Authority | None) -> bool:
+        context = ssl.create_default_context(cafile=str(house.path))
+        context.check_hostname = host is not None
+        if authority is not None:
+            caller = authority.issue("caller", uri="spiffe://shop/front")
+            context.load_cert_chain(caller.certificate, caller.key)
+        return greeted(followed.context, context, host)
+
+    assert (gets_in(first), gets_in(second), gets_in(None)) == (True, False, False)
+    trusted.write_bytes(first.path.read_bytes() + second.path.read_bytes())
+    followed.look()
+    assert (gets_in(first), gets_in(second)) == (True, True)
+    trusted.write_bytes(second.path.read_bytes())
+    followed.look()
+    assert (gets_in(first), gets_in(second), gets_in(None)) == (False, True, False)
+    trusted.write_bytes(b"nonsense")
+    followed.look()
+    assert (gets_in(first), gets_in(second)) == (False, True)
 
 
 def test_without_a_certificate_there_is_no_connection(mutual: Ports, authority: Authority, folder: Path) -> None:

@@ -26,6 +26,7 @@ from recocore.service.problems import (
     problem_of,
 )
 from recocore.state import Durability
+from recocore.state.values import DUPLICATE, OK
 from recocore.v1 import event_pb2 as shared
 from recocore.v1 import event_service_pb2 as events
 from recocore.v1 import privacy_service_pb2 as privacy
@@ -76,6 +77,14 @@ def decode_record_events(data: bytes, maker: RowMaker, now_us: int, default: Dur
         MalformedRequestError: the bytes are no such message.
         InvalidRequestError: fields of the request itself break their limits.
     """
+    read = maker.read(data, now_us)
+    rows: list[bytes | None] = []
+    if read is not None:
+        number, rows = read
+        asked = _DURABILITY.get(number) if number else default
+        sound = [row for row in rows if row is not None]
+        if sound and len(sound) == len(rows) and asked is not None:
+            return Recording(sound, list(range(len(sound))), {}, asked)
     request = _parse(events.RecordEventsRequest, data)
     checks = Checks()
     checks.count(request.events, "events", limits.MAX_EVENTS, "events", least=1)
@@ -84,9 +93,10 @@ def decode_record_events(data: bytes, maker: RowMaker, now_us: int, default: Dur
         durability = checks.choice(_DURABILITY, request.durability, "durability", "Durability")
     checks.done()
     recording = Recording([], [], {}, durability)
-    for place, event in enumerate(request.events):
+    rows = rows or [None] * len(request.events)
+    for place, (event, made) in enumerate(zip(request.events, rows, strict=True)):
         try:
-            row = maker.row(event, f"events[{place}]", now_us)
+            row = made or maker.row(event, f"events[{place}]", now_us)
         except InvalidRequestError as error:
             recording.errors[place] = error
         else:
@@ -104,15 +114,13 @@ def encode_record_events(recording: Recording, receipt: Receipt | None, request_
         request_id: of the call.
     """
     errors = dict(recording.errors)
-    response = events.RecordEventsResponse(request_id=request_id)
+    accepted, duplicates, refused = counts_of(recording, receipt)
+    response = events.RecordEventsResponse(accepted=accepted, duplicates=duplicates, request_id=request_id)
     if receipt is not None:
         response.commit_token = commit_tokens.encode(receipt.commit)
+    if receipt is not None and refused > len(errors):
         for place, result in zip(recording.places, receipt.results, strict=True):
-            if result.code == "ok":
-                response.accepted += 1
-            elif result.code == "duplicate":
-                response.duplicates += 1
-            else:
+            if result.code == "invalid":
                 path = f"events[{place}].{result.field}" if result.field else f"events[{place}]"
                 errors[place] = InvalidRequestError((Violation(path, result.message),))
     for place in sorted(errors):
@@ -122,9 +130,9 @@ def encode_record_events(recording: Recording, receipt: Receipt | None, request_
 
 def counts_of(recording: Recording, receipt: Receipt | None) -> tuple[int, int, int]:
     """How many events were recorded, were there already, and were refused."""
-    codes = [] if receipt is None else [result.code for result in receipt.results]
-    accepted, duplicates = codes.count("ok"), codes.count("duplicate")
-    return accepted, duplicates, len(recording.errors) + len(codes) - accepted - duplicates
+    results = () if receipt is None else receipt.results
+    accepted, duplicates = results.count(OK), results.count(DUPLICATE)
+    return accepted, duplicates, len(recording.errors) + len(results) - accepted - duplicates
 
 
 def decode_set_consent(data: bytes) -> tuple[str, str, bool]:

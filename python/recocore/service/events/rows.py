@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import re
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from recocore._native import EventMessages
 from recocore.data.schema import ITEMLESS_TYPES
 from recocore.errors import InvalidArgumentError
 from recocore.service import attribution, limits
@@ -34,6 +36,8 @@ _OF_ALL = frozenset({"event_id", "type", "user_id"})
 _REQUIRED = _OF_ALL | {"item_id"}
 # What the service knows better than a caller.
 _OWN = ("known_time", "served_model", "served_request")
+# Tokens whose words are kept: the events that follow from one answer have its token.
+_KEPT_TOKENS = 4_096
 # No character takes more than 4 bytes: texts of so many need no encoding to be measured.
 _SHORT_CHARS = limits.MAX_ID_BYTES // 4
 _US = 1_000_000
@@ -53,6 +57,38 @@ class RowMaker:
     def __init__(self, key: bytes | None = None, *, known: bool = False) -> None:
         self._key = key
         self._known = known
+        self._messages = EventMessages(*_native_fields(), sorted(ITEMLESS_TYPES))
+        self._told = lru_cache(_KEPT_TOKENS)(self._tell)
+
+    def read(self, request: bytes, now_us: int) -> tuple[int, list[bytes | None]] | None:
+        """The durability of a serialised RecordEventsRequest, and the row of each event, as `row` would make it.
+
+        None in place of an event that is left to `row`, since it may be wrong; None in place of all where the bytes may be no
+        such request. 0.5 us an event of 8 fields, and 2 us more with a token that others have too.
+        """
+        read = self._messages.read(request, now_us, limits.MAX_EVENTS)
+        if read is None:
+            return None
+        durability, rows, tokens = read
+        for place, token, has_arm in tokens:
+            row = rows[place]
+            assert row is not None
+            try:
+                rows[place] = _with(row, *self._told(token, has_arm))
+            except InvalidArgumentError:
+                rows[place] = None
+        if self._known:
+            said = _encode({"known_time": now_us})[1:]
+            rows = [row and _with(row, 1, said) for row in rows]
+        return durability, rows
+
+    def _tell(self, token: str, has_arm: bool) -> tuple[int, bytes]:
+        """What an attribution token adds to a row: how many fields, and these as they stand in the map."""
+        row: dict[str, Any] = {"experiment": ""} if has_arm else {}
+        _attribute(row, attribution.decode(token, self._key))
+        if has_arm:
+            del row["experiment"]
+        return len(row), _encode(row)[1:]
 
     def row(self, event: v1.Event, path: str, now_us: int) -> bytes:
         """The row of an event. Takes some 10 us.
@@ -104,6 +140,38 @@ class RowMaker:
                 yield Violation(f"{path}.{name}", "expected a text, got none")
 
 
+def _with(row: bytes, count: int, said: bytes) -> bytes:
+    """A row of the native reader, which is a map of 16 bits of length, with further fields."""
+    fields = int.from_bytes(row[1:3], "big") + count
+    return b"".join((row[:1], fields.to_bytes(2, "big"), row[3:], said))
+
+
+def _native_fields() -> tuple[list[tuple[int, str, str, int, int, bool]], list[int], int, int]:
+    """The fields of an event as the native reader takes them, the numbers that it leaves, those of item and experiment."""
+    fields, left, numbers = [], [], v1.Event.DESCRIPTOR.fields_by_name
+    for field in v1.Event.DESCRIPTOR.fields:
+        name, least, most = field.name, 0, 0
+        if name in _OWN:
+            left.append(field.number)
+            continue
+        if name == "event_time":
+            kind = "time"
+        elif name in _FLOATS:
+            kind = "number"
+        elif name in _NUMBERS:
+            kind, (least, most) = "whole", _NUMBERS[name]
+        elif name == "attribution_token":
+            kind, most = "token", limits.MAX_ATTRIBUTION_TOKEN_CHARS
+        else:
+            kind, most = ("type", limits.MAX_TYPE_CHARS) if name == "type" else ("text", _most_bytes(name))
+        fields.append((field.number, name, kind, least, most, name in _OF_ALL))
+    return fields, left, numbers["item_id"].number, numbers["experiment"].number
+
+
+def _most_bytes(name: str) -> int:
+    return limits.MAX_TEXT_BYTES if name in _LONG_TEXTS else limits.MAX_ID_BYTES
+
+
 def event_of(row: Mapping[str, Any]) -> v1.Event:
     """The event of a row that a state exports: times are datetimes, ISO 8601 texts or microseconds since 1970."""
     event = v1.Event()
@@ -135,7 +203,7 @@ def _set_time(timestamp: Timestamp, value: datetime | str | int) -> None:
 
 
 def _text_problem(name: str, value: str, now_us: int) -> str | None:
-    most = limits.MAX_TEXT_BYTES if name in _LONG_TEXTS else limits.MAX_ID_BYTES
+    most = _most_bytes(name)
     if (size := len(value.encode())) > most:
         return f"expected at most {most} bytes, got {size}"
     return None

@@ -75,12 +75,12 @@ class FraudOwner:
             RecocoreError: what the desk raises.
         """
         if request.method == "score" and not self._durable and len(request.rows) <= _PIECE:
-            return [_told(scored) for scored in self._score_now([bytes(row) for row in request.rows])]
+            return [_told(scored) for scored in self._score_now(request.rows)]
         return self._do_later(request)
 
     async def _do_later(self, request: Request) -> Any:
         if request.method == "score":
-            return [_told(scored) for scored in await self._score([bytes(row) for row in request.rows])]
+            return [_told(scored) for scored in await self._score(request.rows)]
         method = _METHODS.get(request.method)
         if method is None:
             raise InvalidArgumentError(

@@ -170,28 +170,41 @@ def server_credentials(config: TlsConfig) -> grpc.ServerCredentials:
 
 
 class HttpsContext:
-    """The TLS of an HTTP port; its certificate follows the files, its authorities are those of the start.
+    """The TLS of an HTTP port; its certificate and whom it trusts follow the files.
+
+    A context takes further authorities and lets none go, so each change makes another. A server keeps the first, which hands
+    each new connection over to the last.
 
     Attributes:
         context: for every connection.
     """
 
     def __init__(self, config: TlsConfig) -> None:
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.minimum_version = ssl.TLSVersion.TLSv1_3
-        if config.client_ca_file:
-            self.context.verify_mode = ssl.CERT_REQUIRED
-            self.context.load_verify_locations(cadata=(read_client_ca(config) or b"").decode())
-
-        def load() -> None:
-            read_pair(config)
-            self.context.load_cert_chain(config.certificate_file, config.key_file)
-
-        self._files = Reloading((config.certificate_file, config.key_file), load, "the certificate of an HTTP port")
+        self._files = Reloading(_paths(config), lambda: _https_context(config), "the certificate of an HTTP port")
+        self.context = self._files.value
+        # Called before a certificate is shown or asked for, by clients that name no host too.
+        self.context.sni_callback = self._hand_over
 
     def look(self) -> None:
-        """Show what the files hold now to those who connect from now on."""
+        """Show, and trust, what the files hold now for those who connect from now on."""
         self._files.look()
+
+    def _hand_over(self, connection: ssl.SSLObject | ssl.SSLSocket, host: str | None, first: ssl.SSLContext) -> None:
+        connection.context = self._files.value
+
+
+def _https_context(config: TlsConfig) -> ssl.SSLContext:
+    read_pair(config)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(config.certificate_file, config.key_file)
+    authorities = read_client_ca(config)
+    if authorities is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=authorities.decode())
+        # A session that is resumed shows no certificate again, though its authority may be gone.
+        context.num_tickets = 0
+    return context
 
 
 class OwnCredentials:

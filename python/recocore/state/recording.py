@@ -1,0 +1,121 @@
+"""Calls that bring events: checked, each event once, and written together."""
+
+from __future__ import annotations
+
+import os
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from recocore.errors import CorruptError, StorageError
+from recocore.state.checking import RowChecker
+from recocore.state.draft import Draft
+from recocore.state.history import pack_offsets
+from recocore.state.people import Change, Forgotten
+from recocore.state.rows import iso, now_us
+from recocore.state.segment import EVENT, NO_EVENT, OFFSETS, sealed_row
+from recocore.state.values import DUPLICATE, OK, Durability, Receipt, RowResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from recocore.errors import RecocoreError
+    from recocore.state.checking import Checked
+    from recocore.state.commits import Commits
+    from recocore.state.draft import Call
+
+
+class Recorder:
+    """Records events in a state.
+
+    Args:
+        commits: of the state.
+    """
+
+    def __init__(self, commits: Commits) -> None:
+        self._commits = commits
+        self._checker = RowChecker(commits.keys)
+
+    def record(self, calls: Sequence[Call]) -> list[Receipt | RecocoreError]:
+        """Record several calls with one fsync: each one's receipt, or the error that it gets.
+
+        Raises:
+            StorageError: the disk refuses what an earlier call left to do.
+        """
+        now = now_us()
+        checked = self._checker.check([row for call in calls for row in call.rows], now)
+        with self._commits.writing():
+            try:
+                return self._record(calls, checked, now)
+            except StorageError as error:
+                return [error] * len(calls)
+            except CorruptError as error:
+                if len(calls) == 1:
+                    return [error]
+        # A damaged record is the trouble of those who meet it.
+        return [outcome for call in calls for outcome in self.record([call])]
+
+    def _record(
+        self, calls: Sequence[Call], checked: Sequence[Checked | RowResult], now: int
+    ) -> list[Receipt | RecocoreError]:
+        commits = self._commits
+        sound = [each for each in checked if not isinstance(each, RowResult)]
+        known = commits.log.ids.known([each[1] for each in sound])
+        commits.people.load(each[0] for each in sound if each[1] not in known)
+        draft = Draft(commits.log.last)
+        receipts: list[Receipt | RecocoreError] = []
+        waiting = iter(checked)
+        for call in calls:
+            results, rows = self._rows(islice(waiting, len(call.rows)), len(call.rows), known, draft)
+            if call.offsets:
+                offsets = dict(call.offsets)
+                plain, commit = pack_offsets(offsets), draft.commit + 1
+                rows.append(commits.plain_row(OFFSETS, now, plain, commit, draft, offsets=offsets))
+            draft.end_frame(rows)
+            receipts.append(Receipt(draft.commit, tuple(results)))
+        durable = any(call.durability is Durability.FSYNC for call in calls)
+        commits.write(draft, durable=durable)
+        return receipts
+
+    def _rows(
+        self, checked: Iterator[Checked | RowResult], count: int, known: set[bytes], draft: Draft
+    ) -> tuple[list[RowResult], list[bytes]]:
+        """The results of a call, and the rows of its frame; `known` are the events that are there, its own ones at the end."""
+        commit, cutoff, meet = draft.commit + 1, self._commits.table.progress.cutoff, self._commits.meet
+        see, change = draft.tally.see, draft.changes.append
+        results, rows = [], []
+        nonces = os.urandom(12 * count)
+        for at, each in enumerate(checked):
+            if isinstance(each, RowResult):
+                results.append(each)
+                continue
+            subject, event_id, time, item, kind, packed, visitor = each
+            if event_id in known:
+                results.append(DUPLICATE)
+                continue
+            if time < cutoff:
+                results.append(_too_old(time, cutoff))
+                continue
+            user = meet(subject)
+            if isinstance(user, Forgotten):
+                results.append(_forgotten(visitor))
+                continue
+            nonce = nonces[12 * at : 12 * at + 12]
+            rows.append(sealed_row(EVENT, user.slot, time, subject, event_id, packed, commit, user.cipher, nonce))
+            see(time, event_id)
+            change(Change(EVENT, commit, subject, user.slot, time, item, kind))
+            if event_id != NO_EVENT:
+                known.add(event_id)
+            results.append(OK)
+        return results, rows
+
+
+def _too_old(time: int, cutoff: int) -> RowResult:
+    message = f"event_time: expected {iso(cutoff)} or later, since older events are not kept, got {iso(time)}"
+    return RowResult("invalid", "event_time", message)
+
+
+def _forgotten(visitor: bool) -> RowResult:
+    field = "visitor_id" if visitor else "user_id"
+    return RowResult(
+        "invalid", field, f"{field}: expected a user of whom events may be kept, got one who was forgotten"
+    )
