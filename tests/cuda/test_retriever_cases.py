@@ -1,14 +1,19 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from tests.cuda.twins import twin
+from tests.retrieval.vectors import KINDS
 
 from recocore import _native
 from recocore.errors import InvalidArgumentError
+from recocore.ops import topk
 from recocore.retrieval import Retriever
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class OnDevice(Retriever):
@@ -35,6 +40,18 @@ def test_cosines_of_the_largest_floats_are_cosines() -> None:
     ids, scores = OnDevice(items, metric="cosine").topk(np.ones((1, 3), np.float32), 3)
     assert ids.tolist() == [[0, 2, 1]]
     np.testing.assert_allclose(scores, [[1, 3**-0.5, 0]], rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_sixteen_bits_never_show(kind: Callable[..., Any], precision: str) -> None:
+    queries, items = kind(3, 36, 1), kind(4400, 36, 2)  # more than a slab: the second one meets a bound
+    if kind.__name__ == "huge":
+        queries /= np.float32(1e10)
+    found = topk(queries, items, 9, precision=precision, device="cuda")
+    expected = topk(queries, items, 9, precision="float32", device="cuda")
+    np.testing.assert_array_equal(found[0], expected[0])
+    np.testing.assert_array_equal(found[1], expected[1])
 
 
 globals().update(

@@ -66,6 +66,10 @@ int multiprocessors() {
   return attribute(cudaDevAttrMultiProcessorCount);
 }
 
+bool has_tensor_cores() {
+  return attribute(cudaDevAttrComputeCapabilityMajor) >= 8;
+}
+
 std::int64_t most_blocks() {
   return std::numeric_limits<std::int32_t>::max();  // of every architecture since 3.0
 }

@@ -31,6 +31,8 @@ void require_device();
 [[nodiscard]] std::int64_t free_memory();
 /// The multiprocessors of the present device.
 [[nodiscard]] int multiprocessors();
+/// Whether the present device multiplies tiles of sixteen-bit floats by itself: sm_80 and later.
+[[nodiscard]] bool has_tensor_cores();
 /// How many blocks a grid holds in its first dimension.
 [[nodiscard]] std::int64_t most_blocks();
 

@@ -95,26 +95,51 @@ Lists allowed_of(const RowsOf& allow, std::int64_t first, std::int64_t count) {
   return lists;
 }
 
-/// The halves of some items, where the scan reads those.
 template <typename Half>
 struct Narrowed {
   Buffer<Half> values;
-  Buffer<float> slack;
+  Buffer<float> lost;
+  Buffer<float> lengths;
 
-  Narrowed(const ItemRows& items, std::int64_t width, StreamHandle stream)
-      : values(items.count * width, stream), slack(items.count, stream) {
-    launch(narrow_rows<Half>, items.count, stream, items.values, items.stride, items.count, width, values.data(),
-           slack.data());
+  Narrowed(MatrixView<const float> matrix, StreamHandle stream)
+      : values(matrix.rows * matrix.cols, stream), lost(matrix.rows, stream), lengths(matrix.rows, stream) {
+    launch(narrow_rows<Half>, matrix.rows, stream, matrix.data, matrix.stride, matrix.rows, matrix.cols, values.data(),
+           lost.data(), lengths.data());
   }
-  [[nodiscard]] HalfRows<Half> rows() const { return {values.data(), slack.data()}; }
+  [[nodiscard]] HalfRows<Half> rows() const { return {values.data(), lost.data(), lengths.data()}; }
 };
+
+/// The halves of some rows, where the scan reads those.
+struct Halves {
+  std::optional<Narrowed<Float16>> float16;
+  std::optional<Narrowed<Bfloat16>> bfloat16;
+
+  Halves() = default;
+  Halves(Precision precision, MatrixView<const float> matrix, StreamHandle stream) {
+    if (precision == Precision::float16) float16.emplace(matrix, stream);
+    if (precision == Precision::bfloat16) bfloat16.emplace(matrix, stream);
+  }
+  static std::int64_t bytes_each(Precision precision, std::int64_t width) {
+    return precision == Precision::float16 || precision == Precision::bfloat16 ? 2 * width + 8 : 0;
+  }
+};
+
+/// Only inner products have bounds on what sixteen bits lose.
+Precision scanned_in(const TopkProblem& problem) {
+  return problem.metric == Metric::inner_product ? problem.precision : Precision::float32;
+}
+
+MatrixView<const float> strided(const float* data, std::int64_t rows, std::int64_t cols, std::int64_t stride) {
+  MatrixView<const float> view(data, rows, cols);
+  view.stride = stride;
+  return view;
+}
 
 /// Some items on the device, with what a scan of them needs.
 struct Part {
   Buffer<float> copy;
   Buffer<float> lengths;
-  std::optional<Narrowed<Float16>> float16;
-  std::optional<Narrowed<Bfloat16>> bfloat16;
+  Halves halves;
   ItemRows rows;
 
   Part(const TopkProblem& problem, const float* biases, std::int64_t first, std::int64_t count, bool on_device,
@@ -132,9 +157,7 @@ struct Part {
       launch(row_lengths, count, stream, rows.values, rows.stride, count, width, lengths.data());
       rows.lengths = lengths.data();
     }
-    if (problem.metric != Metric::inner_product) return;
-    if (problem.precision == Precision::float16) float16.emplace(rows, width, stream);
-    if (problem.precision == Precision::bfloat16) bfloat16.emplace(rows, width, stream);
+    halves = Halves(scanned_in(problem), strided(rows.values, count, width, rows.stride), stream);
   }
 };
 
@@ -169,7 +192,8 @@ class Search {
     slab_ = std::min(slab_, std::max<std::int64_t>(tiles_for(positions) * kTile, kTile));
     capacity_ = std::max(k_ + slab_, static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(k_))));
     part_rows_ = rows_of_part();
-    const std::int64_t each = capacity_ * 8 + problem_.queries.cols * 4 + ids.cols * 8 + 32 + listed_bytes(n);
+    const std::int64_t each = capacity_ * 8 + problem_.queries.cols * 4 + ids.cols * 8 + 32 + listed_bytes(n) +
+                              Halves::bytes_each(scanned_in(problem_), problem_.queries.cols);
     const std::int64_t chunk = chunk_that_fits(std::min(n, kMostQueries), each, part_bytes(part_rows_), "topk");
     // Items that fit are copied once for all chunks.
     std::optional<Part> all;
@@ -187,8 +211,8 @@ class Search {
   [[nodiscard]] const float* biases() const { return problem_.biases.empty() ? nullptr : biases_.data(); }
 
   [[nodiscard]] std::int64_t part_bytes(std::int64_t rows) const {
-    const bool halves = problem_.precision == Precision::float16 || problem_.precision == Precision::bfloat16;
-    const std::int64_t each = (on_device_ ? 0 : 4 * problem_.items.cols) + (halves ? 2 * problem_.items.cols + 4 : 0) +
+    const std::int64_t width = problem_.items.cols;
+    const std::int64_t each = (on_device_ ? 0 : 4 * width) + Halves::bytes_each(scanned_in(problem_), width) +
                               (problem_.metric == Metric::cosine ? 4 : 0);
     return rows * each;
   }
@@ -227,11 +251,7 @@ class Search {
     if (!problem_.thresholds.empty())
       thresholds = uploaded<float>(problem_.thresholds.subspan(at(first), at(count)), stream);
     launch(start_bounds, blocks_for(count), stream, thresholds.data(), bounds.data(), count);
-    Buffer<float> lengths;
-    if (problem_.precision == Precision::float16 || problem_.precision == Precision::bfloat16) {
-      lengths = Buffer<float>(count, stream);
-      launch(row_lengths, count, stream, queries.values, queries.stride, count, queries.width, lengths.data());
-    }
+    const Halves halves(scanned_in(problem_), strided(queries.values, count, queries.width, queries.stride), stream);
     const Lists excluded_host = filter_.exclude.empty() ? Lists{} : excluded_of(filter_, first, count);
     const DeviceLists excluded(excluded_host, stream);
     const Lists allowed_host = filter_.allow ? allowed_of(*filter_.allow, first, count) : Lists{};
@@ -262,7 +282,7 @@ class Search {
       }
       const auto [begin, end] = positions_of(part.rows);
       for (std::int64_t from = begin; from < end; from += slab_) {
-        scan(queries, lengths.data(), part, from, std::min(from + slab_, end), device_filter, found);
+        scan(queries, halves, part, from, std::min(from + slab_, end), device_filter, found);
         thin_out(found, bounds, count);
         progress_.report(static_cast<double>(first) / static_cast<double>(problem_.queries.rows));
       }
@@ -290,17 +310,19 @@ class Search {
     return {place(rows.first), place(rows.first + rows.count)};
   }
 
-  void scan(const QueryRows& queries, const float* lengths, const Part& part, std::int64_t begin, std::int64_t end,
-            const DeviceFilter& filter, const Candidates& found) {
+  void scan(const QueryRows& queries, const Halves& query_halves, const Part& part, std::int64_t begin,
+            std::int64_t end, const DeviceFilter& filter, const Candidates& found) {
     const StreamHandle stream = stream_.handle();
     const std::int32_t* listed = is_listed_ ? listed_.data() : nullptr;
     const std::int64_t tiles = tiles_for(queries.count) * tiles_for(end - begin);
-    if (part.float16)
-      launch(scan_halves<Float16>, tiles, stream, queries, lengths, part.rows, part.float16->rows(), listed, begin, end,
-             filter, found);
-    else if (part.bfloat16)
-      launch(scan_halves<Bfloat16>, tiles, stream, queries, lengths, part.rows, part.bfloat16->rows(), listed, begin,
-             end, filter, found);
+    const auto scan_in = [&]<typename Half>(const Narrowed<Half>& own, const Narrowed<Half>& theirs) {
+      launch(has_tensor_cores() ? scan_halves<Half, true> : scan_halves<Half, false>, tiles, stream, queries,
+             own.rows(), part.rows, theirs.rows(), listed, begin, end, filter, found);
+    };
+    if (part.halves.float16)
+      scan_in(*query_halves.float16, *part.halves.float16);
+    else if (part.halves.bfloat16)
+      scan_in(*query_halves.bfloat16, *part.halves.bfloat16);
     else if (problem_.metric == Metric::inner_product)
       launch(scan_floats<ScoreKind::product>, tiles, stream, queries, part.rows, listed, begin, end, filter, found);
     else if (problem_.metric == Metric::cosine)

@@ -22,6 +22,8 @@ TEST_CASE("ALS solves each row as the CPU does, at every width and length") {
       const auto fixed = reals(90 * f, 8);
       for (const AlsLoss loss : {AlsLoss::ials, AlsLoss::original}) {
         for (const AlsSolver solver : {AlsSolver::cholesky, AlsSolver::cg, AlsSolver::subspace}) {
+          // Losses differ in what rows pull to, which is the same code for every solver.
+          if (loss != AlsLoss::ials && solver != AlsSolver::cholesky) continue;
           if (rows == 300 && (loss != AlsLoss::ials || solver != AlsSolver::cholesky)) continue;
           AlsParams params{0.02F, 0.1F, 1.0F, loss, solver};
           params.cg_steps = static_cast<int>(f) + 20;
@@ -47,13 +49,13 @@ TEST_CASE("ALS solves each row as the CPU does, at every width and length") {
 }
 
 TEST_CASE("a row with very many entries is summed up by many blocks") {
-  const CsrMatrix data = scattered(3, 9000, 0.01, 7, true);
+  const CsrMatrix data = scattered(3, 4200, 0.01, 7, true);
   const AlsInteractions interactions(data.view());
-  const auto fixed = reals(9000 * 33, 8);
+  const auto fixed = reals(4200 * 33, 8);
   std::vector<float> expected(3 * 33);
   auto found = expected;
-  als_half_epoch(interactions, {fixed.data(), 9000, 33}, {expected.data(), 3, 33}, {}, kCpu);
-  als_half_epoch(interactions, {fixed.data(), 9000, 33}, {found.data(), 3, 33}, {}, kCuda);
+  als_half_epoch(interactions, {fixed.data(), 4200, 33}, {expected.data(), 3, 33}, {}, kCpu);
+  als_half_epoch(interactions, {fixed.data(), 4200, 33}, {found.data(), 3, 33}, {}, kCuda);
   CHECK(difference(found, expected) < 2e-5);
 }
 
@@ -70,11 +72,12 @@ TEST_CASE("a singular system is refused as on the CPU") {
 
 TEST_CASE("a Gram matrix is the CPU's") {
   for (const std::int64_t f : {1, 63, 65}) {
-    const auto factors = reals(3000 * f, 4);
+    const std::int64_t rows = f == 1 ? 3000 : 300;  // several stretches, or several tiles
+    const auto factors = reals(rows * f, 4);
     std::vector<float> expected(static_cast<std::size_t>(f * f));
     auto found = expected;
-    gram({factors.data(), 3000, f}, {expected.data(), f, f}, kCpu);
-    gram({factors.data(), 3000, f}, {found.data(), f, f}, kCuda);
+    gram({factors.data(), rows, f}, {expected.data(), f, f}, kCpu);
+    gram({factors.data(), rows, f}, {found.data(), f, f}, kCuda);
     CHECK(difference(found, expected) < 1e-3);
   }
 }

@@ -61,9 +61,37 @@ TEST_CASE("top-k equals the CPU's at every width, filter and precision") {
       const Ranking expected = ranked(problem, filter, 33, kCpu);
       for (const Precision precision : precisions[form]) {
         problem.precision = precision;
+        exec::settings().tensor_cores = form != 1;
         CHECK(ranked(problem, filter, 33, kCuda) == expected);
       }
       problem.precision = Precision::automatic;
+    }
+  }
+}
+
+TEST_CASE("sixteen bits do not show, on tensor cores or without") {
+  const ScopedSettings restore;
+  const std::int64_t f = 40;
+  auto queries = reals(5 * f, 1);
+  auto items = reals(150 * f, 2);
+  for (std::size_t d = 0; d < 40; ++d) {
+    queries[d] *= 1e-9F;  // below what float16 holds
+    items[d] *= 1e6F;     // above
+    items[40 + d] *= 1e-30F;
+  }
+  TopkProblem problem;
+  problem.queries = {queries.data(), 5, f};
+  problem.items = {items.data(), 150, f};
+  const Ranking best = ranked(problem, {}, 20, kCuda);
+  // A bound from the start, at the twentieth score: what is above it by less than sixteen bits tell must come back.
+  std::vector<float> thresholds;
+  for (std::size_t q = 0; q < 5; ++q) thresholds.push_back(best.scores[q * 20 + 19]);
+  problem.thresholds = thresholds;
+  for (const bool tensor_cores : {false, true}) {
+    exec::settings().tensor_cores = tensor_cores;
+    for (const Precision precision : {Precision::float16, Precision::bfloat16}) {
+      problem.precision = precision;
+      CHECK(ranked(problem, {}, 20, kCuda) == best);
     }
   }
 }

@@ -349,7 +349,8 @@ void* Grid::shared(const void* key, std::size_t bytes) {
 Settings& settings() {
   static Settings chosen{static_cast<std::uint64_t>(environment("RECOCORE_CUDA_EXEC_SEED", 1)),
                          environment("RECOCORE_CUDA_EXEC_MAX_BLOCKS", 2147483647),
-                         environment("RECOCORE_CUDA_EXEC_MEMORY", std::int64_t{1} << 32)};
+                         environment("RECOCORE_CUDA_EXEC_MEMORY", std::int64_t{1} << 32),
+                         environment("RECOCORE_CUDA_EXEC_TENSOR_CORES", 1) != 0};
   return chosen;
 }
 

@@ -35,11 +35,12 @@ namespace exec {
 
 using Site = std::source_location;
 
-/// What a test may set; taken from RECOCORE_CUDA_EXEC_SEED, _MAX_BLOCKS and _MEMORY at first.
+/// What a test may set; taken from RECOCORE_CUDA_EXEC_SEED, _MAX_BLOCKS, _MEMORY and _TENSOR_CORES at first.
 struct Settings {
   std::uint64_t seed;
   std::int64_t most_blocks;  ///< of a grid
   std::int64_t memory;       ///< of the device, bytes
+  bool tensor_cores;         ///< whether it seems to have them: their one instruction is then done by shuffles
 };
 Settings& settings();
 

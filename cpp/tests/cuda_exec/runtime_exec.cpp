@@ -42,6 +42,10 @@ int multiprocessors() {
   return 2;
 }
 
+bool has_tensor_cores() {
+  return exec::settings().tensor_cores;
+}
+
 std::int64_t most_blocks() {
   return exec::settings().most_blocks;
 }

@@ -7,6 +7,7 @@
 #include "cuda/keys.cuh"
 #include "cuda/product_tile.cuh"
 #include "ops/cuda/halves.cuh"
+#include "ops/cuda/tensor_tile.cuh"
 
 namespace recocore::cuda {
 
@@ -148,44 +149,65 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// Items in sixteen bits, and how far that may put a product from what float32 gives, for a query of length 1.
+/// Rows in sixteen bits, how much of each that loses, and their lengths: bounds from above. `values` has rows of the
+/// width, one after the other.
 template <typename Half>
 struct HalfRows {
-  const Half* values = nullptr;  ///< rows of `width`
-  const float* slack = nullptr;
+  const Half* values = nullptr;
+  const float* lost = nullptr;
+  const float* lengths = nullptr;
 };
 
 /// The same over sixteen-bit items: what their bound lets through is scored in float32, with the same rounding as by
-/// scan_floats. Inner products alone.
-template <typename Half>
+/// scan_floats. On tensor cores queries have sixteen bits too. Inner products alone.
+template <typename Half, bool kTensor>
 __global__ void __launch_bounds__(kThreads)
-    scan_halves(QueryRows queries, const float* query_lengths, ItemRows items, HalfRows<Half> halves,
+    scan_halves(QueryRows queries, HalfRows<Half> query_halves, ItemRows items, HalfRows<Half> halves,
                 const std::int32_t* listed, std::int64_t begin, std::int64_t end, DeviceFilter filter,
                 Candidates found) {
-  RECOCORE_SHARED(float, shared, kTileFloats);
+  const std::int64_t width = queries.width;
   const std::int64_t query_tiles = (queries.count + kTile - 1) / kTile;
   const std::int64_t item_tiles = (end - begin + kTile - 1) / kTile;
+  // What the sums of both ways are off by, relative to the lengths: 2^-24 a step in float32. Tensor cores align sixteen
+  // products before they add them, and cut: 2^-21 holds with room. And they may take the smallest floats for zero.
+  const float rounding =
+      static_cast<float>(width + (kTensor ? 16 : 2)) * (kTensor ? 4.76837158203125e-07F : 1.1920928955078125e-07F);
+  const float smallest = kTensor ? static_cast<float>(width) * 2.4e-38F : 1e-40F;
   for (std::int64_t tile = blockIdx.x; tile < query_tiles * item_tiles; tile += gridDim.x) {
     const std::int64_t first_query = tile % query_tiles * kTile;
     const std::int64_t first = begin + tile / query_tiles * kTile;
     const auto row_of = [&](std::int64_t position) {
       return listed == nullptr ? position : static_cast<std::int64_t>(listed[position]) - items.first;
     };
+    const auto half_of = [&](int r, std::int64_t d) {
+      const std::int64_t position = first + r;
+      return position < end ? halves.values[row_of(position) * width + d] : Half{0};
+    };
     float sums[kEach][kEach] = {};
-    add_product<Along::depth, Along::depth>(
-        sums, shared, queries.width,
-        [&](int r, std::int64_t d) {
-          const std::int64_t q = first_query + r;
-          return q < queries.count ? queries.values[q * queries.stride + d] : 0.0F;
-        },
-        [&](int r, std::int64_t d) {
-          const std::int64_t position = first + r;
-          return position < end ? widened(halves.values[row_of(position) * queries.width + d]) : 0.0F;
-        });
+    if constexpr (kTensor) {
+      RECOCORE_SHARED(unsigned, words, kTensorWords);
+      RECOCORE_SHARED(float, passed, kTensorSums);
+      const auto query_half_of = [&](int r, std::int64_t d) {
+        const std::int64_t q = first_query + r;
+        return q < queries.count ? query_halves.values[q * width + d] : Half{0};
+      };
+      multiply_halves<Half>(sums, words, passed, width, query_half_of, half_of);
+    } else {
+      RECOCORE_SHARED(float, shared, kTileFloats);
+      add_product<Along::depth, Along::depth>(
+          sums, shared, width,
+          [&](int r, std::int64_t d) {
+            const std::int64_t q = first_query + r;
+            return q < queries.count ? queries.values[q * queries.stride + d] : 0.0F;
+          },
+          [&](int r, std::int64_t d) { return widened(half_of(r, d)); });
+    }
     RECOCORE_UNROLL for (int i = 0; i < kEach; ++i) {
       const std::int64_t q = first_query + tile_row() + i;
       const bool is_query = q < queries.count;
       const Key bound = is_query ? found.bounds[q] : 0;
+      const float query_length = is_query ? query_halves.lengths[q] : 0.0F;
+      const float query_lost = is_query && kTensor ? query_halves.lost[q] : 0.0F;
       RECOCORE_UNROLL for (int j = 0; j < kEach; ++j) {
         const std::int64_t position = first + tile_column() + j;
         bool passes = is_query && position < end;
@@ -194,16 +216,22 @@ __global__ void __launch_bounds__(kThreads)
           const std::int64_t row = row_of(position);
           const auto item = static_cast<std::int32_t>(items.first + row);
           const float bias = items.biases == nullptr ? 0.0F : items.biases[item];
-          const float most = sums[i][j] + query_lengths[q] * halves.slack[row] + bias;
-          // The rounding of the last sums, and of the smallest floats; and what is no number may be anything.
-          passes =
-              !(most + 1.2e-7F * (fabsf(most) + fabsf(bias)) + 1e-40F < score_of_key(bound)) && admits(filter, q, item);
+          const float lost = halves.lost[row];
+          const float length = halves.lengths[row];
+          // By Cauchy and Schwarz: what the query loses by the item, what is left of it by what the item loses.
+          const float off =
+              query_lost * length + (query_length + query_lost) * (lost + rounding * (length + lost)) + smallest;
+          const float most = sums[i][j] + off + bias;
+          // The rounding of the last sums; and what is no number, or may have overflowed on the way, may be anything.
+          passes = (!(most + 1.2e-7F * (fabsf(most) + fabsf(bias)) < score_of_key(bound)) ||
+                    !(query_length * length < 1e37F)) &&
+                   admits(filter, q, item);
           if (passes) {
             const float* query = queries.values + q * queries.stride;
             const float* values = items.values + row * items.stride;
             float sum = 0;
-            for (std::int64_t d = 0; d < queries.width; ++d) sum = fmaf(query[d], values[d], sum);
-            const float score = finished_score<ScoreKind::product>(sum, query, items, row, queries.width);
+            for (std::int64_t d = 0; d < width; ++d) sum = fmaf(query[d], values[d], sum);
+            const float score = finished_score<ScoreKind::product>(sum, query, items, row, width);
             key = key_of(score, item);
             passes = score == score && key >= bound;
           }
@@ -305,14 +333,13 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// One block a row: its halves, and their slack. A product of length-1 query and row y moves by |y - half(y)|, and the
-/// float32 sums of both are off by (width + 2) roundings of |y| at most.
+/// One block a row: its halves, and bounds on |row - halves| and on its length.
 template <typename Half>
 __global__ void __launch_bounds__(kThreads) narrow_rows(const float* rows, std::int64_t stride, std::int64_t count,
-                                                        std::int64_t width, Half* halves, float* slack) {
+                                                        std::int64_t width, Half* halves, float* lost, float* lengths) {
   RECOCORE_SHARED(double, scratch, kThreads);
   for (std::int64_t r = blockIdx.x; r < count; r += gridDim.x) {
-    double lost = 0;
+    double off_squared = 0;
     double squared = 0;
     for (std::int64_t d = threadIdx.x; d < width; d += kThreads) {
       const float value = rows[r * stride + d];
@@ -321,14 +348,16 @@ __global__ void __launch_bounds__(kThreads) narrow_rows(const float* rows, std::
       if (!(fabsf(widened(half)) <= 3.0e38F)) half.bits = 0;  // beyond what it holds: all of it is lost
       halves[r * width + d] = half;
       const double off = static_cast<double>(value) - static_cast<double>(widened(half));
-      lost += off * off;
+      off_squared += off * off;
       squared += static_cast<double>(value) * static_cast<double>(value);
     }
-    lost = sum_of_block(lost, scratch);
+    off_squared = sum_of_block(off_squared, scratch);
     squared = sum_of_block(squared, scratch);
-    const double rounding = 2.0 * static_cast<double>(width + 2) * 5.9604644775390625e-08;  // 2^-24 each
-    if (is_first_thread())
-      slack[r] = static_cast<float>(1.000001 * (sqrt(lost) + rounding * (sqrt(squared) + sqrt(lost)))) + 1e-30F;
+    // Rounded up, with room for the roundings of what is made of them.
+    if (is_first_thread()) {
+      lost[r] = static_cast<float>(1.000001 * sqrt(off_squared)) + 1e-30F;
+      lengths[r] = static_cast<float>(1.000001 * sqrt(squared)) + 1e-30F;
+    }
   }
 }
 
