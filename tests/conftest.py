@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+# Of the references that NumPy computes, and of children: matrices are small, and several workers share the cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 Start = Callable[[Sequence[str | Path]], subprocess.Popen[str]]
 
 

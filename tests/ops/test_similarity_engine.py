@@ -110,13 +110,12 @@ import hashlib
 from tests.ops.test_similarity_engine import skewed
 from recocore.ops import SIMILARITY_KINDS, similarity
 digest = hashlib.sha256()
-for values in ("ones", "half steps", "reals"):
+for values, options in (("ones", {}), ("half steps", {"shrinkage": 2.0, "min_support": 3}), ("reals", {})):
     matrix = abs(skewed("few columns", values))
     for kind in SIMILARITY_KINDS:
-        for options in ({}, {"shrinkage": 2.0, "min_support": 3}):
-            found = similarity(matrix, kind, k=9, **options)
-            for array in (found.indptr, found.indices, found.data):
-                digest.update(array.tobytes())
+        found = similarity(matrix, kind, k=9, **options)
+        for array in (found.indptr, found.indices, found.data):
+            digest.update(array.tobytes())
 for kind in ("cosine", "jaccard"):
     found = similarity(skewed("thin, several blocks", "ones"), kind, k=9)
     digest.update(found.indices.tobytes() + found.data.tobytes())
