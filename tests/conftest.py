@@ -16,12 +16,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 Start = Callable[[Sequence[str | Path]], subprocess.Popen[str]]
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: many tests wait for what a server does."""
-    return len(os.sched_getaffinity(0)) + 1
-
-
 @pytest.fixture(scope="session", autouse=True)
 def _children_answer_ctrl_c() -> None:
     """A shell that starts the tests in the background has them ignore SIGINT, and children would inherit that."""
