@@ -82,7 +82,7 @@ class Chapters:
                     _copy(kept / name, folder / name)
             else:
                 printed = run(command, folder)
-                kept.mkdir()
+                kept.mkdir(exist_ok=True)
                 for name in MADE[command]:
                     _copy(folder / name, kept / name)
                 (kept / "printed").write_text(printed, encoding="utf-8")
