@@ -7,6 +7,8 @@
 #include "arrays.hpp"
 #include "execution.hpp"
 #include "module.hpp"
+#include "profile_arguments.hpp"
+#include "recocore/name_codes.hpp"
 #include "recocore/profile_log.hpp"
 #include "recocore/profiles.hpp"
 #include "recocore/sorted_bytes.hpp"
@@ -128,40 +130,6 @@ class BatchArgument {
   std::array<Column<std::int32_t>, kMaxDimensions> dimensions_;
 };
 
-ProfilePlan plan_of(const py::dict& given) {
-  ProfilePlan plan;
-  plan.as_of = given["as_of"].cast<std::int64_t>();
-  plan.window = given["window"].cast<std::int64_t>();
-  plan.weights = given["weights"].cast<std::vector<double>>();
-  plan.roles = given["roles"].cast<std::vector<std::uint8_t>>();
-  plan.half_lives = given["half_lives"].cast<std::vector<double>>();
-  plan.dimensions = given["dimensions"].cast<int>();
-  plan.category = given["category"].cast<int>();
-  plan.price_bands = given["price_bands"].cast<int>();
-  plan.top = given["top"].cast<int>();
-  plan.at_risk_gaps = given["at_risk_gaps"].cast<int>();
-  plan.session_gap = given["session_gap"].cast<std::int64_t>();
-  plan.active_within = given["active_within"].cast<std::int64_t>();
-  plan.dormant_after = given["dormant_after"].cast<std::int64_t>();
-  plan.lost_after = given["lost_after"].cast<std::int64_t>();
-  for (const auto& zone : given["zones"].cast<py::list>()) {
-    const auto both = zone.cast<py::tuple>();
-    plan.zones.push_back({both[0].cast<std::vector<std::int64_t>>(), both[1].cast<std::vector<std::int64_t>>()});
-  }
-  return plan;
-}
-
-/// Offers as a tuple (begins, prices, items), or None where they are to be fitted.
-PriceOffers offers_of(const py::object& given) {
-  PriceOffers offers;
-  if (given.is_none()) return offers;
-  const auto arrays = given.cast<py::tuple>();
-  offers.begins = arrays[0].cast<std::vector<std::int64_t>>();
-  offers.prices = arrays[1].cast<std::vector<std::int64_t>>();
-  offers.items = arrays[2].cast<std::vector<std::int64_t>>();
-  return offers;
-}
-
 py::tuple to_python(ProfileColumns&& columns, PriceOffers&& offers) {
   py::dict out;
   for (std::size_t i = 0; i < columns.integers.size(); ++i)
@@ -214,12 +182,7 @@ py::tuple send_windows_(const py::object& begins, const py::object& hours, const
   const auto hour_array = checked<std::int32_t>(hours, "hours", 1);
   const auto count_array = checked<std::int64_t>(counts, "counts", 1);
   require(begin_array.size() > 0, [] { return std::string("begins: expected at least one"); });
-  const SendRule given{rule["prior"].cast<std::vector<double>>(),
-                       rule["prior_weight"].cast<double>(),
-                       rule["kernel"].cast<std::vector<double>>(),
-                       rule["window"].cast<int>(),
-                       rule["quiet_from"].cast<int>(),
-                       rule["quiet_to"].cast<int>()};
+  const SendRule given = rule_of(rule);
   py::array_t<std::int64_t> starts(begin_array.size() - 1);
   py::array_t<double> shares(begin_array.size() - 1);
   run_released(num_threads, py::none(),
@@ -231,15 +194,43 @@ py::tuple send_windows_(const py::object& begins, const py::object& hours, const
   return py::make_tuple(starts, shares);
 }
 
-py::array_t<std::int64_t> minor_units_(const py::object& values, int digits, double missing,
-                                       const std::string& argument) {
+/// Validity bits as Arrow keeps them, None where every row has a value; a view of `valid`.
+ValidBits valid_bits(const py::object& valid, std::int64_t first, std::int64_t rows) {
+  return valid.is_none() ? ValidBits() : ValidBits(span_of(checked<std::uint8_t>(valid, "valid", 1)), first, rows);
+}
+
+py::array_t<std::int64_t> minor_units_(const py::object& values, const py::object& valid, std::int64_t first,
+                                       int digits, const std::string& argument) {
   const auto array = checked<double>(values, argument.c_str(), 1);
   py::array_t<std::int64_t> units(array.size());
-  run_released(1, py::none(), [&, out = mutable_span_of(units)](const Execution&) {
-    minor_units(span_of(array), digits, missing, argument, out);
-    return 0;
-  });
+  run_released(1, py::none(),
+               [&, bits = valid_bits(valid, first, array.size()), out = mutable_span_of(units)](const Execution&) {
+                 minor_units(span_of(array), bits, digits, argument, out);
+                 return 0;
+               });
   return units;
+}
+
+/// A column as a list of chunks (offsets, text, validity bits or None, the first row's bit), Arrow's String arrays.
+py::tuple encode_names_(const py::list& chunks) {
+  std::vector<py::object> kept;
+  std::vector<NameChunk> column;
+  py::ssize_t rows = 0;
+  for (const auto& chunk : chunks) {
+    const auto [offsets, text, valid, first] =
+        chunk.cast<std::tuple<py::object, py::object, py::object, std::int64_t>>();
+    const auto offset_array = checked<std::int32_t>(offsets, "offsets", 1);
+    const auto bytes = checked<std::uint8_t>(text, "text", 1);
+    const std::string_view view(reinterpret_cast<const char*>(bytes.data()), span_of(bytes).size());
+    const NameChunk names{span_of(offset_array), view, valid_bits(valid, first, offset_array.size() - 1)};
+    kept.insert(kept.end(), {offset_array, bytes, valid});
+    rows += names.rows();
+    column.push_back(names);
+  }
+  py::array_t<std::int32_t> codes(rows);
+  auto firsts = run_released(1, py::none(),
+                             [&, out = mutable_span_of(codes)](const Execution&) { return encode_names(column, out); });
+  return py::make_tuple(codes, to_numpy(std::move(firsts)));
 }
 
 py::array_t<std::uint64_t> hash_names_(const py::object& offsets, const py::object& data) {
@@ -404,6 +395,52 @@ void log_restore(ProfileLog& log, const py::dict& vocabularies, const py::object
 
 }  // namespace
 
+ProfilePlan plan_of(const py::dict& given) {
+  ProfilePlan plan;
+  plan.as_of = given["as_of"].cast<std::int64_t>();
+  plan.window = given["window"].cast<std::int64_t>();
+  plan.weights = given["weights"].cast<std::vector<double>>();
+  plan.roles = given["roles"].cast<std::vector<std::uint8_t>>();
+  plan.half_lives = given["half_lives"].cast<std::vector<double>>();
+  plan.dimensions = given["dimensions"].cast<int>();
+  plan.category = given["category"].cast<int>();
+  plan.price_bands = given["price_bands"].cast<int>();
+  plan.top = given["top"].cast<int>();
+  plan.at_risk_gaps = given["at_risk_gaps"].cast<int>();
+  plan.session_gap = given["session_gap"].cast<std::int64_t>();
+  plan.active_within = given["active_within"].cast<std::int64_t>();
+  plan.dormant_after = given["dormant_after"].cast<std::int64_t>();
+  plan.lost_after = given["lost_after"].cast<std::int64_t>();
+  for (const auto& zone : given["zones"].cast<py::list>()) {
+    const auto both = zone.cast<py::tuple>();
+    plan.zones.push_back({both[0].cast<std::vector<std::int64_t>>(), both[1].cast<std::vector<std::int64_t>>()});
+  }
+  return plan;
+}
+
+PriceOffers offers_of(const py::object& given) {
+  PriceOffers offers;
+  if (given.is_none()) return offers;
+  const auto arrays = given.cast<py::tuple>();
+  const auto taken = [&](std::size_t at, const char* name) {
+    const auto numbers = checked<std::int64_t>(arrays[at], name, 1);
+    return std::vector<std::int64_t>(span_of(numbers).begin(), span_of(numbers).end());
+  };
+  offers.begins = taken(0, "begins");
+  offers.prices = taken(1, "prices");
+  offers.items = taken(2, "items");
+  return offers;
+}
+
+SendRule rule_of(const py::dict& given) {
+  return {given["prior"].cast<std::vector<double>>(),
+          given["prior_weight"].cast<double>(),
+          given["kernel"].cast<std::vector<double>>(),
+          given["window"].cast<int>(),
+          given["quiet_from"].cast<int>(),
+          given["quiet_to"].cast<int>()};
+}
+
 void register_profiles(py::module_& module) {
   module.def("profile_batch", &profile_batch_, py::arg("columns"), py::arg("n_users"), py::arg("plan"),
              py::arg("vocabularies"), py::kw_only(), py::arg("user_zones") = py::none(), py::arg("offers") = py::none(),
@@ -411,8 +448,12 @@ void register_profiles(py::module_& module) {
              "(profiles by column, price offers (begins, prices, items)); offers None fits them.");
   module.def("send_windows", &send_windows_, py::arg("begins"), py::arg("hours"), py::arg("counts"), py::arg("rule"),
              py::arg("num_threads") = 0, "(first hours int64, shares float64) of each user's best window of the week.");
-  module.def("minor_units", &minor_units_, py::arg("values"), py::arg("digits"), py::arg("missing"),
-             py::arg("argument"), "float64 money as int64 minor units, the least int64 where it is `missing`.");
+  module.def("minor_units", &minor_units_, py::arg("values"), py::arg("valid"), py::arg("first"), py::arg("digits"),
+             py::arg("argument"),
+             "float64 money as int64 minor units, the least int64 where a validity bit (from bit `first` on) is 0.");
+  module.def("encode_names", &encode_names_, py::arg("chunks"),
+             "(int32 codes by first appearance, -1 where there is no name; int64 rows where each code came first) of "
+             "chunks (offsets, text, validity bits or None, first bit) in the layout of Arrow's String.");
   module.def("hash_names", &hash_names_, py::arg("offsets"), py::arg("data"),
              "uint64 hashes of strings in the layout of Arrow's String (int32 offsets, uint8 data).");
   module.def("hash_numbers", &hash_numbers_, py::arg("numbers"), "uint64 hashes of int64 numbers.");

@@ -97,18 +97,24 @@ class HeldVelocity {
   }
 
   py::array_t<std::uint64_t> hash_texts(const py::object& offsets, const py::object& data) const {
-    const auto offset_array = checked<std::int64_t>(offsets, "offsets", 1);
+    const auto offset_array = checked<std::int32_t>(offsets, "offsets", 1);
     const auto data_array = checked<std::uint8_t>(data, "data", 1);
     const auto at = span_of(offset_array);
     require(!at.empty() && at.front() >= 0 && std::ranges::is_sorted(at) && at.back() <= data_array.size(),
             [] { return std::string("offsets: expected rising offsets into data"); });
     const auto* text = reinterpret_cast<const char*>(data_array.data());
-    return to_numpy(run_released(1, py::none(), [&](const Execution&) {
-      std::vector<std::uint64_t> hashes(at.size() - 1);
-      for (std::size_t i = 0; i + 1 < at.size(); ++i)
-        hashes[i] = keyed_hash({text + at[i], static_cast<std::size_t>(at[i + 1] - at[i])}, velocity_.key());
-      return hashes;
-    }));
+    py::array_t<std::uint64_t> hashes(static_cast<py::ssize_t>(at.size()) - 1);
+    run_released(1, py::none(), [&, out = mutable_span_of(hashes)](const Execution&) {
+      std::string_view before;
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        const std::string_view name(text + at[i], static_cast<std::size_t>(at[i + 1] - at[i]));
+        // Types often are the same in many rows.
+        out[i] = i > 0 && name == before ? out[i - 1] : keyed_hash(name, velocity_.key());
+        before = name;
+      }
+      return true;
+    });
+    return hashes;
   }
 
   py::array_t<std::uint64_t> hash_numbers(const py::object& values) const {

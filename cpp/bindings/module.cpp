@@ -14,6 +14,7 @@ PYBIND11_MODULE(_native, module) {
   register_topk(module);
   register_ids(module);
   register_profiles(module);
+  register_profile_stream(module);
   register_bootstrap(module);
   register_ranking_metrics(module);
   register_matmul_topk(module);

@@ -14,6 +14,7 @@ void register_device_array(pybind11::module_& module);
 void register_topk(pybind11::module_& module);
 void register_ids(pybind11::module_& module);
 void register_profiles(pybind11::module_& module);
+void register_profile_stream(pybind11::module_& module);
 void register_bootstrap(pybind11::module_& module);
 void register_ranking_metrics(pybind11::module_& module);
 void register_matmul_topk(pybind11::module_& module);

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import random
 from datetime import timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -87,6 +89,35 @@ def test_any_order_split_and_repetition_gives_the_batch_profile(
         frozen.record(event)
     for row in expected.table.to_pylist():
         assert frozen.row(row["user_id"], as_of) == row
+
+
+@pytest.mark.parametrize("config", [ProfileConfig(), ProfileConfig(dimensions=("query", "category"), path="channel")])
+def test_plain_and_other_values_are_recorded_alike(config: ProfileConfig) -> None:
+    events = made_up(20, 600, seed=4)
+    plain, other = Updater(config), Updater(config)
+    for event in events:
+        plain.record(event)
+        other.record(MappingProxyType(event))  # no dict is read at leisure
+    as_of = START + timedelta(days=200)
+    assert same(plain.table(as_of).table, other.table(as_of).table)
+    assert same(plain.table(as_of).table, build(as_batch(events), as_of, config).table)
+    assert plain.n_bytes == other.n_bytes
+
+
+def test_values_that_are_not_plain_are_recorded() -> None:
+    event = {"user_id": np.int64(7), "item_id": np.int32(3), "type": "search", "query": " Č ", "quantity": np.int8(2),
+             "value": np.float64(2.5), "event_time": np.datetime64("2025-01-01")}  # fmt: skip
+    updater = Updater()
+    updater.record(event)
+    row = updater.row(7, START + timedelta(days=400))
+    assert (row["n_searches"], row["search_terms"][0]["term"]) == (1, "č")
+    for changes in ({"value": True}, {"dwell_ms": -1}, {"quantity": 2**31}, {"brand": 5}, {"event_time": 2**60},
+                    {"colour": "red"}, {"value": 0.001}, {"query": 3}, {"item_id": 1.5}):  # fmt: skip
+        with pytest.raises(InvalidArgumentError):
+            updater.record(
+                {**event, "user_id": 7, "query": "tea", "item_id": 3, "quantity": 1, "value": 1.0, **changes}
+            )
+    assert updater.n_events == 1
 
 
 def test_a_long_stream_equals_the_batch_at_every_moment(tmp_path: Path) -> None:

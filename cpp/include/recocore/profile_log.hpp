@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,14 @@ struct PackedBefore {
   std::uint64_t order = 0;
 };
 
+/// An event whose names are not coded yet; those of `event` are overwritten.
+struct NamedEvent {
+  ProfileEvent event;
+  std::string_view user;
+  std::optional<std::string_view> query, path;
+  std::array<std::optional<std::string_view>, kMaxDimensions> dimensions;
+};
+
 /// The events of every user, some 40 bytes each. An event is appended in constant time; repeats of ids go when a user's
 /// events have doubled. One thread at a time.
 class ProfileLog {
@@ -53,6 +62,9 @@ class ProfileLog {
   /// Appends a batch whose codes are of `vocabularies` and whose users are names of `users`: all of it or, where
   /// something does not fit, nothing.
   void append(const ProfileBatch& batch, const ProfileVocabularies& vocabularies, const Vocabulary& users);
+
+  /// Appends one event, whose names come with it and whose numbers fit as those of a batch have to.
+  void append(const NamedEvent& event);
 
   /// Appends what another log of the same dimensions and types holds.
   void merge(const ProfileLog& other);
@@ -67,6 +79,17 @@ class ProfileLog {
   [[nodiscard]] ProfileColumns profiles(const ProfilePlan& plan, std::span<const std::int32_t> users, bool all,
                                         std::span<const std::int32_t> user_zones, PriceOffers& offers, bool fit_offers,
                                         const Execution& execution) const;
+
+  /// The events of the user with this code, in the order in which they came.
+  ///
+  /// \throws Error{invalid_argument} for a code that nobody has.
+  void read(std::int32_t user, std::vector<ProfileEvent>& events) const;
+
+  /// \throws Error{invalid_argument} for a plan of other dimensions or types.
+  void check(const ProfilePlan& plan) const;
+
+  /// The names of all codes; they stay where they are, and become more.
+  [[nodiscard]] ProfileVocabularies vocabularies() const;
 
   [[nodiscard]] const Interner& users() const noexcept { return users_; }
   [[nodiscard]] const Interner& dimension(int d) const { return dimensions_[static_cast<std::size_t>(d)]; }
@@ -97,7 +120,6 @@ class ProfileLog {
   void append(Record& record, const ProfileEvent& event);
   void unpack(std::span<const std::uint8_t> packed, std::vector<ProfileEvent>& events) const;
   void repack(Record& record, std::span<const ProfileEvent> events) const;
-  [[nodiscard]] ProfileVocabularies vocabularies() const;
 
   int n_dimensions_;
   int types_;

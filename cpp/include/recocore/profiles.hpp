@@ -4,11 +4,13 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "recocore/thread_pool.hpp"
+#include "recocore/valid_bits.hpp"
 
 namespace recocore {
 
@@ -219,11 +221,14 @@ void send_windows(std::span<const std::int64_t> begins, std::span<const std::int
                   std::span<const std::int64_t> counts, const SendRule& rule, std::span<std::int64_t> starts,
                   std::span<double> shares, const Execution& execution);
 
-/// Money as whole minor units: out[i] = values[i] * 10^digits, kNone where values[i] is `missing`.
+/// One amount as whole minor units, of which `factor` are one; nothing where minor_units() would throw.
+[[nodiscard]] std::optional<std::int64_t> minor_unit(double value, double factor) noexcept;
+
+/// Money as whole minor units: out[i] = values[i] * 10^digits, kNone where there is no value.
 ///
 /// \throws Error{invalid_argument} for NaN, infinity, what is no whole number of minor units (to a millionth of one, or
 /// the rounding of a float64) and more than 2^43 of them; `argument` names the column.
-void minor_units(std::span<const double> values, int digits, double missing, std::string_view argument,
+void minor_units(std::span<const double> values, const ValidBits& valid, int digits, std::string_view argument,
                  std::span<std::int64_t> out);
 
 }  // namespace recocore

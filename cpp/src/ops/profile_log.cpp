@@ -42,7 +42,7 @@ class ProfileLog::Users final : public cpu::UserEvents {
   std::span<const ProfileEvent> of(std::int64_t user, cpu::Canonical& canonical,
                                    std::vector<ProfileEvent>& scratch) override {
     const std::int64_t code = all_ ? user : users_[static_cast<std::size_t>(user)];
-    log_.unpack(log_.records_[static_cast<std::size_t>(code)].packed, scratch);
+    log_.read(static_cast<std::int32_t>(code), scratch);
     return canonical.apply(scratch, as_of_);
   }
 
@@ -84,6 +84,19 @@ void ProfileLog::append(const ProfileBatch& batch, const ProfileVocabularies& vo
       event.dimensions[d] = translated(event.dimensions[d], dimensions[d]);
     append(records_[static_cast<std::size_t>(user_codes[static_cast<std::size_t>(batch.users[row])])], event);
   }
+}
+
+void ProfileLog::append(const NamedEvent& named) {
+  const auto interned = [](const std::optional<std::string_view>& name, Interner& names) {
+    return name ? names.intern(*name) : -1;
+  };
+  const auto user = static_cast<std::size_t>(users_.intern(named.user));
+  if (records_.size() <= user) records_.resize(user + 1);
+  ProfileEvent event = named.event;
+  event.query = interned(named.query, query_);
+  event.path = interned(named.path, path_);
+  for (std::size_t d = 0; d < kMaxDimensions; ++d) event.dimensions[d] = interned(named.dimensions[d], dimensions_[d]);
+  append(records_[user], event);
 }
 
 void ProfileLog::append(Record& record, const ProfileEvent& event) {
@@ -159,12 +172,19 @@ ProfileColumns ProfileLog::profiles(const ProfilePlan& plan, std::span<const std
   const std::int64_t count = all ? std::ssize(records_) : std::ssize(users);
   cpu::check_plan(plan, user_zones, count);
   cpu::check_offers(offers);
-  require(plan.dimensions == n_dimensions_ && plan.types() == types_,
-          [] { return std::string("plan: expected the dimensions and types of this log"); });
-  for (const std::int32_t user : users)
-    require(user >= 0 && user < std::ssize(records_), [&] { return "users: unknown code " + std::to_string(user); });
+  check(plan);
   Users events(*this, users, all, plan.as_of);
   return cpu::profile_users_cpu(events, count, plan, vocabularies(), user_zones, offers, fit_offers, execution);
+}
+
+void ProfileLog::check(const ProfilePlan& plan) const {
+  require(plan.dimensions == n_dimensions_ && plan.types() == types_,
+          [] { return std::string("plan: expected the dimensions and types of this log"); });
+}
+
+void ProfileLog::read(std::int32_t user, std::vector<ProfileEvent>& events) const {
+  require(user >= 0 && user < std::ssize(records_), [&] { return "users: unknown code " + std::to_string(user); });
+  unpack(records_[static_cast<std::size_t>(user)].packed, events);
 }
 
 std::int64_t ProfileLog::events() const noexcept {

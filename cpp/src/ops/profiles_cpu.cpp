@@ -4,6 +4,7 @@
 #include "ops/profiles_cpu.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "base/big_array.hpp"
 #include "base/per_worker.hpp"
@@ -32,22 +33,8 @@ class Computation {
   Computation(const ProfilePlan& plan, const ProfileVocabularies& vocabularies,
               std::span<const std::int32_t> user_zones, std::int64_t users)
       : plan_(plan), vocabularies_(vocabularies), zones_(user_zones) {
-    const auto n = static_cast<std::size_t>(users);
-    const auto top = static_cast<std::size_t>(plan.top);
     MemoryBudget("profiles").take(users, static_cast<std::int64_t>(per_user_bytes()), "profile fewer users at once");
-    columns_.users = users;
-    columns_.integers.assign(kProfileIntegers.size(), std::vector<std::int64_t>(n));
-    columns_.reals.assign(kProfileReals.size(), std::vector<double>(n));
-    columns_.type_counts.assign(plan.weights.size(), std::vector<std::int64_t>(n));
-    const int interests = plan.dimensions + (plan.price_bands > 0 ? 1 : 0);
-    for (int i = 0; i < interests; ++i)
-      columns_.interests.push_back({std::vector<std::int32_t>(n * top, -1), std::vector<double>(n * top, 0.0),
-                                    std::vector<double>(n), std::vector<double>(n)});
-    columns_.path_from.assign(n * top, -1);
-    columns_.path_to.assign(n * top, -1);
-    columns_.path_counts.assign(n * top, 0);
-    columns_.term_codes.assign(n * top, -1);
-    columns_.term_counts.assign(n * top, 0);
+    columns_ = columns_for(plan, users);
   }
 
   /// Adds what users [first, last) were offered.
@@ -124,17 +111,47 @@ class Computation {
   std::vector<OfferSet> offered_;
 };
 
+/// What most events say, laid out by user: one cache line an event.
+struct alignas(64) LaidOut {
+  std::int64_t time;
+  std::uint64_t item;
+  std::uint64_t session;
+  std::int64_t money;
+  std::int64_t price;
+  std::int32_t path;
+  std::array<std::int32_t, kMaxDimensions> dimensions;
+  std::uint8_t type;
+  bool coupon;
+};
+static_assert(sizeof(LaidOut) == 64);
+
+/// What few events say, laid out where the batch has a column of it.
+struct LaidOutRest {
+  std::int64_t known;
+  std::uint64_t id;
+  std::uint64_t order;
+  std::int32_t dwell;
+  std::int32_t quantity;
+  std::int32_t query;
+  bool has_quantity;
+};
+
 /// The events of users [first, last) laid out by user.
 class Chunk final : public UserEvents {
  public:
-  Chunk(const ProfileBatch& batch, const ProfilePlan& plan) : batch_(batch), plan_(plan) {}
+  Chunk(const ProfileBatch& batch, const ProfilePlan& plan)
+      : batch_(batch),
+        plan_(plan),
+        has_rest_(!batch.known.empty() || !batch.ids.empty() || !batch.orders.empty() || !batch.dwell.empty() ||
+                  !batch.quantities.empty() || !batch.queries.empty()) {}
 
   void fill(std::int64_t first, std::int64_t last, std::span<const std::int64_t> begins, const Execution& execution) {
     first_ = first;
     begins_ = begins.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first + 1));
-    sizes_.assign(static_cast<std::size_t>(last - first), 0);
-    canonical_.assign(sizes_.size(), 0);
+    next_.resize(static_cast<std::size_t>(last - first));
+    for (std::size_t at = 0; at < next_.size(); ++at) next_[at] = begins_[at] - begins_.front();
     events_.resize(begins_.back() - begins_.front());
+    if (has_rest_) rest_.resize(begins_.back() - begins_.front());
     // Each thread reads the users of all rows and lays out those of its own range: nobody shares a place.
     const std::int64_t threads = resolve_threads(execution.num_threads);
     const std::int64_t range = std::max<std::int64_t>(1, (last - first + threads - 1) / threads);
@@ -142,15 +159,13 @@ class Chunk final : public UserEvents {
                  [&](std::int64_t begin, std::int64_t end, int) { scatter(begin, end); });
   }
 
-  std::span<const ProfileEvent> of(std::int64_t user, Canonical& canonical, std::vector<ProfileEvent>&) override {
+  std::span<const ProfileEvent> of(std::int64_t user, Canonical& canonical,
+                                   std::vector<ProfileEvent>& scratch) override {
     const auto at = static_cast<std::size_t>(user - first_);
-    const auto begin = static_cast<std::size_t>(begins_[at] - begins_.front());
-    const std::span<ProfileEvent> events(events_.data() + begin, static_cast<std::size_t>(sizes_[at]));
-    if (canonical_[at] != 0) return events;
-    const auto left = canonical.apply(events, plan_.as_of);
-    sizes_[at] = std::ssize(left);
-    canonical_[at] = 1;
-    return left;
+    const std::int64_t begin = begins_[at] - begins_.front();
+    scratch.resize(static_cast<std::size_t>(begins_[at + 1] - begins_[at]));
+    for (std::size_t i = 0; i < scratch.size(); ++i) put_together(begin + static_cast<std::int64_t>(i), scratch[i]);
+    return canonical.apply(scratch, plan_.as_of);
   }
 
  private:
@@ -161,21 +176,44 @@ class Chunk final : public UserEvents {
       if (row % 65536 == 0) checkpoint();
       if (row + kAhead < batch_.users.size()) {
         const std::int64_t ahead = batch_.users[row + kAhead] - first;
-        if (static_cast<std::uint64_t>(ahead) < range) prefetch(static_cast<std::size_t>(ahead + begin));
+        if (static_cast<std::uint64_t>(ahead) < range)
+          __builtin_prefetch(events_.data() + next_[static_cast<std::size_t>(ahead + begin)], 1);
       }
       const auto from_first = static_cast<std::uint64_t>(batch_.users[row] - first);
       if (from_first >= range) continue;
-      const auto at = static_cast<std::size_t>(from_first) + static_cast<std::size_t>(begin);
-      const std::int64_t place = begins_[at] - begins_.front() + sizes_[at]++;
-      events_[place] = event_of(batch_, row);
+      const std::int64_t place = next_[static_cast<std::size_t>(from_first) + static_cast<std::size_t>(begin)]++;
+      lay_out(event_of(batch_, row), place);
     }
   }
 
-  /// Fetches the two cache lines where the next event of a user of this thread will lie.
-  void prefetch(std::size_t at) {
-    const ProfileEvent* place = events_.data() + (begins_[at] - begins_.front() + sizes_[at]);
-    __builtin_prefetch(place, 1);
-    __builtin_prefetch(reinterpret_cast<const char*>(place) + 64, 1);
+  void lay_out(const ProfileEvent& event, std::int64_t place) {
+    events_[place] = {event.time, event.item,       event.session, event.money, event.price,
+                      event.path, event.dimensions, event.type,    event.coupon};
+    if (has_rest_)
+      rest_[place] = {event.known, event.id, event.order, event.dwell, event.quantity, event.query, event.has_quantity};
+  }
+
+  void put_together(std::int64_t place, ProfileEvent& event) const {
+    const LaidOut& from = events_[place];
+    event = {};
+    event.time = event.known = from.time;
+    event.item = from.item;
+    event.session = from.session;
+    event.money = from.money;
+    event.price = from.price;
+    event.path = from.path;
+    event.dimensions = from.dimensions;
+    event.type = from.type;
+    event.coupon = from.coupon;
+    if (!has_rest_) return;
+    const LaidOutRest& rest = rest_[place];
+    event.known = rest.known;
+    event.id = rest.id;
+    event.order = rest.order;
+    event.dwell = rest.dwell;
+    event.quantity = rest.quantity;
+    event.query = rest.query;
+    event.has_quantity = rest.has_quantity;
   }
 
   // Rows between asking for a place and writing there.
@@ -183,11 +221,12 @@ class Chunk final : public UserEvents {
 
   const ProfileBatch& batch_;
   const ProfilePlan& plan_;
+  bool has_rest_;
   std::int64_t first_ = 0;
   std::span<const std::int64_t> begins_;
-  std::vector<std::int64_t> sizes_;
-  std::vector<std::uint8_t> canonical_;
-  BigArray<ProfileEvent> events_;
+  std::vector<std::int64_t> next_;  // where each user's next event goes
+  BigArray<LaidOut> events_;
+  BigArray<LaidOutRest> rest_;
 };
 
 std::vector<std::int64_t> begins_of(const ProfileBatch& batch) {
@@ -210,6 +249,26 @@ std::vector<std::int64_t> chunks_of(std::span<const std::int64_t> begins) {
 }
 
 }  // namespace
+
+ProfileColumns columns_for(const ProfilePlan& plan, std::int64_t users) {
+  const auto n = static_cast<std::size_t>(users);
+  const auto top = static_cast<std::size_t>(plan.top);
+  ProfileColumns columns;
+  columns.users = users;
+  columns.integers.assign(kProfileIntegers.size(), std::vector<std::int64_t>(n));
+  columns.reals.assign(kProfileReals.size(), std::vector<double>(n));
+  columns.type_counts.assign(plan.weights.size(), std::vector<std::int64_t>(n));
+  const int interests = plan.dimensions + (plan.price_bands > 0 ? 1 : 0);
+  for (int i = 0; i < interests; ++i)
+    columns.interests.push_back({std::vector<std::int32_t>(n * top, -1), std::vector<double>(n * top, 0.0),
+                                 std::vector<double>(n), std::vector<double>(n)});
+  columns.path_from.assign(n * top, -1);
+  columns.path_to.assign(n * top, -1);
+  columns.path_counts.assign(n * top, 0);
+  columns.term_codes.assign(n * top, -1);
+  columns.term_counts.assign(n * top, 0);
+  return columns;
+}
 
 ProfileEvent event_of(const ProfileBatch& batch, std::size_t row) {
   const auto get = [row](const auto& column, auto absent) { return column.empty() ? absent : column[row]; };
@@ -244,10 +303,11 @@ ProfileColumns profile_batch_cpu(const ProfileBatch& batch, const ProfilePlan& p
   const auto cuts = chunks_of(begins);
   const auto chunks = cuts.size() - 1;
   MemoryBudget("profiles")
-      .take(std::min<std::int64_t>(std::ssize(batch.users), kEventsAtATime), sizeof(ProfileEvent),
+      .take(std::min<std::int64_t>(std::ssize(batch.users), kEventsAtATime), sizeof(LaidOut) + sizeof(LaidOutRest),
             "profile fewer events at once");
   Chunk chunk(batch, plan);
-  const auto collect = fit_offers && plan.category >= 0;
+  const auto fit = fit_offers && plan.category >= 0;
+  const auto collect = fit && !batch.prices.empty();
   const auto steps = static_cast<double>(collect ? 2 * chunks : chunks);
   double done = 0.0;
   if (collect) {
@@ -256,8 +316,8 @@ ProfileColumns profile_batch_cpu(const ProfileBatch& batch, const ProfilePlan& p
       chunk.fill(cuts[c], cuts[c + 1], begins, stage.execution());
       computation.collect(chunk, cuts[c], cuts[c + 1], stage.execution());
     }
-    offers = computation.collected();
   }
+  if (fit) offers = computation.collected();
   const PricePlaces places(offers);
   for (std::size_t c = 0; c < chunks; ++c, ++done) {
     const Stage stage(execution, done / steps, (done + 1.0) / steps);

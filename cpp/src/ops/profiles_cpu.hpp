@@ -18,6 +18,9 @@ class UserEvents {
                                            std::vector<ProfileEvent>& scratch) = 0;
 };
 
+/// Columns with a place for each of `users` users, their lists empty.
+[[nodiscard]] ProfileColumns columns_for(const ProfilePlan& plan, std::int64_t users);
+
 /// One row of a batch.
 [[nodiscard]] ProfileEvent event_of(const ProfileBatch& batch, std::size_t row);
 

@@ -89,7 +89,18 @@ void Velocity::update(const VelocityEvents& events, MatrixView<double> features)
   check_shape(static_cast<std::int64_t>(events.types.size()), 1, 1, "types");
   check_shape(features.rows, features.cols, static_cast<std::int64_t>(counters()), "features");
   for (const std::int64_t time : events.times) check_range(time, -kFarthest, kFarthest, "times");
-  for (velocity::Table& table : impl_->tables) table.update(events, features);
+  const auto columns = events.numbers.cols;
+  std::vector<velocity::Amount> amounts(static_cast<std::size_t>(velocity::Table::kAhead * columns));
+  for (std::int64_t begin = 0; begin < rows; begin += velocity::Table::kAhead) {
+    const std::int64_t end = std::min(rows, begin + velocity::Table::kAhead);
+    for (velocity::Table& table : impl_->tables) table.read_keys(events, begin, end);
+    for (velocity::Table& table : impl_->tables) table.look_up();
+    for (velocity::Table& table : impl_->tables) table.prefetch();
+    for (std::int64_t row = begin; row < end; ++row)
+      std::ranges::transform(events.numbers.row(row), amounts.begin() + (row - begin) * columns, velocity::amount_of);
+    for (velocity::Table& table : impl_->tables)
+      table.take_in(events, begin, {amounts.data(), end - begin, columns}, features);
+  }
 }
 
 std::int64_t Velocity::keys() const noexcept {

@@ -218,14 +218,15 @@ TEST_CASE("arguments that do not fit are refused") {
 }
 
 TEST_CASE("money is whole minor units or refused") {
-  const std::vector<double> values{0.29, -15.299999999999999, 1e9, -1.0};
-  std::vector<std::int64_t> units(4);
-  minor_units(values, 2, -1.0, "value", units);
-  CHECK(units == std::vector<std::int64_t>{29, -1530, 100'000'000'000, kNone});
+  const std::vector<double> values{0.29, -15.299999999999999, 1e9, std::nan(""), -0.01};
+  const std::vector<std::uint8_t> bits{0b10111 << 1};
+  std::vector<std::int64_t> units(5);
+  minor_units(values, {bits, 1, 5}, 2, "value", units);
+  CHECK(units == std::vector<std::int64_t>{29, -1530, 100'000'000'000, kNone, -1});
   for (const double wrong : {0.005, std::nan(""), HUGE_VAL, 1e12}) {
     const std::vector<double> one{wrong};
     std::vector<std::int64_t> out(1);
-    CHECK_THROWS_AS(minor_units(one, 2, -1.0, "value", out), Error);
+    CHECK_THROWS_AS(minor_units(one, {}, 2, "value", out), Error);
   }
 }
 

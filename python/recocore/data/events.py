@@ -90,7 +90,8 @@ class EventBatch:
             if name in picked
         }
         if "type" in taken:
-            taken["type"] = pc.fill_null(taken["type"], DEFAULT_TYPE)
+            if taken["type"].null_count:
+                taken["type"] = pc.fill_null(taken["type"], DEFAULT_TYPE)
         else:
             taken["type"] = pa.chunked_array([pa.repeat(DEFAULT_TYPE, source.num_rows)])
         return cls(pa.table({name: taken[name] for name in EVENT_SCHEMA.names if name in taken}))

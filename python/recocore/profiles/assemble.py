@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
     from recocore.profiles.config import ProfileConfig
     from recocore.profiles.plan import NativeOffers
-    from recocore.profiles.schema import Column
     from recocore.types import AnyArray, Float64Array, Int64Array
 
     # Names by code: Arrow strings of all users' codes, or Python's of a few.
@@ -29,10 +27,7 @@ if TYPE_CHECKING:
 _NONE = np.iinfo(np.int64).min
 _DAY_US = 86_400_000_000
 _HOURS = 168
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BANDS = tuple(str(band) for band in range(1, 256))
-
-_TIMES = frozenset({"first_event", "last_event", "first_purchase", "last_purchase"})
 
 # The columns that the native pass makes as they are.
 _AS_THEY_ARE = (
@@ -86,10 +81,6 @@ class Coded:
         names = self.names if isinstance(self.names, pa.Array) else pa.array(self.names, pa.string())
         return names.take(pa.array(self.codes, mask=self.codes < 0))
 
-    def plain(self) -> list[str | None]:
-        """The names of all, as Python's strings."""
-        return [None if code < 0 else str(self.names[code]) for code in self.codes.tolist()]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lists:
@@ -105,21 +96,16 @@ class Lists:
         arrays = [field.arrow() if isinstance(field, Coded) else pa.array(field) for field in self.fields.values()]
         return pa.ListArray.from_arrays(pa.array(offsets), pa.StructArray.from_arrays(arrays, names=list(self.fields)))
 
-    def plain(self) -> list[dict[str, Any]]:
-        """The list of the only user."""
-        values = [field.plain() if isinstance(field, Coded) else field.tolist() for field in self.fields.values()]
-        return [dict(zip(self.fields, entry, strict=True)) for entry in zip(*values, strict=True)]
-
 
 def features(
     native: dict[str, Any],
     names: Names,
     config: ProfileConfig,
     as_of: int,
-    cuts: CutPoints | None,
+    cuts: CutPoints,
     send: tuple[AnyArray, AnyArray],
 ) -> dict[str, Any]:
-    """Every column but the ids, as arrays; without cut points what they decide is absent.
+    """Every column but the ids, as arrays.
 
     `send` are the first hours and shares of the best windows.
     """
@@ -152,26 +138,6 @@ def to_table(made: dict[str, Any], user_ids: pa.Array, config: ProfileConfig) ->
     return table if seen.all() else table.filter(pa.array(seen))
 
 
-def to_row(made: dict[str, Any], user_id: str | int, columns: Sequence[Column]) -> dict[str, Any]:
-    """The profile of the only user, as plain values."""
-    row: dict[str, Any] = {"user_id": user_id}
-    for column in columns:
-        values = made[column.name]
-        if isinstance(values, Lists):
-            row[column.name] = values.plain()
-        elif isinstance(values, Coded):
-            row[column.name] = values.plain()[0]
-        else:
-            value = values[0].item()
-            absent = value == _NONE if isinstance(value, int) else value != value  # noqa: PLR0124  # NaN
-            row[column.name] = None if absent else _moment(value) if column.name in _TIMES else value
-    return row
-
-
-def _moment(us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=us)
-
-
 def _arrow(values: Any, kind: pa.DataType) -> pa.Array:
     if isinstance(values, (Lists, Coded)):
         return values.arrow()
@@ -190,7 +156,7 @@ def _rfm(native: dict[str, Any], as_of: int) -> tuple[Float64Array, Int64Array, 
     return (as_of - last) / _DAY_US, native["n_orders"], native["spend_gross"] - native["spend_refunded"]
 
 
-def _scores(native: dict[str, Any], as_of: int, cuts: CutPoints | None) -> dict[str, Any]:
+def _scores(native: dict[str, Any], as_of: int, cuts: CutPoints) -> dict[str, Any]:
     bought = native["n_purchases"] > 0
     recency, frequency, monetary = _rfm(native, as_of)
     made: dict[str, Any] = {
@@ -198,9 +164,6 @@ def _scores(native: dict[str, Any], as_of: int, cuts: CutPoints | None) -> dict[
         "rfm_frequency": np.where(bought, frequency, _NONE),
         "rfm_monetary": np.where(bought, monetary, _NONE),
     }
-    if cuts is None:
-        nothing = np.full(len(bought), _NONE)
-        return {**made, "rfm_r": nothing, "rfm_f": nothing, "rfm_m": nothing, "level": nothing}
     made["rfm_r"] = np.where(bought, len(cuts.recency) + 2 - apply_cuts(recency, cuts.recency), _NONE)
     made["rfm_f"] = np.where(bought, apply_cuts(frequency, cuts.frequency), _NONE)
     made["rfm_m"] = np.where(bought, apply_cuts(monetary, cuts.monetary), _NONE)

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recocore import _native
+from recocore.data.buffers import filled, flat, hashes
 from recocore.data.events import EventBatch
 from recocore.data.id_column import missing_ids
 from recocore.errors import InvalidArgumentError
+from recocore.profiles.codes import codes
 from recocore.profiles.money import currency_of, digits_of, minor_units
 
 if TYPE_CHECKING:
@@ -68,18 +70,18 @@ def native_events(events: Any, config: ProfileConfig, currency: str | None = Non
     table = batch.table
     users, user_ids = _users(batch)
     columns: dict[str, AnyArray] = {"users": users, "times": _times(batch)}
-    type_codes, type_names = _codes(table.column("type"))
+    type_codes, type_names = codes(table.column("type"))
     ours = {name: code for code, name in enumerate(config.all_types)}
     to_ours = np.array([ours.get(name, len(ours)) for name in type_names.to_pylist()], np.uint8)
     columns["types"] = to_ours[type_codes] if len(to_ours) else np.empty(0, np.uint8)
     for column, name in _COMPARED.items():
         if _present(table, name):
-            columns[column] = _hashes(table.column(name))
+            columns[column] = hashes(table.column(name), _native.hash_names, _native.hash_numbers)
     for column, name in _WHOLE.items():
         if _present(table, name):
-            columns[column] = _filled(table.column(name).cast(pa.int64()), NONE)
+            columns[column] = filled(table.column(name).cast(pa.int64()), NONE)
     if _present(table, "coupon_id"):
-        columns["coupons"] = np.asarray(_flat(pc.is_valid(table.column("coupon_id")))).astype(np.int32) - 1
+        columns["coupons"] = np.asarray(flat(pc.is_valid(table.column("coupon_id")))).astype(np.int32) - 1
     currency = currency_of(batch, currency or config.currency)
     digits = digits_of(currency) if config.money_digits is None else config.money_digits
     for column, name in _MONEY.items():
@@ -109,7 +111,7 @@ def _named(table: pa.Table, name: str, column: str, columns: dict[str, AnyArray]
     """Puts the codes of a text column among the columns, where it is there, and returns its names."""
     if not _present(table, name):
         return pa.array([], pa.string())
-    columns[column], names = _codes(table.column(name), normalised=name == "query")
+    columns[column], names = (_terms if name == "query" else codes)(table.column(name))
     return names
 
 
@@ -134,15 +136,6 @@ def _present(table: pa.Table, name: str) -> bool:
     return name in table.column_names and table.column(name).null_count < table.num_rows
 
 
-def _flat(column: pa.ChunkedArray) -> pa.Array:
-    flat = column.combine_chunks()
-    return pa.concat_arrays(flat.chunks) if isinstance(flat, pa.ChunkedArray) else flat
-
-
-def _filled(column: pa.ChunkedArray, absent: int) -> AnyArray:
-    return np.ascontiguousarray(_flat(pc.fill_null(column, absent) if column.null_count else column).to_numpy())
-
-
 def _times(batch: EventBatch) -> AnyArray:
     column = batch.column("event_time")
     if column.null_count:
@@ -151,56 +144,33 @@ def _times(batch: EventBatch) -> AnyArray:
             "recocore.data.clean(events) sets them aside",
             field="event_time",
         )
-    return _filled(column.cast(pa.int64()), NONE)
+    return filled(column.cast(pa.int64()), NONE)
 
 
 def _users(batch: EventBatch) -> tuple[Int32Array, pa.Array]:
     column = batch.column("user_id")
     if pa.types.is_null(column.type):
         column = column.cast(pa.string())
-    missing = int(missing_ids(column).sum()) if column.null_count or not pa.types.is_integer(column.type) else 0
-    if missing:
+    users, names = codes(column)
+    if column.null_count or (pa.types.is_string(names.type) and pc.index(names, "").as_py() >= 0):
         raise InvalidArgumentError(
-            f"events: expected user_id in each of {len(column)} events, got {missing} missing; "
+            f"events: expected user_id in each of {len(column)} events, got {missing_ids(column).sum()} missing; "
             "recocore.data.clean(events) sets them aside",
             field="user_id",
         )
-    codes, names = _codes(column)
     order = np.asarray(pc.sort_indices(names))
     rank = np.empty(len(names), np.int32)
     rank[order] = np.arange(len(names), dtype=np.int32)
-    return rank[codes], names.take(pa.array(order))
+    return rank[users], names.take(pa.array(order))
 
 
-def _codes(column: pa.ChunkedArray, *, normalised: bool = False) -> tuple[Int32Array, pa.Array]:
-    """int32 codes, -1 for null, and the distinct values by code."""
-    encoded = _flat(column).dictionary_encode()
-    indices, names = encoded.indices, encoded.dictionary
-    if indices.null_count:
-        indices = pc.fill_null(indices, -1)
-    codes = np.ascontiguousarray(indices.to_numpy(), np.int32)
-    if not normalised or not len(names):
-        return codes, names
+def _terms(column: pa.ChunkedArray) -> tuple[Int32Array, pa.Array]:
+    """Codes of search terms, trimmed and in lower case; what is empty then is none."""
+    terms, names = codes(column)
+    if not len(names):
+        return terms, names
     again = pc.utf8_lower(pc.utf8_trim_whitespace(names)).dictionary_encode()
     renamed = np.append(again.indices.to_numpy(), np.int32(-1)).astype(np.int32)
     empty = np.flatnonzero(np.asarray(pc.equal(again.dictionary, "")))
     renamed[np.isin(renamed, empty)] = -1
-    return renamed[codes], again.dictionary
-
-
-def _hashes(column: pa.ChunkedArray) -> AnyArray:
-    """uint64 hashes, 0 for null."""
-    parts = [_hashes_of(chunk) for chunk in column.chunks if len(chunk)]
-    return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, np.uint64), *parts])
-
-
-def _hashes_of(chunk: pa.Array) -> AnyArray:
-    if pa.types.is_integer(chunk.type):
-        hashes = _native.hash_numbers(_filled(pa.chunked_array([chunk]), 0))
-    else:
-        _, offsets, data = chunk.buffers()
-        starts = np.frombuffer(offsets, np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-        hashes = _native.hash_names(starts, np.frombuffer(data if data is not None else b"", np.uint8))
-    if chunk.null_count:
-        hashes[np.asarray(chunk.is_null())] = 0
-    return hashes
+    return renamed[terms], again.dictionary

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from recocore import _native
+from recocore.data.buffers import flat, reals, valid
 from recocore.errors import InvalidArgumentError
+from recocore.profiles.codes import codes
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from recocore.data.events import EventBatch
     from recocore.types import Int64Array
 
@@ -47,9 +50,6 @@ _DIGITS: Final = {
 
 _MOST: Final = 2.0**43
 
-# No amount: stands for null while money is converted.
-_MISSING: Final = float(np.finfo(np.float64).min)
-
 
 def digits_of(currency: str | None) -> int:
     """Decimals of a currency's minor unit by ISO 4217; 2 where no currency is named.
@@ -69,7 +69,7 @@ def currency_of(events: EventBatch, expected: str | None) -> str | None:
     """
     if not events.has("currency"):
         return expected
-    named = pc.unique(events.column("currency")).drop_null().to_pylist()
+    named = codes(events.column("currency"))[1].to_pylist()
     if len(named) > 1 or (expected is not None and named not in ([], [expected])):
         # Only then is it worth a look at which events have money at all.
         named = _of_money(events)
@@ -97,11 +97,8 @@ def minor_units(column: pa.ChunkedArray, digits: int, name: str) -> Int64Array:
     Raises:
         InvalidArgumentError: NaN, infinity, or what is no whole number of minor units; the message names the row.
     """
-    if column.null_count:
-        column = pc.fill_null(column, _MISSING)
-    flat = column.combine_chunks()
-    values = np.ascontiguousarray((flat if isinstance(flat, pa.Array) else column).to_numpy(), np.float64)
-    return _native.minor_units(values, digits, _MISSING, name)
+    values = flat(column)
+    return _native.minor_units(reals(values), valid(values), values.offset, digits, name)
 
 
 def minor_unit(value: Any, digits: int, name: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +11,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recocore import _native
+from recocore.data.schema import DEFAULT_TYPE, EVENT_SCHEMA
 from recocore.data.times import to_us
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
 from recocore.ops.arguments import threads
-from recocore.profiles.assemble import Names, features, fitted_cuts, send_windows, to_row, to_table
-from recocore.profiles.columns import arrow_names, native_events, native_names
+from recocore.profiles.assemble import Names, features, fitted_cuts, send_windows, to_table
+from recocore.profiles.columns import NONE, arrow_names, native_events, native_names
 from recocore.profiles.config import ProfileConfig
 from recocore.profiles.cuts import CutPoints
 from recocore.profiles.money import DEFAULT_DIGITS, digits_of
 from recocore.profiles.one_event import EventReader, user_key
+from recocore.profiles.one_row import RowMaker
 from recocore.profiles.plan import native_offers, native_plan, send_rule
-from recocore.profiles.schema import columns as schema_columns
 from recocore.profiles.table import ProfileTable
 from recocore.profiles.zones import user_zones, zone
 from recocore.storage import load_arrays, save_arrays
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 _FORMAT = "recocore.profiles.updater"
 _NO_CUTS = CutPoints()
+_STRING, _INTEGER = pa.string(), pa.int64()
+
+# What EventAppender.append says of an event that it took.
+_WITHOUT_MONEY, _WITH_MONEY = 1, 2
 
 
 class Updater:
@@ -65,14 +69,17 @@ class Updater:
         self._config = config or ProfileConfig()
         self._log = _native.ProfileLog(len(self._config.dimensions), len(self._config.all_types))
         # What every row needs, made once.
-        self._columns = schema_columns(self._config)
-        self._plan = native_plan(self._config, 0, [])
+        self._rows = RowMaker(self._config)
+        self._readers: dict[str, tuple[NativeOffers, _native.ProfileReader]] = {}  # by zone
         self._send_rule = send_rule(self._config, () if self._config.cuts is None else self._config.cuts.hours)
         self._user_type: pa.DataType | None = None
         self._currency = self._config.currency
         self._digits: int | None = None  # of the money that is held
         self._offers: tuple[int, NativeOffers] | None = None
-        self._reader = EventReader(self._config)
+        self._events = EventReader(self._config)
+        self._appender = _native.EventAppender(
+            self._config.all_types, EVENT_SCHEMA.names, self._config.dimensions, self._config.path, DEFAULT_TYPE
+        )
         self._lock = threading.Lock()
 
     @property
@@ -141,24 +148,36 @@ class Updater:
         digits = self._config.money_digits
         if digits is None:
             digits = digits_of(currency or known)
-        read = self._reader.read(event, digits)
+        time = to_us(event.get("event_time"), "event_time")
+        known_time = event.get("known_time")
+        known_time = NONE if known_time is None else to_us(known_time, "known_time")
         with self._lock:
-            kind = pa.string() if isinstance(event["user_id"], str) else pa.int64()
-            if self._user_type not in (None, kind):
-                raise InvalidArgumentError(
-                    f"events: expected user_id of {self._user_type} as before, got {kind}", field="user_id"
-                )
-            if read.has_money and self._digits not in (None, digits):
-                raise InvalidArgumentError(
-                    f"events: {currency} has another minor unit than the money before, which named no currency; "
-                    "set currency in the configuration",
-                    field="currency",
-                )
-            self._log.append_one(*read.arguments)
+            kind = _STRING if isinstance(event.get("user_id"), str) else _INTEGER
+            taken = 0
+            if type(event) is dict and self._user_type in (None, kind) and self._digits in (None, digits):
+                taken = self._appender.append(self._log, event, time, known_time, digits)
+            if not taken:
+                taken = self._record(event, kind, currency, digits)
             self._user_type = kind
             self._currency = known or currency
-            if read.has_money:
+            if taken == _WITH_MONEY:
                 self._digits = digits
+
+    def _record(self, event: Mapping[str, Any], kind: pa.DataType, currency: str | None, digits: int) -> int:
+        """Take in an event whose values are not all plain, or say what is wrong with it."""
+        read = self._events.read(event, digits)
+        if self._user_type not in (None, kind):
+            raise InvalidArgumentError(
+                f"events: expected user_id of {self._user_type} as before, got {kind}", field="user_id"
+            )
+        if read.has_money and self._digits not in (None, digits):
+            raise InvalidArgumentError(
+                f"events: {currency} has another minor unit than the money before, which named no currency; "
+                "set currency in the configuration",
+                field="currency",
+            )
+        self._log.append_one(*read.arguments)
+        return _WITH_MONEY if read.has_money else _WITHOUT_MONEY
 
     def merge(self, other: Updater) -> None:
         """Take in what another updater of an equal configuration holds; it stays as it is.
@@ -239,22 +258,13 @@ class Updater:
             NotFoundError: the user has no event before `as_of`.
         """
         moment = to_us(as_of, "as_of")
-        config = self._config
-        zones = [zone(timezone or config.timezone)]
         with self._lock:
-            code = -1 if self._user_type is None else self._log.find_user(self._key(user_id))
-            if code >= 0:
-                columns, _ = self._log.profiles(
-                    {**self._plan, "as_of": moment, "zones": zones},
-                    users=np.array([code], np.int32),
-                    offers=self._frozen_offers(),
-                    num_threads=1,
-                )
-                names = self._names_in(columns)
-        if code < 0 or columns["n_events"][0] == 0:
+            read = None
+            if self._user_type is not None:
+                read = self._reader(timezone or self._config.timezone).read(self._key(user_id), moment)
+        if read is None:
             raise NotFoundError(f"user_id: no event of {user_id!r} before as_of")
-        made = features(columns, names, config, moment, config.cuts, send_windows(columns, self._send_rule, 1))
-        return to_row(made, user_id, self._columns)
+        return self._rows.row(read, user_id, moment)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a folder of checked arrays; `path` must not be there, or be an empty folder.
@@ -344,36 +354,21 @@ class Updater:
     def _frozen_offers(self) -> NativeOffers:
         """The configuration's offers by the log's codes; made anew when a category has come."""
         config = self._config
-        if "category" not in config.dimensions:
-            return native_offers(_NO_CUTS, pa.array([], pa.string()))
-        which = f"dimension_{config.dimensions.index('category')}"
-        count = self._log.count(which)
+        which = f"dimension_{config.dimensions.index('category')}" if "category" in config.dimensions else None
+        count = 0 if which is None else self._log.count(which)
         if self._offers is None or self._offers[0] != count:
-            self._offers = (count, native_offers(config.cuts or _NO_CUTS, arrow_names(self._log.names(which))))
+            names = pa.array([], pa.string()) if which is None else arrow_names(self._log.names(which))
+            self._offers = (count, native_offers(config.cuts or _NO_CUTS, names))
         return self._offers[1]
 
-    def _names_in(self, columns: dict[str, Any]) -> Names:
-        """The names of one user's codes; the codes become places among them."""
-        dimensions = []
-        for place in range(len(self._config.dimensions)):
-            codes, *rest = columns["interests"][place]
-            places, names = self._named(f"dimension_{place}", codes)
-            columns["interests"][place] = (places, *rest)
-            dimensions.append(names)
-        terms, counts = columns["terms"]
-        places, query = self._named("query", terms)
-        columns["terms"] = places, counts
-        start, end, steps = columns["paths"]
-        both, path = self._named("path", np.concatenate([start, end]))
-        columns["paths"] = both[: len(start)], both[len(start) :], steps
-        return Names(tuple(dimensions), query, path)
-
-    def _named(self, which: str, codes: Int32Array) -> tuple[Int32Array, list[str]]:
-        present = codes >= 0
-        offsets, data = self._log.names(which, codes[present])
-        text, ends = data.tobytes(), offsets.tolist()
-        names = [text[begin:end].decode() for begin, end in itertools.pairwise(ends)]
-        return np.where(present, np.cumsum(present) - 1, -1).astype(np.int32), names
+    def _reader(self, timezone: str) -> _native.ProfileReader:
+        """The reader of users of this zone; made anew when a category has come, for the offers in it."""
+        offers = self._frozen_offers()
+        found = self._readers.get(timezone)
+        if found is None or found[0] is not offers:
+            plan = native_plan(self._config, 0, [zone(timezone)])
+            found = self._readers[timezone] = (offers, _native.ProfileReader(self._log, plan, offers, self._send_rule))
+        return found[1]
 
 
 def _has_money(native: NativeEvents) -> bool:

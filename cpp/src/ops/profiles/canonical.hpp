@@ -21,12 +21,20 @@ class Canonical {
   std::span<ProfileEvent> apply(std::span<ProfileEvent> events, std::int64_t known_by);
 
  private:
+  struct Place {
+    std::int64_t time;
+    std::size_t at;
+  };
+
   [[nodiscard]] bool before(const ProfileEvent& a, const ProfileEvent& b) const;
   [[nodiscard]] bool before_in_tie(const ProfileEvent& a, const ProfileEvent& b) const;
+  void sort(std::span<ProfileEvent> events);
   std::span<ProfileEvent> without_repeats(std::span<ProfileEvent> events);
 
   ProfileVocabularies vocabularies_;
   int dimensions_;
+  std::vector<Place> order_;
+  std::vector<ProfileEvent> sorted_;
   StampedMap seen_;
   std::vector<std::uint8_t> dropped_;
 };

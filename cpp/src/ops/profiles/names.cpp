@@ -2,8 +2,7 @@
 // NOLINTBEGIN(bugprone-signed-bitwise)
 
 // Hashes of names and numbers, and vocabularies.
-#include <cstring>
-
+#include "base/words.hpp"
 #include "recocore/profiles.hpp"
 
 namespace recocore {
@@ -24,14 +23,8 @@ std::uint64_t hash_name(std::string_view name) noexcept {
   std::uint64_t state = mix(name.size() ^ kOther, kOdd);
   const char* at = name.data();
   std::size_t left = name.size();
-  for (; left > 8; at += 8, left -= 8) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, at, 8);
-    state = mix(state ^ word, kOdd);
-  }
-  std::uint64_t word = 0;
-  if (left > 0) std::memcpy(&word, at, left);
-  state = mix(state ^ word, kOther);
+  for (; left > 8; at += 8, left -= 8) state = mix(state ^ word_at(at), kOdd);
+  state = mix(state ^ last_word(at, left, name.size()), kOther);
   state ^= state >> 32;
   return state == 0 ? 1 : state;
 }

@@ -10,6 +10,7 @@ namespace recocore {
 namespace {
 
 constexpr int kHours = 168;
+constexpr int kLongest = 24;
 constexpr std::int64_t kUsersAtATime = 2048;
 
 bool quiet(int hour, const SendRule& rule) {
@@ -39,12 +40,14 @@ void send_windows(std::span<const std::int64_t> begins, std::span<const std::int
   require(std::ssize(begins) == users + 1 && shares.size() == starts.size() && hours.size() == counts.size() &&
               begins.back() == std::ssize(hours),
           [] { return std::string("begins: expected one more than users, the last one the number of hours"); });
-  require(rule.prior.size() == kHours && rule.kernel.size() % 2 == 1 && rule.window >= 1 && rule.window <= 24,
+  require(rule.prior.size() == kHours && rule.kernel.size() % 2 == 1 && rule.window >= 1 && rule.window <= kLongest,
           [] { return std::string("rule: expected a prior of 168 shares, an odd kernel and 1 to 24 hours"); });
   require(std::all_of(hours.begin(), hours.end(), [](std::int32_t hour) { return hour >= 0 && hour < kHours; }),
           [] { return std::string("hours: expected hours of the week, 0 to 167"); });
   const std::vector<int> allowed = allowed_starts(rule);
   const int reach = static_cast<int>(rule.kernel.size() / 2);
+  std::array<double, kHours> prior{};
+  for (std::size_t at = 0; at < kHours; ++at) prior[at] = rule.prior_weight * rule.prior[at];
   parallel_for(execution, users, kUsersAtATime, [&](std::int64_t begin, std::int64_t end, int) {
     for (std::int64_t user = begin; user < end; ++user) {
       const auto u = static_cast<std::size_t>(user);
@@ -57,14 +60,17 @@ void send_windows(std::span<const std::int64_t> begins, std::span<const std::int
           smooth[static_cast<std::size_t>((hours[i] + j + kHours) % kHours)] +=
               rule.kernel[static_cast<std::size_t>(j + reach)] * count;  // NOLINT(bugprone-misplaced-widening-cast)
       }
+      // The week and the beginning of the next one, so that no window has to be cut.
+      std::array<double, kHours + kLongest> week;
+      for (std::size_t at = 0; at < kHours; ++at) week[at] = smooth[at] + prior[at];
+      std::copy_n(week.begin(), kLongest, week.begin() + kHours);
+      std::array<double, kHours> windows{};
+      for (std::size_t i = 0; i < static_cast<std::size_t>(rule.window); ++i)
+        for (std::size_t start = 0; start < kHours; ++start) windows[start] += week[start + i];
       double best = -1.0;
       starts[u] = kNone;
       for (const int start : allowed) {
-        double share = 0.0;
-        for (int i = 0; i < rule.window; ++i) {
-          const auto at = static_cast<std::size_t>((start + i) % kHours);
-          share += smooth[at] + rule.prior_weight * rule.prior[at];
-        }
+        const double share = windows[static_cast<std::size_t>(start)];
         if (share > best) {
           best = share;
           starts[u] = start;

@@ -51,8 +51,6 @@ UserPass::UserPass(const ProfilePlan& plan, const ProfileVocabularies& vocabular
     if (found == lives_.end()) lives_.push_back(life);
   }
   decays_.resize(lives_.size());
-  for (int d = 0; d < plan.dimensions; ++d)
-    sums_[static_cast<std::size_t>(d)].resize(vocabularies.dimensions[static_cast<std::size_t>(d)]->size());
   bands_.resize(plan.price_bands);
 }
 
@@ -65,7 +63,10 @@ void UserPass::clear(std::size_t events) {
   real(R::spend_decayed) = 0.0;
   std::fill(type_counts_.begin(), type_counts_.end(), 0);
   hours_.fill(0);
-  for (CodeSums& sums : sums_) sums.clear();
+  for (std::size_t d = 0; d < kMaxDimensions; ++d) {
+    sums_[d].clear();
+    sums_[d].resize(vocabularies_.dimensions[d]->size());
+  }
   bands_.clear();
   for (StampedMap* map : {&items_, &days_, &sessions_by_id_, &orders_, &terms_seen_, &steps_seen_}) map->reset(events);
   sessions_.clear();

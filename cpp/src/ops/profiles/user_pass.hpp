@@ -22,7 +22,8 @@ class CodeSums {
     std::int32_t code;
   };
 
-  void resize(std::int32_t codes) { slots_.assign(static_cast<std::size_t>(codes), 0); }
+  /// Room for this many codes; there may be more than before.
+  void resize(std::int32_t codes) { slots_.resize(static_cast<std::size_t>(codes)); }
   void clear() { entries_.clear(); }
   void add(std::int32_t code, double weight) {
     std::int32_t& slot = slots_[static_cast<std::size_t>(code)];

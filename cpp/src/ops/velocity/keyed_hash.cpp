@@ -1,6 +1,6 @@
 #include <bit>
-#include <cstring>
 
+#include "base/words.hpp"
 #include "recocore/velocity.hpp"
 
 namespace recocore {
@@ -35,14 +35,9 @@ std::uint64_t keyed_hash(std::string_view bytes, const HashKey& key) noexcept {
   SipState state{key.low ^ 0x736f6d6570736575U, key.high ^ 0x646f72616e646f6dU, key.low ^ 0x6c7967656e657261U,
                  key.high ^ 0x7465646279746573U};
   const std::size_t words = bytes.size() / 8;
-  for (std::size_t i = 0; i < words; ++i) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, bytes.data() + i * 8, 8);
-    state.take(word);
-  }
-  std::uint64_t last = static_cast<std::uint64_t>(bytes.size()) << 56U;
-  for (std::size_t i = words * 8; i < bytes.size(); ++i)
-    last |= static_cast<std::uint64_t>(static_cast<unsigned char>(bytes[i])) << (8 * (i - words * 8));
+  for (std::size_t i = 0; i < words; ++i) state.take(word_at(bytes.data() + i * 8));
+  const std::uint64_t last = static_cast<std::uint64_t>(bytes.size()) << 56U |
+                             last_word(bytes.data() + words * 8, bytes.size() - words * 8, bytes.size());
   state.take(last);
   state.v2 ^= 0xffU;
   for (int i = 0; i < 3; ++i) state.round();

@@ -11,7 +11,6 @@ constexpr std::uint32_t kNone = UINT32_MAX;
 constexpr std::uint32_t kChunk = 256;    // keys whose storage is allocated at once
 constexpr std::size_t kPlaces = 3;       // of the index a key, on average: it is a quarter to half full
 constexpr std::size_t kFirstIndex = 64;  // places
-constexpr std::int64_t kAhead = 16;      // events whose memory is asked for before the first of them is taken in
 
 bool counts(const std::vector<std::uint64_t>& types, std::uint64_t type) noexcept {
   return types.empty() || std::ranges::find(types, type) != types.end();
@@ -60,35 +59,40 @@ std::size_t Table::group_for(const VelocityParams& params, const VelocityCounter
   return groups_.size() - 1;
 }
 
-void Table::update(const VelocityEvents& events, MatrixView<double> features) {
-  const auto rows = static_cast<std::int64_t>(events.times.size());
-  std::array<std::uint64_t, kAhead> keys{};
-  for (std::int64_t begin = 0; begin < rows; begin += kAhead) {
-    const std::int64_t end = std::min(rows, begin + kAhead);
-    for (std::int64_t row = begin; row < end; ++row) {
-      const std::uint64_t key = key_of(events.ids.row(row));
-      keys[static_cast<std::size_t>(row - begin)] = key;
-      __builtin_prefetch(&index_[key & (index_.size() - 1)]);
-    }
-    std::array<std::uint32_t, kAhead> slots{};
-    for (std::int64_t row = begin; row < end; ++row) {
-      const auto at = static_cast<std::size_t>(row - begin);
-      const std::uint32_t slot = slots[at] = find(keys[at]);
-      if (slot == kNone) continue;
-      __builtin_prefetch(&head(slot));
-      for (std::size_t w = 0; w < windows_per_key_; ++w) __builtin_prefetch(windows(slot) + w);
-      for (std::size_t s = 0; s < seen_per_key_; ++s) __builtin_prefetch(seen(slot) + s);
-    }
-    for (std::int64_t row = begin; row < end; ++row) {
-      const std::uint32_t slot = slots[static_cast<std::size_t>(row - begin)];
-      if (slot == kNone) continue;
-      for (const std::uint32_t beside : {head(slot).older, head(slot).newer})
-        if (beside != kNone) __builtin_prefetch(&head(beside));
-      for (std::size_t w = 0; w < windows_per_key_; ++w) windows(slot)[w].prefetch();
-      for (std::size_t s = 0; s < seen_per_key_; ++s) seen(slot)[s].prefetch();
-    }
-    for (std::int64_t row = begin; row < end; ++row)
-      take_in(keys[static_cast<std::size_t>(row - begin)], events, row, features.row(row));
+void Table::read_keys(const VelocityEvents& events, std::int64_t begin, std::int64_t end) {
+  next_ = static_cast<std::size_t>(end - begin);
+  for (std::size_t i = 0; i < next_; ++i) {
+    next_keys_[i] = key_of(events.ids.row(begin + static_cast<std::int64_t>(i)));
+    __builtin_prefetch(&index_[next_keys_[i] & (index_.size() - 1)]);
+  }
+}
+
+void Table::look_up() noexcept {
+  for (std::size_t i = 0; i < next_; ++i) {
+    const std::uint32_t slot = next_slots_[i] = find(next_keys_[i]);
+    if (slot == kNone) continue;
+    __builtin_prefetch(&head(slot));
+    for (std::size_t w = 0; w < windows_per_key_; ++w) __builtin_prefetch(windows(slot) + w);
+    for (std::size_t s = 0; s < seen_per_key_; ++s) __builtin_prefetch(seen(slot) + s);
+  }
+}
+
+void Table::prefetch() const noexcept {
+  for (std::size_t i = 0; i < next_; ++i) {
+    const std::uint32_t slot = next_slots_[i];
+    if (slot == kNone) continue;
+    for (const std::uint32_t beside : {head(slot).older, head(slot).newer})
+      if (beside != kNone) __builtin_prefetch(&head(beside));
+    for (std::size_t w = 0; w < windows_per_key_; ++w) windows(slot)[w].prefetch();
+    for (std::size_t s = 0; s < seen_per_key_; ++s) seen(slot)[s].prefetch();
+  }
+}
+
+void Table::take_in(const VelocityEvents& events, std::int64_t begin, MatrixView<const Amount> amounts,
+                    MatrixView<double> features) {
+  for (std::size_t i = 0; i < next_; ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    take_in(next_keys_[i], events, begin + row, amounts.row(row), features.row(begin + row));
   }
 }
 
@@ -103,7 +107,8 @@ std::uint64_t Table::key_of(std::span<const std::uint64_t> ids) const noexcept {
                     hash_key_);
 }
 
-void Table::take_in(std::uint64_t key, const VelocityEvents& events, std::int64_t row, std::span<double> features) {
+void Table::take_in(std::uint64_t key, const VelocityEvents& events, std::int64_t row, std::span<const Amount> amounts,
+                    std::span<double> features) {
   if (key == 0) {
     for (const Reading& reading : readings_) features[reading.feature] = std::numeric_limits<double>::quiet_NaN();
     return;
@@ -111,7 +116,6 @@ void Table::take_in(std::uint64_t key, const VelocityEvents& events, std::int64_
   const std::int64_t time = events.times[static_cast<std::size_t>(row)];
   const std::uint64_t type = events.types[static_cast<std::size_t>(row)];
   const std::span<const std::uint64_t> ids = events.ids.row(row);
-  const std::span<const double> numbers = events.numbers.row(row);
 
   std::uint32_t slot = find(key);
   if (slot == kNone) {
@@ -132,25 +136,24 @@ void Table::take_in(std::uint64_t key, const VelocityEvents& events, std::int64_
     else
       own_windows[group.place].expire(group.shape, clock);
   }
-  if (!including_) read_counters(slot, numbers, features);
+  if (!including_) read_counters(slot, amounts, features);
   for (const Group& group : groups_) {
     if (!counts(group.types, type)) continue;
     if (group.distinct)
       own_seen[group.place].add(group.length, clock, time, ids[static_cast<std::size_t>(group.column)], max_distinct_);
     else
-      own_windows[group.place].add(
-          group.shape, clock, time,
-          group.column < 0 ? Amount{} : amount_of(numbers[static_cast<std::size_t>(group.column)]));
+      own_windows[group.place].add(group.shape, clock, time,
+                                   group.column < 0 ? Amount{} : amounts[static_cast<std::size_t>(group.column)]);
   }
   bytes_ += bytes_of(slot);
-  if (including_) read_counters(slot, numbers, features);
+  if (including_) read_counters(slot, amounts, features);
   while (bytes_ > share_ && keys_ > 1) {
     forget(oldest_);
     ++evicted_;
   }
 }
 
-void Table::read_counters(std::uint32_t slot, std::span<const double> numbers, std::span<double> features) const {
+void Table::read_counters(std::uint32_t slot, std::span<const Amount> amounts, std::span<double> features) const {
   for (const Reading& reading : readings_) {
     const Group& group = groups_[reading.group];
     double& feature = features[reading.feature];
@@ -166,7 +169,7 @@ void Table::read_counters(std::uint32_t slot, std::span<const double> numbers, s
       case VelocityStatistic::min: feature = window.min(); break;
       case VelocityStatistic::max: feature = window.max(); break;
       case VelocityStatistic::ratio: {
-        const Amount own = amount_of(numbers[static_cast<std::size_t>(group.column)]);
+        const Amount& own = amounts[static_cast<std::size_t>(group.column)];
         const double mean = window.mean();
         feature = own.present && mean != 0 ? own.number / mean : std::numeric_limits<double>::quiet_NaN();
         break;

@@ -1,6 +1,7 @@
 // The counters of one entity: a map from keys to windows that forgets the key seen least recently when memory is short.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -16,7 +17,17 @@ class Table {
   /// The counters of `table` in checked parameters, with its share of the memory.
   Table(const VelocityParams& params, int table, const HashKey& key);
 
-  void update(const VelocityEvents& events, MatrixView<double> features);
+  /// Events whose memory is asked for before the first of them is taken in.
+  static constexpr std::int64_t kAhead = 16;
+
+  // The events [begin, end), at most kAhead, step by step, so that other tables ask for memory meanwhile: their keys,
+  // where these are kept, what is kept there.
+  void read_keys(const VelocityEvents& events, std::int64_t begin, std::int64_t end);
+  void look_up() noexcept;
+  void prefetch() const noexcept;
+  /// Takes the events in. `amounts` are those of their numbers, `[end - begin, number_columns]`.
+  void take_in(const VelocityEvents& events, std::int64_t begin, MatrixView<const Amount> amounts,
+               MatrixView<double> features);
 
   [[nodiscard]] std::int64_t keys() const noexcept { return static_cast<std::int64_t>(keys_); }
   [[nodiscard]] std::int64_t evicted() const noexcept { return evicted_; }
@@ -58,8 +69,9 @@ class Table {
 
   std::size_t group_for(const VelocityParams& params, const VelocityCounter& counter);
   [[nodiscard]] std::uint64_t key_of(std::span<const std::uint64_t> ids) const noexcept;
-  void take_in(std::uint64_t key, const VelocityEvents& events, std::int64_t row, std::span<double> features);
-  void read_counters(std::uint32_t slot, std::span<const double> numbers, std::span<double> features) const;
+  void take_in(std::uint64_t key, const VelocityEvents& events, std::int64_t row, std::span<const Amount> amounts,
+               std::span<double> features);
+  void read_counters(std::uint32_t slot, std::span<const Amount> amounts, std::span<double> features) const;
 
   [[nodiscard]] std::uint32_t find(std::uint64_t key) const noexcept;
   std::uint32_t add_key(std::uint64_t key);
@@ -86,6 +98,11 @@ class Table {
   std::vector<Reading> readings_;
   std::size_t windows_per_key_ = 0;
   std::size_t seen_per_key_ = 0;
+
+  // Of the events that come next.
+  std::size_t next_ = 0;
+  std::array<std::uint64_t, kAhead> next_keys_{};
+  std::array<std::uint32_t, kAhead> next_slots_{};
 
   std::vector<Place> index_;  // a power of two, at most half full
   std::vector<Chunk> chunks_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 namespace recocore::velocity {
@@ -17,17 +18,10 @@ std::int64_t floor_to(std::int64_t time, std::int64_t tile) noexcept {
   return time - (rest < 0 ? rest + tile : rest);
 }
 
-constexpr std::size_t kSmall = 8;  // not worth giving back: the next events would ask for it again
-
-// A vector grows by doubling, so on average half of it is in use; one that has shrunk far gives its memory back.
+// Room grows by doubling, so on average half of it is in use.
 template <typename T>
-std::size_t bytes_of(const std::vector<T>& values) noexcept {
+std::size_t bytes_of(const Few<T>& values) noexcept {
   return values.empty() ? 0 : 2 * values.size() * sizeof(T) + kAllocation;
-}
-
-template <typename T>
-void give_back(std::vector<T>& values) {
-  if (values.capacity() > kSmall + 4 * values.size()) values.shrink_to_fit();
 }
 
 }  // namespace
@@ -56,29 +50,22 @@ bool Window::gone(const WindowShape& shape, std::int64_t clock, std::int64_t sta
 }
 
 void Window::expire(const WindowShape& shape, std::int64_t clock) {
-  std::size_t number = 0;
-  while (number < buckets_.size() && gone(shape, clock, buckets_[number].time)) {
-    const Bucket& bucket = buckets_[number];
-    count_ -= bucket.count;
-    valued_ -= bucket.valued;
-    sum_ -= bucket.sum;
-    ++number;
+  const Bucket* first = buckets_.begin();
+  for (; first != buckets_.end() && gone(shape, clock, first->time); ++first) {
+    count_ -= first->count;
+    valued_ -= first->valued;
+    sum_ -= first->sum;
   }
-  if (number == 0) return;
-  buckets_.erase(buckets_.begin(), buckets_.begin() + static_cast<std::ptrdiff_t>(number));
-  give_back(buckets_);
+  if (first != buckets_.begin()) buckets_.erase(buckets_.begin(), first);
 }
 
 void Window::add(const WindowShape& shape, std::int64_t clock, std::int64_t time, const Amount& amount) {
-  if (buckets_.empty()) {
-    tiled_ = !shape.exact;
-    buckets_.reserve(2);
-  }
+  if (buckets_.empty()) tiled_ = !shape.exact;
   const Bucket event{start_of(shape, time), 1, amount.present ? 1U : 0U, amount.millionths, amount.number,
                      amount.number};
   if (gone(shape, clock, event.time)) return;
-  auto at = buckets_.end();
-  const auto first = buckets_.begin();
+  Bucket* at = buckets_.end();
+  Bucket* const first = buckets_.begin();
   while (at != first && std::prev(at)->time > event.time) --at;
   if (at != first && std::prev(at)->time == event.time)
     std::prev(at)->merge(event);
@@ -92,11 +79,11 @@ void Window::add(const WindowShape& shape, std::int64_t clock, std::int64_t time
 
 void Window::go_over_to_tiles(const WindowShape& shape) {
   tiled_ = true;
-  std::vector<Bucket> tiles;
+  Few<Bucket> tiles;
   for (Bucket bucket : buckets_) {
     bucket.time = start_of(shape, bucket.time);
-    if (!tiles.empty() && tiles.back().time == bucket.time)
-      tiles.back().merge(bucket);
+    if (!tiles.empty() && std::prev(tiles.end())->time == bucket.time)
+      std::prev(tiles.end())->merge(bucket);
     else
       tiles.push_back(bucket);
   }
@@ -161,7 +148,7 @@ void Window::read(ByteReader& in, const WindowShape& shape) {
     bucket.sum = in.get<Sum>();
     bucket.min = in.get<double>();
     bucket.max = in.get<double>();
-    const bool follows = buckets_.empty() || buckets_.back().time < bucket.time;
+    const bool follows = buckets_.empty() || std::prev(buckets_.end())->time < bucket.time;
     ByteReader::check(follows && bucket.count > 0 && bucket.valued <= bucket.count, "a bucket is not in its place");
     buckets_.push_back(bucket);
     count_ += bucket.count;
@@ -172,8 +159,9 @@ void Window::read(ByteReader& in, const WindowShape& shape) {
 
 void Seen::expire(std::int64_t length, std::int64_t clock) {
   if (ids_.empty() || oldest_ > clock - length) return;
-  std::erase_if(ids_, [&](const Id& id) { return id.last <= clock - length; });
-  give_back(ids_);
+  const Id* const last =
+      std::remove_if(ids_.begin(), ids_.end(), [&](const Id& id) { return id.last <= clock - length; });
+  ids_.erase(last, ids_.end());
   oldest_ = std::numeric_limits<std::int64_t>::max();
   for (const Id& id : ids_) oldest_ = std::min(oldest_, id.last);
 }
@@ -186,8 +174,10 @@ void Seen::add(std::int64_t length, std::int64_t clock, std::int64_t time, std::
       return;
     }
   oldest_ = ids_.empty() ? time : std::min(oldest_, time);
-  if (ids_.size() >= most)
-    ids_.erase(std::ranges::min_element(ids_, {}, &Id::last));  // the first of those seen longest ago
+  if (ids_.size() >= most) {
+    const Id* const first = std::ranges::min_element(ids_, {}, &Id::last);  // of those seen longest ago
+    ids_.erase(first, first + 1);
+  }
   ids_.push_back({id, time});
 }
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "ops/velocity/bytes.hpp"
+#include "ops/velocity/few.hpp"
 
 namespace recocore::velocity {
 
@@ -56,7 +56,7 @@ class Window {
   /// same.
   [[nodiscard]] std::size_t bytes() const noexcept;
   void clear() noexcept;
-  void prefetch() const noexcept { __builtin_prefetch(buckets_.data()); }
+  void prefetch() const noexcept { buckets_.prefetch(); }
 
   void write(ByteWriter& out) const;
   void read(ByteReader& in, const WindowShape& shape);
@@ -66,7 +66,7 @@ class Window {
   [[nodiscard]] std::int64_t start_of(const WindowShape& shape, std::int64_t time) const noexcept;
   [[nodiscard]] bool gone(const WindowShape& shape, std::int64_t clock, std::int64_t start) const noexcept;
 
-  std::vector<Bucket> buckets_;
+  Few<Bucket> buckets_;
   bool tiled_ = false;
   std::uint64_t count_ = 0;
   std::uint64_t valued_ = 0;
@@ -82,7 +82,7 @@ class Seen {
   [[nodiscard]] std::size_t count() const noexcept { return ids_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept;
   void clear() noexcept;
-  void prefetch() const noexcept { __builtin_prefetch(ids_.data()); }
+  void prefetch() const noexcept { ids_.prefetch(); }
 
   void write(ByteWriter& out) const;
   void read(ByteReader& in, std::size_t most);
@@ -92,7 +92,7 @@ class Seen {
     std::uint64_t id;
     std::int64_t last;
   };
-  std::vector<Id> ids_;      // in the order in which they came
+  Few<Id> ids_;              // in the order in which they came
   std::int64_t oldest_ = 0;  // no `last` is before it
 };
 

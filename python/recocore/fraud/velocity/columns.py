@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recocore.data.buffers import hashes
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -43,27 +44,17 @@ def _times(column: pa.ChunkedArray) -> Int64Array:
 
 def hashed_columns(native: _native.Velocity, events: EventBatch, names: Sequence[str]) -> AnyArray:
     """Hashes of ids, uint64 `[events, names]`: 0 where one is missing, and in columns that the batch came without."""
-    hashes = np.zeros((len(events), len(names)), np.uint64)
+    ids = np.zeros((len(events), len(names)), np.uint64)
     for place, name in enumerate(names):
         if events.has(name):
-            hashes[:, place] = hashed(native, events.column(name))
-    return hashes
+            ids[:, place] = hashed(native, events.column(name))
+    return ids
 
 
 def hashed(native: _native.Velocity, column: pa.ChunkedArray) -> AnyArray:
     """Hashes of texts or integers, uint64 `[rows]`: 0 where one is missing."""
-    if pa.types.is_integer(column.type):
-        hashes = native.hash_numbers(np.ascontiguousarray(pc.fill_null(column, 0).to_numpy(), np.int64))
-    else:
-        # Few texts come often in most columns, and a look-up in Arrow's dictionary costs what a hash costs.
-        array = column.cast(pa.large_string()).combine_chunks()
-        _, offsets, data = array.buffers()
-        begin = array.offset
-        places = np.frombuffer(offsets, np.int64)[begin : begin + len(array) + 1] if offsets else np.zeros(1, np.int64)
-        hashes = native.hash_texts(places, np.frombuffer(data or b"", np.uint8))
-    if column.null_count:
-        hashes[column.is_null().to_numpy()] = 0
-    return hashes
+    # Few texts come often in most columns, and a look-up in a dictionary costs what a hash costs.
+    return hashes(column, native.hash_texts, native.hash_numbers)
 
 
 def number_columns(events: EventBatch, names: Sequence[str]) -> Float64Array:

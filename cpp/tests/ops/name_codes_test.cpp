@@ -1,0 +1,113 @@
+#include "recocore/name_codes.hpp"
+
+#include <doctest/doctest.h>
+
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "recocore/error.hpp"
+#include "recocore/profiles.hpp"
+
+namespace {
+
+using namespace recocore;
+
+using Name = std::optional<std::string>;
+
+/// A column in the layout of Arrow, its first row at bit `from`.
+struct Column {
+  std::vector<std::int32_t> offsets{0};
+  std::string text;
+  std::vector<std::uint8_t> valid;
+  std::int64_t from;
+
+  Column(const std::vector<Name>& names, std::int64_t from_) : from(from_) {
+    valid.assign((names.size() + static_cast<std::size_t>(from)) / 8 + 1, 0);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      text += names[i].value_or("");
+      offsets.push_back(static_cast<std::int32_t>(text.size()));
+      const std::size_t bit = i + static_cast<std::size_t>(from);
+      if (names[i]) valid[bit / 8] = static_cast<std::uint8_t>(valid[bit / 8] | 1U << (bit % 8));
+    }
+  }
+
+  [[nodiscard]] NameChunk chunk() const { return {offsets, text, {valid, from, std::ssize(offsets) - 1}}; }
+};
+
+/// Codes as a map gives them.
+void compare(const std::vector<Name>& names, std::size_t cut) {
+  const auto middle = names.begin() + static_cast<std::ptrdiff_t>(cut);
+  const Column head({names.begin(), middle}, 3);
+  const Column tail({middle, names.end()}, 0);
+  const std::vector<NameChunk> chunks{head.chunk(), tail.chunk()};
+  std::vector<std::int32_t> codes(names.size());
+  const auto firsts = encode_names(chunks, codes);
+  std::map<std::string, std::int32_t> known;
+  std::vector<std::int64_t> expected_firsts;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (!names[i]) {
+      CHECK(codes[i] == -1);
+      continue;
+    }
+    const auto [at, added] = known.emplace(*names[i], static_cast<std::int32_t>(known.size()));
+    if (added) expected_firsts.push_back(static_cast<std::int64_t>(i));
+    REQUIRE(codes[i] == at->second);
+  }
+  CHECK(firsts == expected_firsts);
+}
+
+TEST_CASE("names of every length get the codes that a map gives") {
+  std::mt19937 random(1);
+  std::vector<Name> names;
+  for (int i = 0; i < 3000; ++i) {
+    // Few letters, so that names differ in their length or in one place alone, NUL among them.
+    std::string name(random() % 40, 'a');
+    if (!name.empty() && random() % 2 == 0) name[random() % name.size()] = random() % 2 == 0 ? '\0' : 'b';
+    names.push_back(random() % 10 == 0 ? Name() : Name(name));
+  }
+  for (const std::size_t cut : {0, 1, 17, 1500, 3000}) compare(names, cut);
+}
+
+TEST_CASE("many names are told apart, and the table grows") {
+  std::vector<Name> names;
+  for (int round = 0; round < 2; ++round)
+    for (int i = 0; i < 20000; ++i)
+      names.emplace_back("user-" + std::to_string(i) + (i % 3 == 0 ? "-of-a-long-name" : ""));
+  compare(names, 15000);
+}
+
+TEST_CASE("a column of nothing has no codes") {
+  std::vector<std::int32_t> codes;
+  CHECK(encode_names({}, codes).empty());
+  const std::vector<std::int32_t> offsets{0};
+  const std::vector<NameChunk> chunks{{offsets, {}, {}}, {}};
+  CHECK(encode_names(chunks, codes).empty());
+}
+
+TEST_CASE("what does not fit is refused") {
+  std::vector<std::int32_t> codes(1);
+  const auto refused = [&](const std::vector<std::int32_t>& offsets) {
+    const std::vector<NameChunk> chunks{{offsets, "abc", {}}};
+    CHECK_THROWS_AS(encode_names(chunks, codes), Error);
+  };
+  refused({0, 4});
+  refused({2, 1});
+  refused({-1, 1});
+  refused({0, 1, 2});  // more rows than places
+  const std::vector<std::uint8_t> bits{255};
+  CHECK_NOTHROW(ValidBits(bits, 7, 1));
+  CHECK_THROWS_AS(ValidBits(bits, 8, 1), Error);
+  CHECK_THROWS_AS(ValidBits(bits, -1, 1), Error);
+}
+
+TEST_CASE("hashes of names are those that saved states hold") {
+  // Computed by the first build of this library; a change would make saved states unreadable.
+  const std::string text = "abcdefghijklmnopqrstuvwxyz";
+  std::uint64_t all = 0;
+  for (std::size_t size = 0; size <= text.size(); ++size) all = all * 31 + hash_name({text.data(), size});
+  CHECK(all == 9434980655485692670U);
+}
+
+}  // namespace

@@ -1,0 +1,23 @@
+"""Codes of the names in a column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from recocore import _native
+from recocore.data.buffers import filled, flat, strings, valid
+
+if TYPE_CHECKING:
+    from recocore.types import Int32Array
+
+
+def codes(column: pa.ChunkedArray) -> tuple[Int32Array, pa.Array]:
+    """int32 codes by first appearance, -1 for null, and the distinct values by code. O(rows)."""
+    if pa.types.is_string(column.type):
+        coded, firsts = _native.encode_names([(*strings(chunk), valid(chunk), chunk.offset) for chunk in column.chunks])
+        return coded, flat(column.take(pa.array(firsts)))
+    encoded = flat(column).dictionary_encode()
+    return np.asarray(filled(pa.chunked_array([encoded.indices]), -1), np.int32), encoded.dictionary
