@@ -101,6 +101,7 @@ class Log:
         self.cut = 0
         self._broken = False
         self._unsynced: list[bytes] = []
+        self._unsynced_bytes = 0
         self._tally = Tally(last=self._before())
         self._size = self._durable = 0
         self._descriptor = -1
@@ -156,7 +157,7 @@ class Log:
         Raises:
             StorageError: the disk refuses; the frames are not in the log.
         """
-        durable = durable or sum(map(len, self._unsynced)) + len(data) > _MOST_UNSYNCED
+        durable = durable or self._unsynced_bytes + len(data) > _MOST_UNSYNCED
         try:
             self._repair()
             self._disk.write_all(self._descriptor, data, self._size)
@@ -170,6 +171,7 @@ class Log:
             self._is_durable()
         else:
             self._unsynced.append(data)
+            self._unsynced_bytes += len(data)
         self.ids.growing.update(tally.ids)
         mine = self._tally
         if tally.events:
@@ -299,6 +301,7 @@ class Log:
     def _is_durable(self) -> None:
         self._durable = self._size
         self._unsynced.clear()
+        self._unsynced_bytes = 0
 
     def _repair(self) -> None:
         """Have a file whose end can be trusted."""

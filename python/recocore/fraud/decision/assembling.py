@@ -55,17 +55,29 @@ class Assembler:
         time: int,
         row: Sequence[Any],
         features: Float64Array,
-        statuses: Sequence[int],
+        went: Sequence[tuple[int, int]],
         anomaly: float,
         base: float,
         risk: float,
         probability: float,
     ) -> Decision:
-        """The decision; `row` holds values in the given order, `features` is `[1, f]`."""
+        """The decision.
+
+        Args:
+            event: columns by name.
+            time: when it counts.
+            row: values in the given order.
+            features: `[1, f]`.
+            went: the rules that did other than not hit, by place, with their status.
+            anomaly: 0 to 1, or NaN.
+            base: risk before rules.
+            risk: with them.
+            probability: calibrated.
+        """
         places: list[int] = []
         errors: list[str] = []
         shadow: list[Mapping[str, object]] = []
-        for place, status in enumerate(statuses):
+        for place, status in went:
             if status in (_HIT, _ERROR):
                 rule = self._rules[place]
                 if rule.shadow:

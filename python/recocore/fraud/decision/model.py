@@ -204,7 +204,7 @@ class FraudModel:
                 int(scored.times[at]),
                 [column[at] for column in columns],
                 scored.features[at : at + 1],
-                scored.rules.statuses[at].tolist(),
+                [(place, status) for place, status in enumerate(scored.rules.statuses[at].tolist()) if status],
                 float(scored.anomaly[at]),
                 float(scored.base[at]),
                 float(scored.risk[at]),

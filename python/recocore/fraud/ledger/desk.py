@@ -190,7 +190,7 @@ class FraudDesk:
         subject = self._ledger.keys.subject(user_id)
         entries = [Entry(EVENT, time, subject, name, row)]
         if packed is not None:
-            self.tally.add(decision.decision, decider.statuses)
+            self.tally.add(decision.decision, decider.went)
             name = bytes.fromhex(decision.decision_id)
             entries.append(Entry(EVENT, time, subject, name, pack_kept(made, counters, packed)))
         groups.append(entries)
