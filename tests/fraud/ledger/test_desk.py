@@ -7,14 +7,18 @@ import random
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from tests.fraud.ledger.desks import decided, killed, opened, rows
 from tests.fraud.logs import RULES, SPECS, batch, orders
 from tests.fraud.test_decision import COLUMNS, fitted
 from tests.state.test_faults import FailingDisk
 
+from recocore.data import EventBatch
 from recocore.errors import ConflictError, InUseError, InvalidArgumentError, NotFoundError, StorageError
 from recocore.fraud import OutcomeReport, RuleSet, fit_model
+from recocore.fraud.labels import read_labels
+from recocore.fraud.ledger import export_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -206,3 +210,26 @@ def test_what_is_no_event_is_refused_and_counts_nothing(tmp_path: Path) -> None:
         assert [one.error is not None for one in told] == [True, True, True, True, False]
         assert desk.velocity.keys > 0
         assert decided(told) == expected()[:1]
+
+
+def test_the_log_is_what_the_next_model_learns_from(tmp_path: Path) -> None:
+    """While a desk writes it: the events as they came, and of each the surest label that was known by a time."""
+    events = log()
+    with opened(tmp_path) as desk:
+        told = decided(desk.score(rows(events)))
+        reports = [
+            OutcomeReport(told[0].decision_id, 1, "chargeback", 500, 1.0),
+            OutcomeReport(told[0].decision_id, 0, "customer", 900, 0.6),
+            OutcomeReport(told[1].decision_id, 1, "review", 700, 0.8),
+            OutcomeReport(told[1].decision_id, 0, "review", 800, 0.8),
+        ]
+        desk.report(reports)
+        assert export_ledger(tmp_path / "log", tmp_path / "scored.parquet", tmp_path / "labels.csv") == (EVENTS, 4)
+    scored = EventBatch.from_parquet(tmp_path / "scored.parquet")
+    assert list(fitted()[0].decisions(scored)) == told
+    labels = {by: read_labels(tmp_path / "labels.csv", scored, by) for by in (499, 750, 10_000)}
+    places = [scored.column("event_id").to_pylist().index(one.event_id) for one in told[:2]]
+    assert [labels[by][places].tolist() for by in (750, 10_000)] == [[1.0, 1.0], [1.0, 0.0]]
+    assert np.isnan(labels[499]).all()
+    assert np.isnan(labels[10_000]).sum() == EVENTS - 2
+    assert (tmp_path / "labels.csv").stat().st_mode & 0o077 == 0
