@@ -39,8 +39,8 @@ def export_ledger(
     """Write the events, in the order in which they counted, as Parquet, and the reports on them as CSV: how many of each.
 
     The CSV has `event_id`, `y`, `ts` (when it became known, microseconds since 1970), `source` and `confidence`, the surest
-    report on an event last and of equally sure ones the latest, as `recocore.fraud.labels.read_labels` reads it. The files are not
-    encrypted. O(bytes of the log); the events are in memory.
+    report on an event last and of equally sure ones the latest, as `recocore.fraud.labels.read_labels` reads it. The files are
+    not encrypted. O(bytes of the log); the events are in memory.
 
     Args:
         path: the ledger's folder.
