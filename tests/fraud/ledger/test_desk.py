@@ -18,7 +18,7 @@ from recocore.data import EventBatch
 from recocore.errors import ConflictError, InUseError, InvalidArgumentError, NotFoundError, StorageError
 from recocore.fraud import OutcomeReport, RuleSet, fit_model
 from recocore.fraud.labels import read_labels
-from recocore.fraud.ledger import export_ledger
+from recocore.fraud.ledger import FraudDesk, FraudLedger, export_ledger
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,3 +233,34 @@ def test_the_log_is_what_the_next_model_learns_from(tmp_path: Path) -> None:
     assert np.isnan(labels[499]).all()
     assert np.isnan(labels[10_000]).sum() == EVENTS - 2
     assert (tmp_path / "labels.csv").stat().st_mode & 0o077 == 0
+
+
+def test_sealed_segments_are_looked_into_and_rewritten(tmp_path: Path) -> None:
+    events = log()
+    ledger = FraudLedger.open(tmp_path / "log", segment_rows=90)
+    desk = FraudDesk(ledger, fitted()[0], checkpoint_events=250, remembered=3)
+    told: list[Any] = []
+    for begin in range(0, 400, 40):
+        told += decided(desk.score(rows(events[begin : begin + 40])))
+    assert len(ledger._log.sealed) == 5
+    assert all(ledger.knows(bytes.fromhex(one.decision_id)) for one in told)
+    assert not any(ledger.knows(bytes([place]) * 16) for place in range(1, 200))
+    again = desk.score(rows(events[:400]))
+    assert decided(again) == told
+    assert all(one.duplicate for one in again)
+    user = events[5]["user_id"]
+    assert desk.forget(user) > 0
+    mine = {event["event_id"] for event in events if event["user_id"] == user}
+    for one in told[::7]:
+        if one.event_id in mine:
+            with pytest.raises(NotFoundError):
+                desk.recall(one.decision_id)
+        else:
+            assert desk.recall(one.decision_id).reproduced == "same"
+    killed(desk)
+    desk = FraudDesk(FraudLedger.open(tmp_path / "log", segment_rows=90), fitted()[0])
+    assert told + decided(desk.score(rows(events[400:]))) == expected()
+    held = desk.of_user(user)
+    assert [one["event"] for one in held] == [event for event in events[400:] if event["user_id"] == user]
+    assert ["decision" in one for one in held] == [one["event"]["type"] == "buy" for one in held]
+    desk.close()

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from recocore.errors import (
     ConflictError,
@@ -173,7 +173,7 @@ class FraudDesk:
         if event_id in self._recent:
             return Scored(self._recent[event_id], duplicate=True)
         name = self._ledger.keys.event(event_id)
-        if self._ledger.knows((name,)):
+        if self._ledger.knows(name):
             return Scored(self._written(name), duplicate=True)
         packed = None
         decider = self._decider
@@ -219,18 +219,18 @@ class FraudDesk:
             self._whole()
             outcomes: list[bool | NotFoundError] = []
             groups: list[list[Entry]] = []
-            names = [bytes.fromhex(report.decision_id) for report in reports]
-            ids = [report_id(report) for report in reports]
-            known = self._ledger.knows([*names, *ids])
-            for report, name, own in zip(reports, names, ids, strict=True):
-                if name not in known:
+            taken: set[bytes] = set()
+            for report in reports:
+                name, own = bytes.fromhex(report.decision_id), report_id(report)
+                if not self._ledger.knows(name):
                     outcomes.append(
                         NotFoundError(f"decision_id: there is no decision {name.hex()}, or its user was forgotten")
                     )
                     continue
-                outcomes.append(own not in known)
-                if own not in known:
-                    known.add(own)
+                new = own not in taken and not self._ledger.knows(own)
+                outcomes.append(new)
+                if new:
+                    taken.add(own)
                     groups.append([Entry(EVENT, report.ts, name, own, pack_report(report))])
             self._ledger.write(groups, durable=True)
             return outcomes
@@ -266,6 +266,18 @@ class FraudDesk:
     def recall(self, decision_id: str) -> Recalled:
         """A decision with its event, counters and outcomes, made once more; see `recall`."""
         return recall(self._ledger, self._versions, decision_id)
+
+    def of_user(self, user_id: str) -> list[dict[str, Any]]:
+        """What the log holds of a user, in its order: each event, with what was decided on it and when. O(bytes of the log)."""
+        held = []
+        subject = self._ledger.keys.subject(user_id)
+        for _, rows in self._ledger.commits(naming=subject):
+            row, plain = rows[0]
+            if row.subject == subject:
+                kept = read_kept(rows[1][1]) if len(rows) > 1 else None
+                decided = {} if kept is None else {"made": kept.made, "decision": kept.decision}
+                held.append({"event": read_event(plain), **decided})
+        return held
 
     def forget(self, user_id: str) -> int:
         """Have nothing of a user in the log: how many rows went. O(bytes of the log).
