@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import random
 import shutil
+import threading
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -263,4 +264,48 @@ def test_sealed_segments_are_looked_into_and_rewritten(tmp_path: Path) -> None:
     held = desk.of_user(user)
     assert [one["event"] for one in held] == [event for event in events[400:] if event["user_id"] == user]
     assert ["decision" in one for one in held] == [one["event"]["type"] == "buy" for one in held]
+    desk.close()
+
+
+def test_decisions_go_on_while_the_disk_is_slow(tmp_path: Path) -> None:
+    """A flush that hangs holds nobody up; and one that fails loses nothing."""
+
+    class Slow(FailingDisk):
+        def __init__(self) -> None:
+            super().__init__()
+            self.began, self.goes_on = threading.Event(), threading.Event()
+            self.is_slow = False
+
+        def sync(self, descriptor: int) -> None:
+            if self.is_slow:
+                self.began.set()
+                assert self.goes_on.wait(20)
+            super().sync(descriptor)
+
+    disk = Slow()
+    desk = opened(tmp_path, disk=disk)
+    given = rows(log())
+    told = decided(desk.score(given[:50], durable=False))
+    disk.is_slow = True
+    flushing = threading.Thread(target=desk.flush)
+    flushing.start()
+    assert disk.began.wait(20)
+    told += decided(desk.score(given[50:100], durable=False))
+    disk.goes_on.set()
+    flushing.join()
+    assert desk.waits_for_sync
+    disk.is_slow = False
+    durable = desk._ledger._log.durable_bytes
+    desk.flush()
+    assert desk._ledger._log.durable_bytes > durable
+    assert not desk.waits_for_sync
+    told += decided(desk.score(given[100:150], durable=False))
+    disk.error, disk.at = errno.EIO, "sync"
+    with pytest.raises(StorageError):
+        desk.flush()
+    disk.error = 0
+    told += decided(desk.score(given[150:200], durable=False))
+    killed(desk)
+    desk = opened(tmp_path)
+    assert told + decided(desk.score(given[200:])) == expected()
     desk.close()

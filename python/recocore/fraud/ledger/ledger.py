@@ -160,13 +160,23 @@ class FraudLedger:
         )
 
     def flush(self) -> None:
-        """Wait until the device holds everything.
+        """Wait until the device holds everything that was written before; writing goes on meanwhile.
 
         Raises:
             StorageError: the disk refuses.
         """
         with self._lock:
-            self._log.flush()
+            syncing = self._log.begin_sync()
+            if syncing is None:
+                self._log.flush()
+                return
+        error = None
+        try:
+            self._log.sync_beside(syncing)
+        except OSError as refusal:
+            error = refusal
+        with self._lock:
+            self._log.end_sync(syncing, error)
 
     def commits(self, *, after: int = 0, naming: bytes = b"") -> Iterator[tuple[int, list[tuple[Row, bytes]]]]:
         """Commits after one, first to last: each with its rows and their contents. O(bytes of the log behind it).
