@@ -17,7 +17,7 @@ from tests.state.test_faults import FailingDisk
 
 from recocore.data import EventBatch
 from recocore.errors import ConflictError, InUseError, InvalidArgumentError, NotFoundError, StorageError
-from recocore.fraud import OutcomeReport, RuleSet, fit_model
+from recocore.fraud import KnownRings, OutcomeReport, Ring, RuleSet, fit_model
 from recocore.fraud.labels import read_labels
 from recocore.fraud.ledger import FraudDesk, FraudLedger, export_ledger
 
@@ -159,7 +159,7 @@ def test_who_is_forgotten_leaves_counters_and_others_alone(tmp_path: Path) -> No
 
 def test_no_file_names_anybody(tmp_path: Path) -> None:
     told: list[Any] = []
-    with opened(tmp_path) as desk:
+    with opened(tmp_path, rings=KnownRings((Ring(("person-f1",), (("device", "bad-device"),), 0.5),), 0)) as desk:
         events = [
             {**event, "event_id": f"event-{event['event_id']}", "user_id": f"person-{event['user_id']}"}
             for event in log()[:200]
@@ -170,6 +170,8 @@ def test_no_file_names_anybody(tmp_path: Path) -> None:
     words = {str(event[name]) for event in events for name in ("event_id", "user_id")}
     assert [word for word in words if word.encode() in content] == []
     assert b"the-bank" not in content
+    assert b"person-f1" not in content
+    assert b"bad-device" not in content
     modes = {file.stat().st_mode & 0o077 for file in (tmp_path / "log" / "log").iterdir()}
     assert modes == {0}
 
@@ -191,6 +193,23 @@ def test_rules_change_whole_or_not_at_all_and_outlive_a_kill(tmp_path: Path) -> 
     assert desk.rules.version == version
     assert sum(desk.tally.of(0)) == 0
     desk.close()
+
+
+def test_decisions_are_made_again_by_the_rings_that_they_name(tmp_path: Path) -> None:
+    events = log()[:120]
+    users = [event["user_id"] for event in events]
+    first = KnownRings((Ring((users[3], users[9]), (("device", "bad0"),), 0.5), Ring(("f3",), (), 0.9)), 7)
+    second = KnownRings((Ring((users[70], users[90], users[110]), (("country", "HK"),), 0.1),), 8)
+    told: list[Any] = []
+    for rings, piece in ((first, events[:60]), (second, events[60:])):
+        with opened(tmp_path, rings=rings) as desk:
+            told += decided(desk.score(rows(piece)))
+        made = {one.event_id: one for one in fitted()[0].decisions(batch(events), rings=rings)}
+        ids = {event["event_id"] for event in piece}
+        assert all(one == made[one.event_id] for one in told if one.event_id in ids)
+        assert sum(reason.code == "RING" for one in told for reason in one.reasons if one.event_id in ids) >= 2
+    with opened(tmp_path) as desk:
+        assert all(desk.recall(one.decision_id).reproduced == "same" for one in told)
 
 
 def test_a_folder_has_one_desk(tmp_path: Path) -> None:

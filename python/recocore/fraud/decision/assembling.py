@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from recocore.fraud.decision.model import FraudModel
-    from recocore.fraud.decision.rings import KnownRings
+    from recocore.fraud.decision.rings import Rings
     from recocore.fraud.rules import Outcome, Rule, RuleSet
     from recocore.types import Float64Array
 
@@ -37,7 +37,7 @@ class Assembler:
         order: the names of the values in a row; those that the rules read are among them, and `value`.
     """
 
-    def __init__(self, model: FraudModel, rules: RuleSet, rings: KnownRings | None, order: Sequence[str]) -> None:
+    def __init__(self, model: FraudModel, rules: RuleSet, rings: Rings | None, order: Sequence[str]) -> None:
         self._model = model
         self._value = list(order).index("value")
         self._rings = rings

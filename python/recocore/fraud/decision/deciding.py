@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from recocore.fraud.decision.decision import Decision
     from recocore.fraud.decision.model import FraudModel
-    from recocore.fraud.decision.rings import KnownRings
+    from recocore.fraud.decision.rings import Rings
     from recocore.fraud.rules import RuleSet
 
 _HIT: Final = int(RuleStatus.HIT)
@@ -38,7 +38,7 @@ class Decider:
     """
 
     def __init__(
-        self, model: FraudModel, rules: RuleSet | None = None, rings: KnownRings | None = None, *, skew_us: int
+        self, model: FraudModel, rules: RuleSet | None = None, rings: Rings | None = None, *, skew_us: int
     ) -> None:
         self.model = model
         self.rules = rules = model.rules if rules is None else rules

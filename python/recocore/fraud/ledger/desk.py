@@ -98,7 +98,7 @@ class FraudDesk:
         self._ledger, self.model, self.rings = ledger, model, rings
         self._checkpoint_events, self._remembered = checkpoint_events, remembered
         self._lock = threading.RLock()
-        self._versions = Versions(ledger.path)
+        self._versions = Versions(ledger.path, ledger.keys)
         self._versions.keep_model(model)
         if rings is not None:
             self._versions.keep_rings(rings)
