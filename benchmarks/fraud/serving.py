@@ -97,12 +97,11 @@ def main() -> None:
         )
         target, service_pid = stack.enter_context(served(["-c", code]))
         asked = requests(given.calls + 200)
-        with grpc.insecure_channel(target) as channel:
-            size = len(channel.unary_unary("/recocore.v1.FraudService/ScoreFraud")(asked[0], timeout=20))
-        roof, roof_pid = stack.enter_context(served(["-m", "benchmarks.service.roof", "--size", str(size)]))
         scoring: Any = stack.enter_context(grpc.insecure_channel(target)).unary_unary(
             "/recocore.v1.FraudService/ScoreFraud"
         )
+        size = len(scoring(asked[0], timeout=20))
+        roof, roof_pid = stack.enter_context(served(["-m", "benchmarks.service.roof", "--size", str(size)]))
         nothing: Any = stack.enter_context(grpc.insecure_channel(roof)).unary_unary(
             "/recocore.v1.RecommendationService/Recommend"
         )

@@ -81,12 +81,12 @@ class Tally:
 
 
 class Syncing(NamedTuple):
-    """What a sync beside the writing is of: the first `count` of those that wait, which end at `size` bytes of the file."""
+    """What a sync beside the writing is of: the first `waiting` of those that wait, which end at `size` bytes of the file."""
 
     descriptor: int
     path: Path
     size: int
-    count: int
+    waiting: int
 
 
 class Log:
@@ -228,8 +228,8 @@ class Log:
             raise refused(syncing.path, error) from error
         # Sealed, repaired or synced by another call meanwhile, all of it is durable already.
         if not self._broken and self.growing_path == syncing.path and self._durable < syncing.size:
-            self._unsynced_bytes -= sum(map(len, self._unsynced[: syncing.count]))
-            del self._unsynced[: syncing.count]
+            self._unsynced_bytes -= sum(map(len, self._unsynced[: syncing.waiting]))
+            del self._unsynced[: syncing.waiting]
             self._durable = syncing.size
 
     def seal(self) -> None:

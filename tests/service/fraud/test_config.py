@@ -41,7 +41,10 @@ def test_a_check_says_what_would_decide(tmp_path: Path) -> None:
     model = fitted()[0]
     model.save(tmp_path / "model")
     small_index(Popularity()).save(tmp_path / "index")
-    given = {"server": {"port": 0}, "fraud": {"model": str(tmp_path / "model"), "path": str(tmp_path / "log")}}
+    given: dict[str, dict[str, Any]] = {
+        "server": {"port": 0},
+        "fraud": {"model": str(tmp_path / "model"), "path": str(tmp_path / "log")},
+    }
 
     def said() -> tuple[bool, str]:
         [check] = [

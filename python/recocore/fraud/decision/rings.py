@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
 from recocore.fraud.rings import Ring
@@ -118,8 +118,8 @@ class KnownRings:
         """The ring of each (column, id); of several the densest."""
         members: dict[tuple[str, str], int] = {}
         for place, ring in enumerate(self.rings):
-            for name, value in (*((_ACCOUNT, account) for account in ring.accounts), *ring.entities):  # type: ignore[misc]
-                members.setdefault((name, value), place)
+            for member in (*((_ACCOUNT, str(account)) for account in ring.accounts), *_entities(ring)):
+                members.setdefault(member, place)
         return members
 
     @cached_property
@@ -138,7 +138,7 @@ class KnownRings:
 
     def _body(self) -> dict[str, Any]:
         rings = [
-            {"accounts": list(ring.accounts), "entities": [list(entity) for entity in ring.entities],  # type: ignore[call-overload]
+            {"accounts": list(ring.accounts), "entities": [list(entity) for entity in _entities(ring)],
              "density": ring.density}
             for ring in self.rings
         ]  # fmt: skip
@@ -172,6 +172,11 @@ class KnownRings:
         if body.get("format") != _FORMAT or body.get("format_version") != 1 or digest(body) != said:
             raise CorruptError(f"{path}: expected a file of rings, got another, or one that was changed")
         return cls(_rings(body["rings"]), body["found"])
+
+
+def _entities(ring: Ring) -> tuple[tuple[str, str], ...]:
+    """Column and id of each, as KnownRings has looked at them."""
+    return cast("tuple[tuple[str, str], ...]", ring.entities)
 
 
 def _rings(told: Sequence[Mapping[str, Any]]) -> tuple[Ring, ...]:

@@ -107,6 +107,10 @@ class FraudDesk:
         # The counters' hash key follows from the key file, so that what lies in the folder tells nothing of the ids.
         self._hash_key = ledger.keys.mac(b"velocity 0") + ledger.keys.mac(b"velocity 1")
         self._decide = frozenset(model.decide)
+        self._velocity: Velocity
+        self._recent: OrderedDict[str, bytes | None]
+        self._since = 0
+        self._broken = True
         self._rebuild()
 
     @classmethod
@@ -399,7 +403,7 @@ class FraudDesk:
 
     def _recall_recent(self) -> None:
         """Remember the latest events and decisions, as the log has them."""
-        self._recent: OrderedDict[str, bytes | None] = OrderedDict()
+        self._recent = OrderedDict()
         for _, rows in self._ledger.commits(after=max(0, self._ledger.last - self._remembered)):
             row, plain = rows[0]
             if row.kind != RULES and not is_report(plain):
