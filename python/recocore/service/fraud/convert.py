@@ -76,6 +76,15 @@ _REPRODUCED: Mapping[str, v1.GetDecisionResponse.Reproduced.ValueType] = {
 _unpack = msgspec.msgpack.Decoder().decode
 
 
+class _Named(msgspec.Struct):
+    """Of a row, the user alone."""
+
+    user_id: str
+
+
+_named = msgspec.msgpack.Decoder(_Named).decode
+
+
 def decode_score(data: bytes, maker: RowMaker, now_us: int) -> tuple[bytes, str]:
     """The row of a ScoreFraudRequest's event, and the user.
 
@@ -83,6 +92,10 @@ def decode_score(data: bytes, maker: RowMaker, now_us: int) -> tuple[bytes, str]
         MalformedRequestError: the bytes are no such message.
         InvalidRequestError: fields break their limits.
     """
+    # Its event has the place that the events of RecordEvents have, and is read as the one of them.
+    read = maker.read(data, now_us)
+    if read is not None and len(read[1]) == 1 and read[1][0] is not None:
+        return read[1][0], _named(read[1][0]).user_id
     request = parse(v1.ScoreFraudRequest, data)
     return maker.row(request.event, "event", now_us), request.event.user_id
 
@@ -115,6 +128,11 @@ def decode_batch(
         MalformedRequestError: the bytes are no such message.
         InvalidRequestError: too many events, or none.
     """
+    read = maker.read(data, now_us)
+    if read is not None and 0 < len(read[1]) <= limits.MAX_SCORED_EVENTS:
+        rows = [row for row in read[1] if row is not None]
+        if len(rows) == len(read[1]):
+            return rows, list(range(len(rows))), {}
     request = parse(v1.BatchScoreFraudRequest, data)
     checks = Checks()
     checks.count(request.events, "events", limits.MAX_SCORED_EVENTS, "events", least=1)
