@@ -327,7 +327,7 @@ def test_only_the_install_blocks_are_left_to_continuous_integration() -> None:
 
 
 @pytest.mark.timeout(300)
-def test_the_page_on_fraud(tmp_path: Path) -> None:
+def test_the_page_on_fraud(chapters: Chapters, tmp_path: Path) -> None:
     """Every block of docs/fraud.md in one folder; its settings are taken by the command that checks them."""
     page, served = (ROOT / "docs" / "fraud.md").read_text(encoding="utf-8").split("\n## Served\n")
     printed: list[str] = []
@@ -342,6 +342,6 @@ def test_the_page_on_fraud(tmp_path: Path) -> None:
                 run(line, tmp_path)
     assert "account_farm" in printed[0]
     assert (tmp_path / "report.html").stat().st_size > 20_000
-    outcome, again, accepted, found = run_page(served, tmp_path)
+    outcome, again, accepted, found = run_page(served, tmp_path, chapters)
     assert outcome.split()[1] == "EXPECTED_COST"
     assert (again, accepted, found) == ("True", "1", "same ['good'] True")

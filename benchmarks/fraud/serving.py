@@ -54,12 +54,12 @@ def requests(count: int) -> list[bytes]:
 
 
 @contextlib.contextmanager
-def served(command: list[str]) -> Iterator[str]:
-    """The address of a server that a command starts."""
+def served(command: list[str]) -> Iterator[tuple[str, int]]:
+    """The address and the pid of a server that a command starts."""
     process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["address"]
+        yield json.loads(process.stdout.readline())["address"], process.pid
     finally:
         process.terminate()
         process.wait()
@@ -70,6 +70,14 @@ def timed(call: Any, request: bytes) -> float:
     started = time.perf_counter()
     call(request, timeout=20)
     return (time.perf_counter() - started) * 1e6
+
+
+def processor_seconds(pid: int) -> float:
+    """Processor time that the threads of a process and of its children have had."""
+    folder = Path(f"/proc/{pid}/task")
+    own = sum(int((task / "schedstat").read_text().split()[0]) for task in folder.iterdir()) / 1e9
+    children = (folder / str(pid) / "children").read_text().split()
+    return own + sum(processor_seconds(int(child)) for child in children)
 
 
 def main() -> None:
@@ -87,30 +95,31 @@ def main() -> None:
             "from recocore.service import serve\nfrom recocore.service.fraud.config import FraudConfig\n"
             f"serve({str(index)!r}, port=0, fraud={fraud})"
         )
-        target = stack.enter_context(served(["-c", code]))
+        target, service_pid = stack.enter_context(served(["-c", code]))
         asked = requests(given.calls + 200)
-        with grpc.insecure_channel(target) as channel:
-            size = len(channel.unary_unary("/recocore.v1.FraudService/ScoreFraud")(asked[0], timeout=20))
-        roof = stack.enter_context(served(["-m", "benchmarks.service.roof", "--size", str(size)]))
         scoring: Any = stack.enter_context(grpc.insecure_channel(target)).unary_unary(
             "/recocore.v1.FraudService/ScoreFraud"
         )
+        size = len(scoring(asked[0], timeout=20))
+        roof, roof_pid = stack.enter_context(served(["-m", "benchmarks.service.roof", "--size", str(size)]))
         nothing: Any = stack.enter_context(grpc.insecure_channel(roof)).unary_unary(
             "/recocore.v1.RecommendationService/Recommend"
         )
         for request in asked[1:200]:
             timed(nothing, request)
             timed(scoring, request)
+        before = processor_seconds(roof_pid), processor_seconds(service_pid)
         pairs = np.array([(timed(nothing, request), timed(scoring, request)) for request in asked[200:]])
+        spent = processor_seconds(roof_pid) - before[0], processor_seconds(service_pid) - before[1]
     for name, column in (("an RPC that does nothing", 0), ("ScoreFraud", 1)):
         median, high, highest = np.quantile(pairs[:, column], [0.5, 0.95, 0.99])
+        used = spent[column] / given.calls * 1e6
         print(
-            f"{name}: {median:.0f} us (median), {high:.0f} us (p95), {highest:.0f} us (p99); {size:,} bytes an answer"
+            f"{name}: {median:.0f} us (median), {high:.0f} us (p95), {highest:.0f} us (p99); {used:.0f} us of processor time"
         )
     ratio = np.median(pairs[:, 1]) / np.median(pairs[:, 0])
-    print(
-        f"ratio of medians: {ratio:.2f}; {given.calls:,} calls of each in turns, {os.cpu_count()} cores, {given.durability}"
-    )
+    print(f"ratio of medians: {ratio:.2f}; {given.calls:,} calls of each in turns, {size:,} bytes an answer, "
+          f"{os.cpu_count()} cores, {given.durability}")  # fmt: skip
 
 
 if __name__ == "__main__":

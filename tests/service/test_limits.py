@@ -9,16 +9,20 @@ import pytest
 
 from recocore.errors import (
     EXCEPTION_BY_CODE,
+    ConflictError,
     CorruptError,
     InternalError,
     InvalidArgumentError,
+    NotFoundError,
     OverloadedError,
     OwnerUnavailableError,
     RecocoreError,
     StorageError,
 )
+from recocore.fraud.rules.ruleset import MAX_RULES
 from recocore.service import ServerConfig, limits, problems
 from recocore.service.events.problems import CommitNotSeenError, NoStateError
+from recocore.service.fraud.problems import NoFraudError
 from recocore.service.hosting.host import ModelNotLoadedError
 from recocore.service.security.audit_log import AuditFailedError
 from recocore.service.security.caller import NotAllowedError, UnauthenticatedError
@@ -104,6 +108,50 @@ def test_every_status_that_a_call_of_the_state_can_end_with_is_listed(proto: str
     if proto == "privacy_service.proto":
         own += (problems.ResponseTooLargeError, AuditFailedError)
     assert listed == {(error.grpc_status, error.code.upper()) for error in own}
+
+
+def test_every_status_that_a_call_of_fraud_can_end_with_is_listed() -> None:
+    listed = set(re.findall(r"// - ([A-Z_]+), ([A-Z_]+):", (PROTOS / "fraud_service.proto").read_text()))
+    own: tuple[type[RecocoreError], ...] = (
+        problems.InvalidRequestError,
+        problems.MalformedRequestError,
+        problems.TooManyCallsError,
+        problems.RateLimitedError,
+        problems.ResponseTooLargeError,
+        problems.DeadlineError,
+        problems.StoppingError,
+        NoFraudError,
+        NotFoundError,
+        ConflictError,
+        UnauthenticatedError,
+        NotAllowedError,
+        AuditFailedError,
+        OverloadedError,
+        OwnerUnavailableError,
+        StorageError,
+        CorruptError,
+        InternalError,
+    )
+    assert listed == {(error.grpc_status, error.code.upper()) for error in own}
+
+
+@pytest.mark.parametrize(
+    ("file", "declaration", "phrase"),
+    [
+        ("fraud_service.proto", "repeated Event events", f"1 to {limits.MAX_SCORED_EVENTS},"),
+        ("fraud_service.proto", "repeated FraudOutcomeReport reports = 1", f"1 to {limits.MAX_OUTCOME_REPORTS}."),
+        ("fraud_service.proto", "string toml = 1", f"at most {MAX_RULES:,} rules and {limits.MAX_RULES_BYTES:,} bytes"),
+        ("fraud_service.proto", "repeated FraudRing rings", f"At most {limits.MAX_RINGS:,}."),
+        (
+            "fraud_service.proto",
+            "int32 max_members",
+            f"0 means {limits.DEFAULT_RING_MEMBERS}, more than {limits.MAX_RING_MEMBERS:,} means {limits.MAX_RING_MEMBERS:,}",
+        ),
+        ("fraud.proto", "string source", f"1 to {limits.MAX_SOURCE_BYTES} bytes"),
+    ],
+)
+def test_a_limit_of_fraud_stands_beside_its_field(file: str, declaration: str, phrase: str) -> None:
+    assert phrase in comment_above(file, declaration)
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,12 @@ from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.fraud import ECOD, FraudModel, IsolationForest, KnownRings, Ring, backtest, find_rings, fit_model
 from recocore.fraud.decision import DEFAULT_SETTINGS, FraudSettings
 from recocore.fraud.labels import read_labels
+from recocore.fraud.ledger import export_ledger
 from recocore.fraud.report import fraud_report
 from recocore.fraud.rules import OUTCOMES
 from recocore.fraud.synthetic import synthetic_orders
 from recocore.fraud.velocity.columns import event_times
+from recocore.state import KeyFile
 
 if TYPE_CHECKING:
     from recocore.data import EventBatch
@@ -302,6 +304,29 @@ def rings_command(
     for place, ring in enumerate(found, 1):
         shown.add_row(f"{place}", f"{len(ring.accounts):,}", f"{len(ring.entities):,}", f"{ring.density:.3f}")
     console().print(shown)
+
+
+@command.command("export")
+@click.argument("log", metavar="LOG")
+@click.option("--out", required=True, metavar="FILE", help="The events, a Parquet file.")
+@click.option("--labels", metavar="FILE", help="What was reported of them, a CSV file that fit and backtest read.")
+@click.option("--keys", metavar="FILE", help="The file of master keys, where it is not beside the log.")
+@_json
+def export_command(log: str, out: str, labels: str | None, keys: str | None, as_json: bool) -> None:
+    """Write the events of a service's LOG ([fraud] path), and the outcomes reported of them, to fit the next model on.
+
+    The service may be writing it. The files are not encrypted.
+
+    \b
+    Example:
+      recocore fraud export fraud-log/ --out scored.parquet --labels outcomes.csv
+      recocore fraud fit scored.parquet --labels outcomes.csv --label-cut 2026-07-01T00:00:00Z --out next-model/
+    """
+    events, reports = export_ledger(log, out, labels, keys=KeyFile.open(keys) if keys else None)
+    if as_json:
+        print_json({"events": events, "reports": reports})
+        return
+    click.echo(f"{events:,} events, {reports:,} reports on them")
 
 
 @command.command("report")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from google.protobuf.json_format import MessageToDict
 
@@ -305,7 +305,7 @@ def recalled(response: v1.GetDecisionResponse) -> RecalledDecision:
             )
             for report in response.reports
         ),
-        kind.removeprefix("REPRODUCED_").lower(),  # type: ignore[arg-type]  # its words are those of the enum
+        cast("Reproduced", kind.removeprefix("REPRODUCED_").lower()),
         response.decision_time.ToDatetime(UTC),
     )
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recocore.errors import InvalidArgumentError, NotFoundError, RecocoreError
+from recocore.fraud import FraudModel, KnownRings
 from recocore.index import Index
 from recocore.service.config import address
 from recocore.service.hosting.sources import RegistrySource
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from recocore.service.door.config import HttpConfig
     from recocore.service.events.config import StateConfig
+    from recocore.service.fraud.config import FraudConfig
     from recocore.service.settings import Settings
 
 
@@ -65,6 +67,8 @@ def check_service(settings: Settings, index_path: str | os.PathLike[str] | None)
         checks.append(_check("index", lambda: _sound(index_path)))
     if settings.state.path:
         checks.append(_check("state", lambda: _state(settings.state)))
+    if settings.fraud.path:
+        checks.append(_check("fraud", lambda: _fraud(settings.fraud)))
     if settings.http.port:
         checks.append(_check("http address", lambda: _door(settings.http)))
     if settings.metrics.enabled:
@@ -115,6 +119,15 @@ def _state(config: StateConfig) -> str:
     keys = KeyFile.open(config.keys) if config.keys else None
     with StateReader.open(folder, keys=keys) as reader:
         return f"{folder} is at commit {reader.commit}"
+
+
+def _fraud(config: FraudConfig) -> str:
+    model = FraudModel.load(config.model)
+    rings = f" and rings {KnownRings.load(config.rings).version}" if config.rings else ""
+    if config.keys and Path(config.keys).exists():
+        KeyFile.open(config.keys)
+    log = "is there" if Path(config.path).exists() else "is made by the first start"
+    return f"{config.model} holds model {model.version} with rules {model.rules.version}{rings}; {config.path} {log}"
 
 
 def _different(settings: Settings) -> str:

@@ -117,7 +117,8 @@ class _Connection(asyncio.Protocol):
             await self._writable.wait()
         if self.is_over:
             raise ConnectionError("the connection was closed")
-        answered = self._answers[number] = asyncio.get_running_loop().create_future()
+        answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answered
         try:
             self._transport.write(data)
             return await answered

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from recocore.errors import CorruptError
 from recocore.state.disk import refused
@@ -80,6 +80,15 @@ class Tally:
         self.last = frame.commit
 
 
+class Syncing(NamedTuple):
+    """What a sync beside the writing is of: the first `waiting` of those that wait, which end at `size` bytes of the file."""
+
+    descriptor: int
+    path: Path
+    size: int
+    waiting: int
+
+
 class Log:
     """The log of a state.
 
@@ -101,6 +110,7 @@ class Log:
         self.cut = 0
         self._broken = False
         self._unsynced: list[bytes] = []
+        self._unsynced_bytes = 0
         self._tally = Tally(last=self._before())
         self._size = self._durable = 0
         self._descriptor = -1
@@ -156,7 +166,7 @@ class Log:
         Raises:
             StorageError: the disk refuses; the frames are not in the log.
         """
-        durable = durable or sum(map(len, self._unsynced)) + len(data) > _MOST_UNSYNCED
+        durable = durable or self._unsynced_bytes + len(data) > _MOST_UNSYNCED
         try:
             self._repair()
             self._disk.write_all(self._descriptor, data, self._size)
@@ -170,6 +180,7 @@ class Log:
             self._is_durable()
         else:
             self._unsynced.append(data)
+            self._unsynced_bytes += len(data)
         self.ids.growing.update(tally.ids)
         mine = self._tally
         if tally.events:
@@ -194,6 +205,32 @@ class Log:
             self._broken = True
             raise refused(self.growing_path, error) from error
         self._is_durable()
+
+    def begin_sync(self) -> Syncing | None:
+        """What was acknowledged and waits for the device, to be synced while the log grows; None where `flush` is the way."""
+        if not self._unsynced or self._broken:
+            return None
+        return Syncing(os.dup(self._descriptor), self.growing_path, self._size, len(self._unsynced))
+
+    def sync_beside(self, syncing: Syncing) -> None:
+        """Wait until the device holds it; others may write meanwhile. `end_sync` follows, whatever this raises."""
+        self._disk.sync(syncing.descriptor)
+
+    def end_sync(self, syncing: Syncing, error: OSError | None) -> None:
+        """Note that the device holds it, or that it refused.
+
+        Raises:
+            StorageError: it refused; what was acknowledged is kept in memory and written again by the next call.
+        """
+        os.close(syncing.descriptor)
+        if error is not None:
+            self._broken = True
+            raise refused(syncing.path, error) from error
+        # Sealed, repaired or synced by another call meanwhile, all of it is durable already.
+        if not self._broken and self.growing_path == syncing.path and self._durable < syncing.size:
+            self._unsynced_bytes -= sum(map(len, self._unsynced[: syncing.waiting]))
+            del self._unsynced[: syncing.waiting]
+            self._durable = syncing.size
 
     def seal(self) -> None:
         """End the growing segment, if it has a frame, and begin another.
@@ -299,6 +336,7 @@ class Log:
     def _is_durable(self) -> None:
         self._durable = self._size
         self._unsynced.clear()
+        self._unsynced_bytes = 0
 
     def _repair(self) -> None:
         """Have a file whose end can be trusted."""

@@ -22,7 +22,7 @@ pack = msgspec.msgpack.Encoder().encode
 
 def opened(path: Path, **settings: Any) -> FraudDesk:
     """A desk with the fitted model."""
-    return FraudDesk.open(path / "log", settings.pop("model", fitted()[0]), **settings)
+    return FraudDesk.open(path / "log", settings.pop("model", fitted()[0]), settings.pop("rings", None), **settings)
 
 
 def killed(desk: FraudDesk) -> None:

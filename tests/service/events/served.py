@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from typing import TYPE_CHECKING, Self
 
-from tests.service.server_process import ServerProcess
+from tests.service.owned import OwnedServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class StateServer(ServerProcess):
+class StateServer(OwnedServer):
     """A server over an index, or a registry that it follows, with a state."""
 
+    told = "the state is served"
     state: Path
 
     @classmethod
@@ -32,19 +30,3 @@ class StateServer(ServerProcess):
         )
         made.state = state
         return made
-
-    def owner(self) -> int:
-        """The pid of the owner that serves."""
-        return int(self.events("the state is served")[-1]["pid"])
-
-    def kill_owner(self) -> int:
-        """End the owner at once: its pid."""
-        pid = self.owner()
-        os.kill(pid, signal.SIGKILL)
-        return pid
-
-    def wait_for_another_owner(self, than: int) -> None:
-        deadline = time.monotonic() + 20
-        while self.owner() == than:
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.01)

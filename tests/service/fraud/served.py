@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.service.server_process import ServerProcess
+from tests.service.owned import OwnedServer
 
 from recocore.client import Event
 
@@ -18,9 +15,10 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class FraudServer(ServerProcess):
+class FraudServer(OwnedServer):
     """A server over an index, with a model of fraud and a log."""
 
+    told = "fraud is served"
     log_folder: Path
 
     @classmethod
@@ -39,22 +37,6 @@ class FraudServer(ServerProcess):
         )
         made.log_folder = log
         return made
-
-    def owner(self) -> int:
-        """The pid of the process that decides."""
-        return int(self.events("fraud is served")[-1]["pid"])
-
-    def kill_owner(self) -> int:
-        """End it at once: its pid."""
-        pid = self.owner()
-        os.kill(pid, signal.SIGKILL)
-        return pid
-
-    def wait_for_another_owner(self, than: int) -> None:
-        deadline = time.monotonic() + 20
-        while self.owner() == than:
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.01)
 
 
 def event_of(row: dict[str, Any]) -> Event:

@@ -18,6 +18,7 @@ from recocore.v1 import fraud_service_pb2_grpc as stubs
 from tests.fraud.logs import RULES, batch
 from tests.fraud.test_decision import COLUMNS, fitted, live
 from tests.service.fraud.served import FraudServer, event_of
+from tests.service.http_calls import post
 from tests.service.small_index import small_index
 from tests.service.watched import until
 
@@ -181,8 +182,14 @@ def test_a_ring_is_a_reason_and_is_listed(client: Client) -> None:
     assert decision is not None
     [reason] = [reason for reason in decision.reasons if reason.kind == "ring"]
     [evidence] = reason.evidence
-    assert evidence["via"] == ["user_id", "device"]
-    assert evidence["accounts"] == ["f1", "f2", "f3"]
+    # It names nobody: who is forgotten stands in no decision on another.
+    assert evidence == {
+        "ring": 0.0,
+        "via": ["user_id", "device"],
+        "density": 0.9,
+        "account_count": 3.0,
+        "entity_count": 2.0,
+    }
     rings = client.fraud_rings(2)
     assert rings.version == decision.rings_version == RINGS.version
     assert [(ring.account_count, ring.accounts, ring.entities) for ring in rings.rings] == [
@@ -247,7 +254,10 @@ def test_who_is_forgotten_is_in_no_file_and_the_others_stay(server: FraudServer,
     assert mine is not None
     assert other is not None
     client.report_outcomes([FraudReport(decision_id=mine.decision_id, label="fraud", source="review", known_time=NOW)])
+    [held] = client.export_user("forget-me-8316").profile["fraud"]
+    assert (held["event"]["event_id"], held["decision"]["decision_id"]) == ("t40", mine.decision_id)
     client.forget_user("forget-me-8316")
+    assert client.export_user("forget-me-8316").profile["fraud"] == []
     for _ in range(2):  # after a kill as before it
         with pytest.raises(ServiceError) as caught:
             client.fraud_decision(mine.decision_id)
@@ -282,6 +292,19 @@ def test_metrics_count_decisions_and_rules(server: FraudServer, client: Client) 
     assert found["recocore_fraud_owner_restarts_total"] >= 0
 
 
+def test_the_door_decides_too(server: FraudServer, client: Client) -> None:
+    event = {"event_id": "t60", "type": "buy", "user_id": "f2", "item_id": "i1", "value": 12.0, "device": "bad0"}
+    with FraudServer.door(server.address) as door:
+        answer = post(door.address, "/v1/score-fraud", {"event": {**event, "event_time": "2026-01-01T00:00:00Z"}})
+        assert answer.status == 200
+        decision = answer.body["decision"]
+        assert client.fraud_decision(decision["decision_id"]).decision.score == decision["score"]
+        kinds = {reason["kind"] for reason in decision["reasons"]}
+        assert kinds >= {"FRAUD_REASON_KIND_COST", "FRAUD_REASON_KIND_RING"}
+        refused = post(door.address, "/v1/get-decision", {"decision_id": "0" * 32})
+    assert (refused.status, refused.reason) == (404, "NOT_FOUND")
+
+
 @pytest.mark.parametrize(
     ("method", "request_", "field"),
     [
@@ -299,7 +322,7 @@ def test_what_breaks_a_limit_is_refused(server: FraudServer, method: str, reques
     with grpc.insecure_channel(server.address) as channel, pytest.raises(grpc.RpcError) as caught:
         getattr(stubs.FraudServiceStub(channel), method)(request_, timeout=20)
     assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert field in caught.value.details()
+    assert field in str(caught.value.details())
 
 
 def test_a_wrong_report_says_every_field(server: FraudServer) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from recocore.fraud.decision.model import FraudModel
-    from recocore.fraud.decision.rings import KnownRings
+    from recocore.fraud.decision.rings import Rings
     from recocore.fraud.rules import Outcome, Rule, RuleSet
     from recocore.types import Float64Array
 
@@ -37,7 +37,7 @@ class Assembler:
         order: the names of the values in a row; those that the rules read are among them, and `value`.
     """
 
-    def __init__(self, model: FraudModel, rules: RuleSet, rings: KnownRings | None, order: Sequence[str]) -> None:
+    def __init__(self, model: FraudModel, rules: RuleSet, rings: Rings | None, order: Sequence[str]) -> None:
         self._model = model
         self._value = list(order).index("value")
         self._rings = rings
@@ -55,17 +55,29 @@ class Assembler:
         time: int,
         row: Sequence[Any],
         features: Float64Array,
-        statuses: Sequence[int],
+        went: Sequence[tuple[int, int]],
         anomaly: float,
         base: float,
         risk: float,
         probability: float,
     ) -> Decision:
-        """The decision; `row` holds values in the given order, `features` is `[1, f]`."""
+        """The decision.
+
+        Args:
+            event: columns by name.
+            time: when it counts.
+            row: values in the given order.
+            features: `[1, f]`.
+            went: the rules that did other than not hit, by place, with their status.
+            anomaly: 0 to 1, or NaN.
+            base: risk before rules.
+            risk: with them.
+            probability: calibrated.
+        """
         places: list[int] = []
         errors: list[str] = []
         shadow: list[Mapping[str, object]] = []
-        for place, status in enumerate(statuses):
+        for place, status in went:
             if status in (_HIT, _ERROR):
                 rule = self._rules[place]
                 if rule.shadow:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from recocore.fraud.decision.decision import Decision
     from recocore.fraud.decision.model import FraudModel
-    from recocore.fraud.decision.rings import KnownRings
+    from recocore.fraud.decision.rings import Rings
     from recocore.fraud.rules import RuleSet
 
 _HIT: Final = int(RuleStatus.HIT)
@@ -34,11 +34,11 @@ class Decider:
     Attributes:
         rules: the rule set that decides.
         rings: the rings that are known.
-        statuses: how each rule went for the event of the last decision, in the set's order.
+        went: the rules that hit, had an error or were snoozed for the event of the last decision, by place, with their status.
     """
 
     def __init__(
-        self, model: FraudModel, rules: RuleSet | None = None, rings: KnownRings | None = None, *, skew_us: int
+        self, model: FraudModel, rules: RuleSet | None = None, rings: Rings | None = None, *, skew_us: int
     ) -> None:
         self.model = model
         self.rules = rules = model.rules if rules is None else rules
@@ -48,10 +48,10 @@ class Decider:
         self._reader = RowReader(names, [spec.name for spec in model.specs])
         self._names = (*names, ANOMALY)
         self._statuses = rules.row_function(self._names)
-        self._live = [(place, 1 - rule.score / 1000) for place, rule in enumerate(rules.rules) if not rule.shadow]
+        self._keeps = [1.0 if rule.shadow else 1 - rule.score / 1000 for rule in rules.rules]
         self._places = [names.index(name) for name in model.features]
         self._assembler = Assembler(model, rules, rings, self._names)
-        self.statuses: list[int] = []
+        self.went: list[tuple[int, int]] = []
 
     def time(self, event: Mapping[str, Any]) -> int:
         """When an event counts, microseconds since 1970.
@@ -86,19 +86,18 @@ class Decider:
         anomaly = float(model.anomaly_of(features)[0])
         base = model.base_of_one(features, anomaly)
         row.append(anomaly)
-        self.statuses = statuses = self._statuses(row, time)
+        self.went = went = [(place, status) for place, status in enumerate(self._statuses(row, time)) if status]
         kept = 1.0
-        if _HIT in statuses:
-            for place, factor in self._live:
-                if statuses[place] == _HIT:
-                    kept *= factor
+        for place, status in went:
+            if status == _HIT:
+                kept *= self._keeps[place]
         risk = 1 - (1 - base) * (1 - (1 - kept))
         return self._assembler.decision(
             event,
             time,
             row,
             features,
-            statuses,
+            went,
             anomaly,
             base,
             risk,

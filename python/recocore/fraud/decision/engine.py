@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recocore.fraud.decision.model import FraudModel
-    from recocore.fraud.decision.rings import KnownRings
+    from recocore.fraud.decision.rings import Rings
     from recocore.fraud.rules import RuleSet
 
 _KIND: Final = "recocore.fraud-engine"
@@ -50,7 +50,7 @@ class FraudEngine:
         velocity: Velocity | None = None,
         rules: RuleSet | None = None,
         *,
-        rings: KnownRings | None = None,
+        rings: Rings | None = None,
         remembered: int = 10_000,
     ) -> None:
         self.model = model

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from recocore.data import EventBatch
     from recocore.expressions import Compiled
     from recocore.fraud.decision.decision import Decision
-    from recocore.fraud.decision.rings import KnownRings
+    from recocore.fraud.decision.rings import Rings
     from recocore.fraud.detectors import Detector
     from recocore.types import AnyArray, Float64Array
 
@@ -181,7 +181,7 @@ class FraudModel:
         events: EventBatch,
         velocity: Velocity | None = None,
         rules: RuleSet | None = None,
-        rings: KnownRings | None = None,
+        rings: Rings | None = None,
     ) -> Iterator[Decision]:
         """The decision of every event of a batch that is decided on, in order: what an engine would have said live.
 
@@ -204,7 +204,7 @@ class FraudModel:
                 int(scored.times[at]),
                 [column[at] for column in columns],
                 scored.features[at : at + 1],
-                scored.rules.statuses[at].tolist(),
+                [(place, status) for place, status in enumerate(scored.rules.statuses[at].tolist()) if status],
                 float(scored.anomaly[at]),
                 float(scored.base[at]),
                 float(scored.risk[at]),

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast
 
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
 from recocore.fraud.rings import Ring
@@ -17,12 +17,64 @@ from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 _FORMAT: Final = "recocore-fraud-rings"
 _ACCOUNT: Final = "user_id"
-# Of a ring in a reason so many members are named; who wants all asks for the rings.
-_NAMED: Final = 5
+
+
+class Rings(Protocol):
+    """What a decision asks of the rings that are known."""
+
+    @property
+    def version(self) -> str:
+        """Of the rings."""
+        ...
+
+    def of(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rings that an event belongs to or touches, the densest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RingSize:
+    """What a decision tells of a ring: nobody in it by name, so that who is forgotten stands in no decision on another."""
+
+    density: float
+    accounts: int
+    entities: int
+
+
+def touched(
+    event: Mapping[str, Any],
+    columns: Sequence[str],
+    place_of: Callable[[str, str], int | None],
+    sizes: Sequence[RingSize],
+) -> list[dict[str, Any]]:
+    """The rings that an event belongs to or touches, in their order, each with what ties the event to it.
+
+    Args:
+        event: columns by name.
+        columns: in which members may be.
+        place_of: the ring of a column's value.
+        sizes: of the rings.
+    """
+    found: dict[int, list[str]] = {}
+    for name in columns:
+        value = event.get(name)
+        place = None if value is None else place_of(name, str(value))
+        if place is not None:
+            found.setdefault(place, []).append(name)
+    return [
+        {
+            "ring": place,
+            "via": via,
+            "density": round(sizes[place].density, 9),
+            "account_count": sizes[place].accounts,
+            "entity_count": sizes[place].entities,
+        }
+        for place, via in sorted(found.items())
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,42 +114,31 @@ class KnownRings:
         return hashlib.sha256(json.dumps(self._body()["rings"]).encode()).hexdigest()[:16]
 
     @cached_property
-    def _members(self) -> dict[tuple[str, str], int]:
+    def members(self) -> dict[tuple[str, str], int]:
+        """The ring of each (column, id); of several the densest."""
         members: dict[tuple[str, str], int] = {}
         for place, ring in enumerate(self.rings):
-            for name, value in (*((_ACCOUNT, account) for account in ring.accounts), *ring.entities):  # type: ignore[misc]
-                members.setdefault((name, value), place)
+            for member in (*((_ACCOUNT, str(account)) for account in ring.accounts), *_entities(ring)):
+                members.setdefault(member, place)
         return members
 
     @cached_property
-    def _columns(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((_ACCOUNT, *(name for name, _ in self._members))))
+    def sizes(self) -> tuple[RingSize, ...]:
+        """What decisions tell of each."""
+        return tuple(RingSize(ring.density, len(ring.accounts), len(ring.entities)) for ring in self.rings)
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """In which members may be."""
+        return tuple(dict.fromkeys((_ACCOUNT, *(name for name, _ in self.members))))
 
     def of(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rings that an event belongs to or touches, the densest first: what ties it to each. O(kinds of entities)."""
-        found: dict[int, list[str]] = {}
-        for name in self._columns:
-            value = event.get(name)
-            place = None if value is None else self._members.get((name, str(value)))
-            if place is not None:
-                found.setdefault(place, []).append(name)
-        return [self._told(place, via) for place, via in sorted(found.items())]
-
-    def _told(self, place: int, via: list[str]) -> dict[str, Any]:
-        ring = self.rings[place]
-        return {
-            "ring": place,
-            "via": via,
-            "density": round(ring.density, 9),
-            "account_count": len(ring.accounts),
-            "entity_count": len(ring.entities),
-            "accounts": list(ring.accounts[:_NAMED]),
-            "entities": [f"{name}:{value}" for name, value in ring.entities[:_NAMED]],  # type: ignore[misc]
-        }
+        return touched(event, self.columns, lambda name, value: self.members.get((name, value)), self.sizes)
 
     def _body(self) -> dict[str, Any]:
         rings = [
-            {"accounts": list(ring.accounts), "entities": [list(entity) for entity in ring.entities],  # type: ignore[call-overload]
+            {"accounts": list(ring.accounts), "entities": [list(entity) for entity in _entities(ring)],
              "density": ring.density}
             for ring in self.rings
         ]  # fmt: skip
@@ -131,6 +172,11 @@ class KnownRings:
         if body.get("format") != _FORMAT or body.get("format_version") != 1 or digest(body) != said:
             raise CorruptError(f"{path}: expected a file of rings, got another, or one that was changed")
         return cls(_rings(body["rings"]), body["found"])
+
+
+def _entities(ring: Ring) -> tuple[tuple[str, str], ...]:
+    """Column and id of each, as KnownRings has looked at them."""
+    return cast("tuple[tuple[str, str], ...]", ring.entities)
 
 
 def _rings(told: Sequence[Mapping[str, Any]]) -> tuple[Ring, ...]:

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from recocore.errors import (
     ConflictError,
@@ -98,7 +98,7 @@ class FraudDesk:
         self._ledger, self.model, self.rings = ledger, model, rings
         self._checkpoint_events, self._remembered = checkpoint_events, remembered
         self._lock = threading.RLock()
-        self._versions = Versions(ledger.path)
+        self._versions = Versions(ledger.path, ledger.keys)
         self._versions.keep_model(model)
         if rings is not None:
             self._versions.keep_rings(rings)
@@ -107,6 +107,10 @@ class FraudDesk:
         # The counters' hash key follows from the key file, so that what lies in the folder tells nothing of the ids.
         self._hash_key = ledger.keys.mac(b"velocity 0") + ledger.keys.mac(b"velocity 1")
         self._decide = frozenset(model.decide)
+        self._velocity: Velocity
+        self._recent: OrderedDict[str, bytes | None]
+        self._since = 0
+        self._broken = True
         self._rebuild()
 
     @classmethod
@@ -173,7 +177,7 @@ class FraudDesk:
         if event_id in self._recent:
             return Scored(self._recent[event_id], duplicate=True)
         name = self._ledger.keys.event(event_id)
-        if self._ledger.knows((name,)):
+        if self._ledger.knows(name):
             return Scored(self._written(name), duplicate=True)
         packed = None
         decider = self._decider
@@ -190,7 +194,7 @@ class FraudDesk:
         subject = self._ledger.keys.subject(user_id)
         entries = [Entry(EVENT, time, subject, name, row)]
         if packed is not None:
-            self.tally.add(decision.decision, decider.statuses)
+            self.tally.add(decision.decision, decider.went)
             name = bytes.fromhex(decision.decision_id)
             entries.append(Entry(EVENT, time, subject, name, pack_kept(made, counters, packed)))
         groups.append(entries)
@@ -219,18 +223,18 @@ class FraudDesk:
             self._whole()
             outcomes: list[bool | NotFoundError] = []
             groups: list[list[Entry]] = []
-            names = [bytes.fromhex(report.decision_id) for report in reports]
-            ids = [report_id(report) for report in reports]
-            known = self._ledger.knows([*names, *ids])
-            for report, name, own in zip(reports, names, ids, strict=True):
-                if name not in known:
+            taken: set[bytes] = set()
+            for report in reports:
+                name, own = bytes.fromhex(report.decision_id), report_id(report)
+                if not self._ledger.knows(name):
                     outcomes.append(
                         NotFoundError(f"decision_id: there is no decision {name.hex()}, or its user was forgotten")
                     )
                     continue
-                outcomes.append(own not in known)
-                if own not in known:
-                    known.add(own)
+                new = own not in taken and not self._ledger.knows(own)
+                outcomes.append(new)
+                if new:
+                    taken.add(own)
                     groups.append([Entry(EVENT, report.ts, name, own, pack_report(report))])
             self._ledger.write(groups, durable=True)
             return outcomes
@@ -266,6 +270,18 @@ class FraudDesk:
     def recall(self, decision_id: str) -> Recalled:
         """A decision with its event, counters and outcomes, made once more; see `recall`."""
         return recall(self._ledger, self._versions, decision_id)
+
+    def of_user(self, user_id: str) -> list[dict[str, Any]]:
+        """What the log holds of a user, in its order: each event, with what was decided on it and when. O(bytes of the log)."""
+        held = []
+        subject = self._ledger.keys.subject(user_id)
+        for _, rows in self._ledger.commits(naming=subject):
+            row, plain = rows[0]
+            if row.subject == subject:
+                kept = read_kept(rows[1][1]) if len(rows) > 1 else None
+                decided = {} if kept is None else {"made": kept.made, "decision": kept.decision}
+                held.append({"event": read_event(plain), **decided})
+        return held
 
     def forget(self, user_id: str) -> int:
         """Have nothing of a user in the log: how many rows went. O(bytes of the log).
@@ -387,7 +403,7 @@ class FraudDesk:
 
     def _recall_recent(self) -> None:
         """Remember the latest events and decisions, as the log has them."""
-        self._recent: OrderedDict[str, bytes | None] = OrderedDict()
+        self._recent = OrderedDict()
         for _, rows in self._ledger.commits(after=max(0, self._ledger.last - self._remembered)):
             row, plain = rows[0]
             if row.kind != RULES and not is_report(plain):

@@ -122,10 +122,10 @@ class FraudLedger:
         """Whether something was written that the device may not hold yet."""
         return self._log.waits_for_sync
 
-    def knows(self, ids: Sequence[bytes]) -> set[bytes]:
-        """Those of the ids that a row has. A few microseconds, and one more for each sealed segment and id."""
+    def knows(self, one: bytes) -> bool:
+        """Whether a row has an id. A look-up in a set, and in the sorted ids of each sealed segment."""
         with self._lock:
-            return self._log.ids.known(ids)
+            return bool(self._log.ids.known((one,)))
 
     def write(self, groups: Iterable[Sequence[Entry]], *, durable: bool) -> int:
         """Add groups of rows, each whole or not at all: the last commit.
@@ -160,13 +160,23 @@ class FraudLedger:
         )
 
     def flush(self) -> None:
-        """Wait until the device holds everything.
+        """Wait until the device holds everything that was written before; writing goes on meanwhile.
 
         Raises:
             StorageError: the disk refuses.
         """
         with self._lock:
-            self._log.flush()
+            syncing = self._log.begin_sync()
+            if syncing is None:
+                self._log.flush()
+                return
+        error = None
+        try:
+            self._log.sync_beside(syncing)
+        except OSError as refusal:
+            error = refusal
+        with self._lock:
+            self._log.end_sync(syncing, error)
 
     def commits(self, *, after: int = 0, naming: bytes = b"") -> Iterator[tuple[int, list[tuple[Row, bytes]]]]:
         """Commits after one, first to last: each with its rows and their contents. O(bytes of the log behind it).

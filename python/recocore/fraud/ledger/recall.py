@@ -47,7 +47,7 @@ def recall(ledger: FraudLedger, versions: Versions, decision_id: str) -> Recalle
     """
     name = bytes.fromhex(decision_id)
     event, kept, reports = None, None, []
-    for _, rows in ledger.commits(naming=name) if ledger.knows([name]) else ():
+    for _, rows in ledger.commits(naming=name) if ledger.knows(name) else ():
         if rows[-1][0].event == name:
             event, kept = read_event(rows[0][1]), read_kept(rows[-1][1])
         reports += [read_report(plain) for row, plain in rows if row.subject == name]

@@ -29,12 +29,11 @@ class RuleTally:
         # By rule and status; what did not hit is what is left of all decisions.
         self._counts = [[0, 0, 0, 0] for _ in rules.rules]
 
-    def add(self, outcome: Outcome, statuses: Sequence[int]) -> None:
-        """Count a decision, and how each rule went for it."""
+    def add(self, outcome: Outcome, went: Sequence[tuple[int, int]]) -> None:
+        """Count a decision, and the rules that did other than not hit for it, by place, with their status."""
         self.decided[outcome] += 1
-        for place, status in enumerate(statuses):
-            if status:
-                self._counts[place][status] += 1
+        for place, status in went:
+            self._counts[place][status] += 1
 
     def of(self, place: int) -> tuple[int, int, int]:
         """Of the rule at a place: how often it hit, did not hit, and had no result."""

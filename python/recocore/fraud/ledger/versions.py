@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from recocore.errors import InvalidArgumentError, NotFoundError
-from recocore.fraud.decision import Decider, FraudModel, KnownRings, rule_columns
+from recocore.fraud.decision import Decider, FraudModel, rule_columns
+from recocore.fraud.ledger.kept_rings import KeptRings, keep_rings
 from recocore.fraud.rules import RuleSet
 from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from recocore.fraud.decision import Decision
+    from recocore.fraud.decision import Decision, KnownRings
+    from recocore.state.keys import KeyFile
 
 
 class Versions:
@@ -20,10 +22,11 @@ class Versions:
 
     Args:
         folder: where.
+        keys: that make pseudonyms.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, keys: KeyFile) -> None:
+        self._folder, self._keys = folder, keys
         for name in ("models", "rules", "rings"):
             (folder / name).mkdir(mode=0o700, exist_ok=True)
 
@@ -44,7 +47,7 @@ class Versions:
         """Keep rings."""
         path = self._folder / "rings" / f"{rings.version}.json"
         if not path.exists():
-            rings.save(path)
+            keep_rings(path, rings, self._keys)
 
     def rules(self, version: str, model: FraudModel) -> RuleSet:
         """A rule set over a model's counters.
@@ -66,7 +69,7 @@ class Versions:
             rules = self.rules(decision.ruleset_version, model)
             rings = None
             if decision.rings_version:
-                rings = KnownRings.load(self._folder / "rings" / f"{decision.rings_version}.json")
+                rings = KeptRings(self._folder / "rings" / f"{decision.rings_version}.json", self._keys)
         except (NotFoundError, InvalidArgumentError):
             return None
         return Decider(model, rules, rings, skew_us=int(model.velocity["clock_skew"])), model

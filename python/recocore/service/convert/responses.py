@@ -7,16 +7,14 @@ import sys
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from recocore.service import limits
 from recocore.service.convert.errors import status_of
-from recocore.service.problems import Problem, ResponseTooLargeError
+from recocore.service.convert.messages import serialize
+from recocore.service.problems import Problem
 from recocore.v1 import recommendation_pb2 as shared
 from recocore.v1 import recommendation_service_pb2 as v1
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-    from google.protobuf.message import Message
 
     from recocore.index import RankedItem
     from recocore.service.queries import BatchRow, Form, Ranking, ScoreQuery, Scores, Served
@@ -36,17 +34,17 @@ def encode_recommend(ranking: Ranking, served: Served, form: Form) -> bytes:
     Raises:
         ResponseTooLargeError: it is larger than a message may be.
     """
-    return _serialize(_recommend_response(ranking, served, form))
+    return serialize(_recommend_response(ranking, served, form))
 
 
 def encode_similar_items(ranking: Ranking, served: Served, form: Form) -> bytes:
     """A SimilarItemsResponse; raises as `encode_recommend`."""
-    return _serialize(v1.SimilarItemsResponse(**_answer(ranking, served, form)))
+    return serialize(v1.SimilarItemsResponse(**_answer(ranking, served, form)))
 
 
 def encode_score(scores: Scores, served: Served, query: ScoreQuery) -> bytes:
     """A ScoreResponse; raises as `encode_recommend`."""
-    return _serialize(
+    return serialize(
         v1.ScoreResponse(
             scores=[] if query.packed else scores.scores,
             packed_scores=_packed("f", scores.scores) if query.packed else b"",
@@ -66,12 +64,12 @@ def encode_score(scores: Scores, served: Served, query: ScoreQuery) -> bytes:
 
 def encode_batch(rows: Iterable[BatchRow], served: Served, form: Form) -> bytes:
     """A BatchRecommendResponse; raises as `encode_recommend`."""
-    return _serialize(v1.BatchRecommendResponse(rows=_rows(rows, served, form), request_id=served.request_id))
+    return serialize(v1.BatchRecommendResponse(rows=_rows(rows, served, form), request_id=served.request_id))
 
 
 def encode_stream(rows: Iterable[BatchRow], served: Served, form: Form) -> bytes:
     """A StreamRecommendResponse; raises as `encode_recommend`."""
-    return _serialize(v1.StreamRecommendResponse(rows=_rows(rows, served, form), request_id=served.request_id))
+    return serialize(v1.StreamRecommendResponse(rows=_rows(rows, served, form), request_id=served.request_id))
 
 
 def _rows(rows: Iterable[BatchRow], served: Served, form: Form) -> Iterator[v1.BatchRecommendResponse.Row]:
@@ -169,10 +167,3 @@ def _packed(typecode: str, values: Iterable[float]) -> bytes:
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers.tobytes()
-
-
-def _serialize(message: Message) -> bytes:
-    data = bytes(message.SerializeToString())
-    if len(data) > limits.MAX_MESSAGE_BYTES:
-        raise ResponseTooLargeError(len(data))
-    return data

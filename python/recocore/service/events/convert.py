@@ -8,20 +8,18 @@ import json
 import struct
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from google.protobuf.json_format import Parse
-from google.protobuf.message import DecodeError, Message
 
 from recocore.service import limits
 from recocore.service.convert.checks import Checks
 from recocore.service.convert.errors import status_of
+from recocore.service.convert.messages import parse, serialize
 from recocore.service.events import commit_tokens
 from recocore.service.events.rows import event_of
 from recocore.service.problems import (
     InvalidRequestError,
-    MalformedRequestError,
-    ResponseTooLargeError,
     Violation,
     problem_of,
 )
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
     from recocore.service.events.rows import RowMaker
     from recocore.state import ForgetReceipt, Receipt
 
-_M = TypeVar("_M", bound=Message)
 
 _DURABILITY: dict[int, Durability] = {
     shared.DURABILITY_FSYNC: Durability.FSYNC,
@@ -85,7 +82,7 @@ def decode_record_events(data: bytes, maker: RowMaker, now_us: int, default: Dur
         sound = [row for row in rows if row is not None]
         if sound and len(sound) == len(rows) and asked is not None:
             return Recording(sound, list(range(len(sound))), {}, asked)
-    request = _parse(events.RecordEventsRequest, data)
+    request = parse(events.RecordEventsRequest, data)
     checks = Checks()
     checks.count(request.events, "events", limits.MAX_EVENTS, "events", least=1)
     durability = default
@@ -125,7 +122,7 @@ def encode_record_events(recording: Recording, receipt: Receipt | None, request_
                 errors[place] = InvalidRequestError((Violation(path, result.message),))
     for place in sorted(errors):
         response.errors.add(index=place, error=status_of(problem_of(errors[place]), request_id))
-    return _serialize(response)
+    return serialize(response)
 
 
 def counts_of(recording: Recording, receipt: Receipt | None) -> tuple[int, int, int]:
@@ -137,7 +134,7 @@ def counts_of(recording: Recording, receipt: Receipt | None) -> tuple[int, int, 
 
 def decode_set_consent(data: bytes) -> tuple[str, str, bool]:
     """User, purpose and whether consent is given; raises as `decode_record_events`."""
-    request = _parse(privacy.SetConsentRequest, data)
+    request = parse(privacy.SetConsentRequest, data)
     checks = Checks()
     checks.id(request.user_id, "user_id")
     purpose, _ = checks.choice(_PURPOSES, request.purpose, "purpose", "Purpose")
@@ -147,17 +144,17 @@ def decode_set_consent(data: bytes) -> tuple[str, str, bool]:
 
 def decode_get_consent(data: bytes) -> str:
     """The user; raises as `decode_record_events`."""
-    return _user_of(_parse(privacy.GetConsentRequest, data))
+    return _user_of(parse(privacy.GetConsentRequest, data))
 
 
 def decode_forget_user(data: bytes) -> str:
     """The user; raises as `decode_record_events`."""
-    return _user_of(_parse(privacy.ForgetUserRequest, data))
+    return _user_of(parse(privacy.ForgetUserRequest, data))
 
 
 def decode_export_user(data: bytes) -> tuple[str, int, int]:
     """User, first event and how many; raises as `decode_record_events`."""
-    request = _parse(privacy.ExportUserRequest, data)
+    request = parse(privacy.ExportUserRequest, data)
     checks = Checks()
     checks.id(request.user_id, "user_id")
     if request.page_size < 0:
@@ -176,14 +173,14 @@ def decode_export_user(data: bytes) -> tuple[str, int, int]:
 def encode_set_consent(consents: Mapping[str, bool], commit: int, request_id: str) -> bytes:
     """A SetConsentResponse."""
     token = commit_tokens.encode(commit)
-    return _serialize(
+    return serialize(
         privacy.SetConsentResponse(consents=_consents(consents), commit_token=token, request_id=request_id)
     )
 
 
 def encode_get_consent(consents: Mapping[str, bool], request_id: str) -> bytes:
     """A GetConsentResponse."""
-    return _serialize(privacy.GetConsentResponse(consents=_consents(consents), request_id=request_id))
+    return serialize(privacy.GetConsentResponse(consents=_consents(consents), request_id=request_id))
 
 
 def encode_export_user(exported: Mapping[str, Any], first: int, size: int, request_id: str) -> bytes:
@@ -206,7 +203,7 @@ def encode_export_user(exported: Mapping[str, Any], first: int, size: int, reque
         Parse(json.dumps(rest, default=str), response.profile)
     if end < len(rows):
         response.next_page_token = base64.urlsafe_b64encode(_PAGE.pack(_PAGE_FORMAT, end)).rstrip(b"=").decode()
-    return _serialize(response)
+    return serialize(response)
 
 
 def encode_forget_user(receipt: ForgetReceipt, request_id: str) -> bytes:
@@ -219,7 +216,7 @@ def encode_forget_user(receipt: ForgetReceipt, request_id: str) -> bytes:
         request_id=request_id,
     )
     response.forget_time.FromDatetime(datetime.fromisoformat(receipt.time))
-    return _serialize(response)
+    return serialize(response)
 
 
 def _consents(given: Mapping[str, bool]) -> list[privacy.Consent]:
@@ -247,17 +244,3 @@ def _first_of(token: str) -> int:
     if form != _PAGE_FORMAT:
         raise ValueError(token)
     return int(first)
-
-
-def _parse(kind: type[_M], data: bytes) -> _M:
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        raise MalformedRequestError(f"the request is not a {kind.DESCRIPTOR.full_name}") from error
-
-
-def _serialize(message: Message) -> bytes:
-    data = bytes(message.SerializeToString())
-    if len(data) > limits.MAX_MESSAGE_BYTES:
-        raise ResponseTooLargeError(len(data))
-    return data

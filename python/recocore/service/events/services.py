@@ -118,6 +118,8 @@ class PrivacyServicer:
         user_id, first, size = convert.decode_export_user(request)
         call.user_id = user_id
         exported = await self._state.export_user(user_id)
+        if self._fraud is not None and not first:
+            exported["fraud"] = await self._fraud.of_user(user_id)
         return await asyncio.to_thread(convert.encode_export_user, exported, first, size, call.request_id)
 
     async def forget_user(self, request: bytes, call: Call) -> bytes:

@@ -56,6 +56,10 @@ class FraudClient:
         """The rings that are known: version, found and rings."""
         return dict(await self._caller.call("rings", {"members": members}, timeout=self._timeout))
 
+    async def of_user(self, user_id: str) -> list[dict[str, Any]]:
+        """What the log holds of a user."""
+        return list(await self._caller.call("of_user", {"user_id": user_id}, timeout=_LONG_SECONDS))
+
     async def forget(self, user_id: str) -> int:
         """How many rows of a user went."""
         return int(await self._caller.call("forget", {"user_id": user_id}, timeout=_LONG_SECONDS))

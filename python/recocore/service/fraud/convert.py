@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import re
 import time
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from google.protobuf.message import DecodeError, Message
 from google.protobuf.struct_pb2 import NullValue, Struct, Value
 
 from recocore.errors import InvalidArgumentError, NotFoundError
@@ -16,11 +15,10 @@ from recocore.fraud import OutcomeReport
 from recocore.service import limits
 from recocore.service.convert.checks import Checks
 from recocore.service.convert.errors import status_of
+from recocore.service.convert.messages import parse, serialize, sound
 from recocore.service.events.rows import event_of
 from recocore.service.problems import (
     InvalidRequestError,
-    MalformedRequestError,
-    ResponseTooLargeError,
     Violation,
     problem_of,
 )
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
     from recocore.service.events.rows import RowMaker
 
-_M = TypeVar("_M", bound=Message)
 
 _DECISION_ID = re.compile(r"[0-9a-f]{32}")
 # Where what `RuleSet.from_tables` says of one rule ends and the next begins.
@@ -79,6 +76,15 @@ _REPRODUCED: Mapping[str, v1.GetDecisionResponse.Reproduced.ValueType] = {
 _unpack = msgspec.msgpack.Decoder().decode
 
 
+class _Named(msgspec.Struct):
+    """Of a row, the user alone."""
+
+    user_id: str
+
+
+_named = msgspec.msgpack.Decoder(_Named).decode
+
+
 def decode_score(data: bytes, maker: RowMaker, now_us: int) -> tuple[bytes, str]:
     """The row of a ScoreFraudRequest's event, and the user.
 
@@ -86,7 +92,11 @@ def decode_score(data: bytes, maker: RowMaker, now_us: int) -> tuple[bytes, str]
         MalformedRequestError: the bytes are no such message.
         InvalidRequestError: fields break their limits.
     """
-    request = _parse(v1.ScoreFraudRequest, data)
+    # Its event has the place that the events of RecordEvents have, and is read as the one of them.
+    read = maker.read(data, now_us)
+    if read is not None and len(read[1]) == 1 and read[1][0] is not None:
+        return read[1][0], _named(read[1][0]).user_id
+    request = parse(v1.ScoreFraudRequest, data)
     return maker.row(request.event, "event", now_us), request.event.user_id
 
 
@@ -106,38 +116,34 @@ def encode_score(scored: Sequence[Any], request_id: str) -> bytes:
     response = v1.ScoreFraudResponse(duplicate=duplicate, request_id=request_id)
     if packed is not None:
         _fill(response.decision, packed)
-    return _serialize(response)
+    return serialize(response)
 
 
 def decode_batch(
     data: bytes, maker: RowMaker, now_us: int
-) -> tuple[list[bytes], list[int], dict[int, InvalidArgumentError]]:
+) -> tuple[list[bytes], list[int], dict[int, InvalidRequestError]]:
     """The rows of a BatchScoreFraudRequest's sound events, the place of each, and what is wrong with the others, by place.
 
     Raises:
         MalformedRequestError: the bytes are no such message.
         InvalidRequestError: too many events, or none.
     """
-    request = _parse(v1.BatchScoreFraudRequest, data)
+    read = maker.read(data, now_us)
+    if read is not None and 0 < len(read[1]) <= limits.MAX_SCORED_EVENTS:
+        rows = [row for row in read[1] if row is not None]
+        if len(rows) == len(read[1]):
+            return rows, list(range(len(rows))), {}
+    request = parse(v1.BatchScoreFraudRequest, data)
     checks = Checks()
     checks.count(request.events, "events", limits.MAX_SCORED_EVENTS, "events", least=1)
     checks.done()
-    rows: list[bytes] = []
-    places: list[int] = []
-    errors: dict[int, InvalidArgumentError] = {}
-    for place, event in enumerate(request.events):
-        try:
-            rows.append(maker.row(event, f"events[{place}]", now_us))
-            places.append(place)
-        except InvalidRequestError as error:
-            errors[place] = error
-    return rows, places, errors
+    return sound(request.events, "events", lambda event, path: maker.row(event, path, now_us))
 
 
 def encode_batch(
     scored: Sequence[Sequence[Any]],
     places: Sequence[int],
-    errors: Mapping[int, InvalidArgumentError],
+    errors: Mapping[int, InvalidRequestError],
     request_id: str,
 ) -> bytes:
     """A BatchScoreFraudResponse: what was said of the events at some places, and the errors of the others."""
@@ -156,30 +162,21 @@ def encode_batch(
         row.status.SetInParent()
         if packed is not None:
             _fill(row.decision, packed)
-    return _serialize(response)
+    return serialize(response)
 
 
-def decode_report(data: bytes, now_us: int) -> tuple[list[OutcomeReport], list[int], dict[int, InvalidArgumentError]]:
+def decode_report(data: bytes, now_us: int) -> tuple[list[OutcomeReport], list[int], dict[int, InvalidRequestError]]:
     """The sound reports of a ReportOutcomeRequest, the place of each, and what is wrong with the others, by place.
 
     Raises:
         MalformedRequestError: the bytes are no such message.
         InvalidRequestError: too many reports, or none.
     """
-    request = _parse(v1.ReportOutcomeRequest, data)
+    request = parse(v1.ReportOutcomeRequest, data)
     checks = Checks()
     checks.count(request.reports, "reports", limits.MAX_OUTCOME_REPORTS, "reports", least=1)
     checks.done()
-    reports: list[OutcomeReport] = []
-    places: list[int] = []
-    errors: dict[int, InvalidArgumentError] = {}
-    for place, told in enumerate(request.reports):
-        try:
-            reports.append(_report(told, f"reports[{place}]", now_us))
-            places.append(place)
-        except InvalidRequestError as error:
-            errors[place] = error
-    return reports, places, errors
+    return sound(request.reports, "reports", lambda told, path: _report(told, path, now_us))
 
 
 def _report(told: shared.FraudOutcomeReport, path: str, now_us: int) -> OutcomeReport:
@@ -205,7 +202,7 @@ def _report(told: shared.FraudOutcomeReport, path: str, now_us: int) -> OutcomeR
 
 
 def encode_report(
-    outcomes: Sequence[bool | str], places: Sequence[int], errors: Mapping[int, InvalidArgumentError], request_id: str
+    outcomes: Sequence[bool | str], places: Sequence[int], errors: Mapping[int, InvalidRequestError], request_id: str
 ) -> bytes:
     """A ReportOutcomeResponse: what was said of the reports at some places, and the errors of the others."""
     wrong: dict[int, Exception] = dict(errors)
@@ -219,12 +216,12 @@ def encode_report(
             response.duplicates += 1
     for place in sorted(wrong):
         response.errors.add(index=place, error=_status(wrong[place], request_id))
-    return _serialize(response)
+    return serialize(response)
 
 
 def decode_list_rules(data: bytes) -> None:
     """A ListRulesRequest, which says nothing; raises as `decode_score`."""
-    _parse(v1.ListRulesRequest, data)
+    parse(v1.ListRulesRequest, data)
 
 
 def encode_list_rules(told: Mapping[str, Any], request_id: str) -> bytes:
@@ -248,12 +245,12 @@ def encode_list_rules(told: Mapping[str, Any], request_id: str) -> bytes:
         )
         if rule["snoozed_until"] is not None:
             made.snoozed_until.FromMicroseconds(round(rule["snoozed_until"] * _US))
-    return _serialize(response)
+    return serialize(response)
 
 
 def decode_activate(data: bytes) -> tuple[str, str, bool]:
     """The rules of an ActivateRulesRequest, the version they replace, and whether to say only; raises as `decode_score`."""
-    request = _parse(v1.ActivateRulesRequest, data)
+    request = parse(v1.ActivateRulesRequest, data)
     checks = Checks()
     if (size := len(request.toml.encode())) > limits.MAX_RULES_BYTES or not size:
         checks.refuse("toml", f"expected 1 to {limits.MAX_RULES_BYTES:,} bytes, got {size:,}")
@@ -271,12 +268,12 @@ def refused_rules(error: InvalidArgumentError) -> InvalidRequestError:
 
 def encode_activate(version: str, previous: str, request_id: str) -> bytes:
     """An ActivateRulesResponse."""
-    return _serialize(v1.ActivateRulesResponse(version=version, previous_version=previous, request_id=request_id))
+    return serialize(v1.ActivateRulesResponse(version=version, previous_version=previous, request_id=request_id))
 
 
 def decode_get_decision(data: bytes) -> str:
     """The id of a GetDecisionRequest; raises as `decode_score`."""
-    request = _parse(v1.GetDecisionRequest, data)
+    request = parse(v1.GetDecisionRequest, data)
     checks = Checks()
     _check_decision_id(checks, request.decision_id, "decision_id")
     checks.done()
@@ -301,12 +298,12 @@ def encode_get_decision(told: Mapping[str, Any], request_id: str) -> bytes:
             confidence=report["confidence"],
         )
         made.known_time.FromMicroseconds(report["ts"])
-    return _serialize(response)
+    return serialize(response)
 
 
 def decode_list_rings(data: bytes) -> int:
     """How many members of a ring a ListRingsRequest asks for; raises as `decode_score`."""
-    request = _parse(v1.ListRingsRequest, data)
+    request = parse(v1.ListRingsRequest, data)
     checks = Checks()
     if request.max_members < 0:
         checks.refuse("max_members", f"expected at least 0, got {request.max_members}")
@@ -328,7 +325,7 @@ def encode_list_rings(told: Mapping[str, Any], request_id: str) -> bytes:
             accounts=named,
             entities=[f"{name}:{value}" for name, value in shared_by],
         )
-    return _serialize(response)
+    return serialize(response)
 
 
 def now_us() -> int:
@@ -406,17 +403,3 @@ def _path(event: str, field: str) -> str:
 
 def _status(error: Exception, request_id: str) -> status_pb2.Status:
     return status_of(problem_of(error), request_id)
-
-
-def _parse(kind: type[_M], data: bytes) -> _M:
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        raise MalformedRequestError(f"the request is not a {kind.DESCRIPTOR.full_name}") from error
-
-
-def _serialize(message: Message) -> bytes:
-    data = bytes(message.SerializeToString())
-    if len(data) > limits.MAX_MESSAGE_BYTES:
-        raise ResponseTooLargeError(len(data))
-    return data

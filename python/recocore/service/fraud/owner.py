@@ -215,5 +215,6 @@ _METHODS: Final[dict[str, Callable[[FraudDesk, dict[str, Any]], Any]]] = {
     "activate": lambda desk, given: desk.activate(given["toml"], given["expected"], dry_run=given["dry_run"]),
     "recall": _recall,
     "rings": _rings,
+    "of_user": lambda desk, given: desk.of_user(given["user_id"]),
     "forget": lambda desk, given: desk.forget(given["user_id"]),
 }

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from google.protobuf.message import DecodeError, Message
 from google.rpc import status_pb2
 from grpc import StatusCode
 
+from recocore.service.convert.messages import parse
 from recocore.service.hosting.states import ModelState
-from recocore.service.problems import InvalidRequestError, MalformedRequestError, Violation
+from recocore.service.problems import InvalidRequestError, Violation
 from recocore.v1 import model_service_pb2 as v1
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from recocore.service.hosting.states import AliasInfo, ModelInfo
 
-_M = TypeVar("_M", bound=Message)
 
 _STATE = {
     ModelState.LOADING: v1.MODEL_STATE_LOADING,
@@ -36,39 +35,39 @@ def decode_name(data: bytes) -> str:
         MalformedRequestError: the bytes are no such message.
         InvalidRequestError: a field breaks its limit.
     """
-    return _required(_parse(v1.GetModelRequest, data), "name")
+    return _required(parse(v1.GetModelRequest, data), "name")
 
 
 def decode_list(data: bytes) -> None:
     """A ListModelsRequest, which asks for nothing; raises as `decode_name`."""
-    _parse(v1.ListModelsRequest, data)
+    parse(v1.ListModelsRequest, data)
 
 
 def decode_load(data: bytes) -> str:
     """The version in a LoadModelRequest; raises as `decode_name`."""
-    return _required(_parse(v1.LoadModelRequest, data), "version")
+    return _required(parse(v1.LoadModelRequest, data), "version")
 
 
 def decode_unload(data: bytes) -> str:
     """The version in an UnloadModelRequest; raises as `decode_name`."""
-    return _required(_parse(v1.UnloadModelRequest, data), "version")
+    return _required(parse(v1.UnloadModelRequest, data), "version")
 
 
 def decode_set_alias(data: bytes) -> tuple[str, str, int | None]:
     """Alias, version and expected generation in a SetAliasRequest; raises as `decode_name`."""
-    request = _parse(v1.SetAliasRequest, data)
+    request = parse(v1.SetAliasRequest, data)
     return _required(request, "alias"), _required(request, "version"), _generation(request.etag)
 
 
 def decode_rollback(data: bytes) -> tuple[str, int | None]:
     """Alias and expected generation in a RollbackAliasRequest; raises as `decode_name`."""
-    request = _parse(v1.RollbackAliasRequest, data)
+    request = parse(v1.RollbackAliasRequest, data)
     return _required(request, "alias"), _generation(request.etag)
 
 
 def decode_remove(data: bytes) -> tuple[str, int | None]:
     """Alias and expected generation in a RemoveAliasRequest; raises as `decode_name`."""
-    request = _parse(v1.RemoveAliasRequest, data)
+    request = parse(v1.RemoveAliasRequest, data)
     return _required(request, "alias"), _generation(request.etag)
 
 
@@ -149,10 +148,3 @@ def _generation(etag: str) -> int | None:
     if not (etag.isascii() and etag.isdigit() and len(etag) <= 10):
         raise InvalidRequestError((Violation("etag", f"expected the etag of an alias, got {etag!r:.40}"),))
     return int(etag)
-
-
-def _parse(kind: type[_M], data: bytes) -> _M:
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        raise MalformedRequestError(f"the request is not a {kind.DESCRIPTOR.full_name}") from error
