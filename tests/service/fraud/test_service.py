@@ -106,7 +106,7 @@ def same(served: FraudDecision, made: Decision) -> bool:
 def test_one_log_through_batch_stream_and_rpc_gives_equal_decisions_kill_or_not(folder: Path, tmp_path: Path) -> None:
     """The process that decides is killed again and again between and within calls; events are sent again as a client does."""
     model, events = fitted()
-    events = events[:1400]
+    events = events[:800]
     kills = int(os.environ.get("RECOCORE_KILLS", "3"))
     offline = list(model.decisions(batch(events), rings=RINGS))
     stream = live(FraudEngine(model, rings=RINGS), events)
