@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     "consumers": {"data", "state"},
     "profiles": {"_native", "data", "expressions", "ops", "storage"},
     "evaluation": {"_native", "data", "ops"},
-    "service": {"_native", "client", "data", "fraud", "index", "registry", "state", "v1"},
+    "service": {"_native", "client", "data", "expressions", "fraud", "index", "profiles", "registry", "state", "v1"},
     "fraud": {"_native", "charts", "data", "expressions", "ops", "state", "storage"},
     "client": {"v1"},
     "cli": {

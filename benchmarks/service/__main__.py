@@ -26,6 +26,7 @@ from benchmarks.service.events import RECORD, EventLoad, requests_of
 from benchmarks.service.indexes import USER, made_index
 from benchmarks.service.load import Load, Loaded, run_load
 from benchmarks.service.open_loop import offer
+from benchmarks.service.profiles import GET_PROFILE, SOME_FEATURES, profile_requests
 from benchmarks.service.roof import METHOD, SERVICE
 from recocore.client import Client
 
@@ -156,6 +157,47 @@ def events(calls: int, batches: int, rounds: int, out: Path) -> None:
         summary[name]["events_per_second"] = round(summary[name]["per_second"] * load.events, 1)
     summary["single"]["of_the_roof"] = _median_ratio([(a.per_second, b.per_second) for a, b in _pairs(taken, "single")])
     _report("service_events", {name: asdict(load) for name, load in loads.items()}, summary, out)
+
+
+@main.command()
+@click.option("--calls", default=2_000, show_default=True, help="Calls of a round.")
+@click.option("--users", default=500, show_default=True, help="Users that are asked for, each with 40 events.")
+@click.option("--callers", default=8, show_default=True, help="At once.")
+@click.option("--rounds", default=5, show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=_RESULTS, help="Folder of the results."
+)
+def profiles(calls: int, users: int, callers: int, rounds: int, out: Path) -> None:
+    """GetProfile: made for each call, with three features, and given again, against a handler that does nothing."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        serving = _serve(made_index(folder / "index", 1_000, "als"))
+        addresses = {}
+        for name, keep in (("made", "0"), ("kept", "3600")):
+            settings = {"RECOCORE_PROFILES_KEEP_SECONDS": keep}
+            addresses[name] = stack.enter_context(_server([*serving, "--state", str(folder / name)], settings))
+            load = EventLoad(max(1, users * 40 // 100), events=100, callers=8, durability=shared.DURABILITY_BUFFERED)
+            _hammer(addresses[name], RECORD, requests_of(load, name, users), load.callers, folder)
+        whole, some = (profile_requests(calls, users, fields) for fields in ((), SOME_FEATURES))
+        with grpc.insecure_channel(addresses["made"]) as channel:
+            size = len(channel.unary_unary(GET_PROFILE)(whole[0], timeout=20))  # type: ignore[arg-type]
+        roof = stack.enter_context(_server([sys.executable, "-m", "benchmarks.service.roof", "--size", str(size)]))
+        loads = {
+            "made": (addresses["made"], GET_PROFILE, whole),
+            "three_features": (addresses["made"], GET_PROFILE, some),
+            "kept": (addresses["kept"], GET_PROFILE, whole),
+            "roof": (roof, f"/{SERVICE}/{METHOD}", whole),
+        }
+        taken: dict[str, list[Loaded]] = {name: [] for name in loads}
+        _hammer(*loads["kept"], callers, folder)
+        for _ in range(rounds):
+            for name, (address, rpc, requests) in loads.items():
+                taken[name].append(_hammer(address, rpc, requests, callers, folder))
+    summary = {name: _summary(some_loads) for name, some_loads in taken.items()}
+    for name in ("made", "three_features", "kept"):
+        ratios = [(b.per_second, a.per_second) for a, b in _pairs(taken, name)]
+        summary[name]["times_the_roof"] = _median_ratio(ratios)
+    _report("service_profiles", {"calls": calls, "users": users, "callers": callers, "bytes": size}, summary, out)
 
 
 def _hammer(address: str, rpc: str, requests: list[bytes], callers: int, folder: Path) -> Loaded:

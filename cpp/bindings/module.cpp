@@ -13,6 +13,7 @@ PYBIND11_MODULE(_native, module) {
   register_device_array(module);
   register_topk(module);
   register_ids(module);
+  register_kept_events(module);
   register_profiles(module);
   register_profile_stream(module);
   register_bootstrap(module);

@@ -13,6 +13,7 @@ void register_events(pybind11::module_& module);
 void register_device_array(pybind11::module_& module);
 void register_topk(pybind11::module_& module);
 void register_ids(pybind11::module_& module);
+void register_kept_events(pybind11::module_& module);
 void register_profiles(pybind11::module_& module);
 void register_profile_stream(pybind11::module_& module);
 void register_bootstrap(pybind11::module_& module);

@@ -37,6 +37,10 @@ def encode_scored_items(
     item_ids: list[Any], scores: Float32Array, sources: UInt8Array, source_numbers: bytes
 ) -> bytes: ...
 
+# bind_kept_events.cpp
+def kept_events_add(packed: bytes, rows: list[tuple[Any, ...]], limit: int, cutoff: int) -> bytes: ...
+def kept_events_read(parts: list[bytes]) -> dict[str, Any]: ...
+
 # bind_profiles.cpp
 def profile_batch(
     columns: dict[str, AnyArray],

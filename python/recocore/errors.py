@@ -55,6 +55,20 @@ class ConflictError(RecocoreError):
     grpc_status = "ABORTED"
 
 
+class AlreadyExistsError(RecocoreError):
+    """What a call would make is there already, and is another one; take that back first."""
+
+    code = "already_exists"
+    grpc_status = "ALREADY_EXISTS"
+
+
+class NoConsentError(RecocoreError):
+    """Somebody has withdrawn the consent that this would need."""
+
+    code = "no_consent"
+    grpc_status = "FAILED_PRECONDITION"
+
+
 class InUseError(RecocoreError):
     """Something that is still used cannot be taken away."""
 

@@ -12,6 +12,7 @@ from tests.profiles.made_up import made_up
 
 from recocore.data import EventBatch, clean
 from recocore.profiles import Identities, ProfileTable, build
+from recocore.profiles.segment_popular import SegmentPopular
 from recocore.profiles.segments import Segmentation
 
 if TYPE_CHECKING:
@@ -114,6 +115,40 @@ def test_show_tells_features_expectations_and_reasons(run: Run, profiles: Path, 
     assert "2025" in plain.stdout or "2026" in plain.stdout
     absent = run("profiles", "show", profiles, "nobody")
     assert (absent.returncode, "no profile of 'nobody'" in absent.stderr) == (1, True)
+
+
+def test_show_takes_models_that_build_kept(run: Run, log: Path, tmp_path: Path) -> None:
+    made = run("profiles", "build", log, "--out", tmp_path / "p.parquet", "--models", tmp_path / "models")
+    assert made.returncode == 0, made.stderr
+    user = str(ProfileTable.load(tmp_path / "p.parquet").column("user_id")[0].as_py())
+    fitted = run("profiles", "show", tmp_path / "p.parquet", user, "--json")
+    kept = run("profiles", "show", tmp_path / "p.parquet", user, "--models", tmp_path / "models", "--json")
+    assert kept.returncode == 0, kept.stderr
+    assert json.loads(kept.stdout) == json.loads(fitted.stdout)
+    absent = run("profiles", "show", tmp_path / "p.parquet", user, "--models", tmp_path / "none")
+    assert (absent.returncode, "profiles build --models" in absent.stderr) == (1, True)
+
+
+def test_popular_says_what_each_segment_buys(run: Run, log: Path, tmp_path: Path) -> None:
+    assert run("profiles", "build", log, "--out", tmp_path / "p.parquet").returncode == 0
+    assert run("profiles", "segment", tmp_path / "p.parquet", "--k", 2, "--out", tmp_path / "s.json").returncode == 0
+    out = tmp_path / "popular.json"
+    done = run(
+        "profiles", "popular", tmp_path / "p.parquet", log, "--segments", tmp_path / "s.json", "--out", out, "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["segments"]
+    assert set(told) == {"1", "2"}
+    assert {name: list(items) for name, items in SegmentPopular.load(out).items.items()} == told
+    events = clean(EventBatch.from_parquet(log)).events.table.to_pylist()
+    table = ProfileTable.load(tmp_path / "p.parquet")
+    numbers = Segmentation.load(tmp_path / "s.json").assign(table).tolist()
+    first = {user for user, number in zip(table.column("user_id").to_pylist(), numbers, strict=True) if number == 1}
+    buyers: dict[str, set[str]] = {}
+    for event in events:
+        if event["type"] == "buy" and event["user_id"] in first:
+            buyers.setdefault(str(event["item_id"]), set()).add(event["user_id"])
+    assert told["1"] == sorted(buyers, key=lambda item: (-len(buyers[item]), item))[:50]
 
 
 def test_segments_keep_their_numbers_and_say_why(run: Run, profiles: Path, tmp_path: Path) -> None:

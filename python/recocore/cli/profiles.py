@@ -19,6 +19,7 @@ from recocore.profiles import ProfileTable, build
 from recocore.profiles.features import Features
 from recocore.profiles.lifetime import LifetimeModels
 from recocore.profiles.report import render, save_page
+from recocore.profiles.segment_popular import SegmentPopular
 from recocore.profiles.segments import Segmentation, SegmentRule, members, retention
 from recocore.profiles.segments.clustering import DEFAULT_FEATURES
 from recocore.profiles.tags import TagSet
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _tags = click.option("--tags", "tags_file", metavar="FILE", help="Definitions of tags, TOML or JSON.")
+_models = click.option(
+    "--models",
+    "models_folder",
+    metavar="DIR",
+    help="Purchase models that `profiles build --models` wrote; without it they are fitted each time.",
+)
 
 
 @click.group("profiles")
@@ -53,6 +60,7 @@ def command() -> None:
 @click.option(
     "--config", "config_file", metavar="FILE", help="Fields of ProfileConfig as TOML, durations such as '30d'."
 )
+@click.option("--models", "models_folder", metavar="DIR", help="Fit purchase models too, and keep them here.")
 @identities_option
 @_json
 @log_options
@@ -61,6 +69,7 @@ def build_profiles(
     out: str,
     as_of: str | None,
     config_file: str | None,
+    models_folder: str | None,
     identities_file: str | None,
     as_json: bool,
     **options: Any,
@@ -80,6 +89,8 @@ def build_profiles(
     moment = until or _after(cleaned.events)
     profiles = build(cleaned.events, moment, config)
     profiles.save(target)
+    if models_folder is not None:
+        LifetimeModels.fit(profiles).save(models_folder)
     facts = {
         "users": len(profiles),
         "as_of": profiles.as_of_time.isoformat(),
@@ -100,14 +111,16 @@ def build_profiles(
 @click.argument("profiles", metavar="PROFILES")
 @click.argument("user", metavar="USER")
 @_tags
+@_models
 @_json
-def show(profiles: str, user: str, tags_file: str | None, as_json: bool) -> None:
+def show(profiles: str, user: str, tags_file: str | None, models_folder: str | None, as_json: bool) -> None:
     """Show the profile of USER: features, what is expected of them, and tags with their reasons.
 
     \b
     Examples:
       recocore profiles show profiles.parquet ann
       recocore profiles show profiles.parquet ann --tags tags.toml --json
+      recocore profiles show profiles.parquet ann --models models/
     """
     loaded = ProfileTable.load(profiles)
     who: str | int = user
@@ -116,7 +129,7 @@ def show(profiles: str, user: str, tags_file: str | None, as_json: bool) -> None
             raise NotFoundError(f"user_id: no profile of {user!r}: these users are whole numbers")
         who = int(user)
     row = loaded.row(who)
-    features = _features(loaded)
+    features = _features(loaded, models_folder)
     expected = {name: value for name, value in features.row(who).items() if name not in Features(loaded)}
     given, reasons = [], []
     if tags_file is not None:
@@ -213,6 +226,43 @@ def segment(
         click.echo(f"silhouettes by number of segments: {tried}")
 
 
+@command.command("popular")
+@click.argument("profiles", metavar="PROFILES")
+@click.argument("events", metavar="EVENTS")
+@click.option(
+    "--segments", "segments_file", required=True, metavar="FILE", help="A segmentation of `profiles segment`."
+)
+@click.option("--out", required=True, metavar="FILE", help="Where it goes: JSON, for [profiles] segment_popular.")
+@click.option("--top", type=click.IntRange(min=1), default=50, show_default=True, help="Items of a segment.")
+@_json
+@log_options
+def popular(profiles: str, events: str, segments_file: str, out: str, top: int, as_json: bool, **options: Any) -> None:
+    """Say what is popular in each segment of PROFILES by the purchases in EVENTS, for a service to show to new users.
+
+    \b
+    Examples:
+      recocore profiles popular profiles.parquet events.parquet --segments segments.json --out popular.json
+    """
+    target = files.check_target(out)
+    loaded = ProfileTable.load(profiles)
+    known = _features(loaded)
+    segments = Segmentation.load(segments_file)
+    users, numbers = known.users.to_pylist(), segments.assign(known).tolist()
+    groups: dict[str, list[Any]] = {str(number): [] for number in segments.numbers}
+    for user, number in zip(users, numbers, strict=True):
+        groups[str(number)].append(user)
+    log = LogOptions.take(options)
+    counted = SegmentPopular.count(log.read(events).events, groups, types=loaded.config.purchase_types, top=top)
+    counted.save(target)
+    if as_json:
+        print_json({"segments": {name: list(items) for name, items in counted.items.items()}, "out": out})
+        return
+    shown = table("segment", "most popular", "items", text=2)
+    for name, items in counted.items.items():
+        shown.add_row(name, ", ".join(items[:5]), f"{len(items):,}")
+    console().print(shown)
+
+
 @command.command("report")
 @click.argument("profiles", metavar="PROFILES")
 @click.option("--out", required=True, metavar="FILE", help="Where the page goes: HTML.")
@@ -277,8 +327,16 @@ def report(
         click.echo(f"the report of {len(loaded):,} profiles is in {out} ({len(page.encode()) / 1024:.0f} KiB)")
 
 
-def _features(profiles: ProfileTable) -> Features:
+def _features(profiles: ProfileTable, models_folder: str | None = None) -> Features:
     """The features of profiles, and those of the purchase models where somebody has bought."""
+    if models_folder is not None:
+        try:
+            models = LifetimeModels.load(models_folder)
+        except FileNotFoundError:
+            raise NotFoundError(
+                f"{models_folder}: no purchase models; make them with `profiles build --models`"
+            ) from None
+        return Features(profiles, models.features(profiles))
     if not pc.count(profiles.column("btyd_frequency")).as_py():
         return Features(profiles)
     return Features(profiles, LifetimeModels.fit(profiles).features(profiles))

@@ -121,6 +121,7 @@ def command(
         shadow=settings.shadow,
         state=settings.state,
         fraud=settings.fraud,
+        profiles=settings.profiles,
         http=settings.http,
         observing=Observing(settings.metrics, settings.logs, settings.tracing),
         security=Security(settings.tls, settings.auth, settings.audit),

@@ -16,11 +16,13 @@ from recocore.client.event_buffer import BufferCounts, EventBuffer
 from recocore.client.events import Consent, Event, EventError, Forgotten, Recorded, UserExport
 from recocore.client.filters import All, Any, Exists, Filter, In, Not, Range
 from recocore.client.fraud import FraudDecision, FraudReason, FraudReport, FraudRow, FraudRules, RecalledDecision
+from recocore.client.profiles import Attribute, Merged, Profile, Profiles, ProfileTag, Updated
 from recocore.client.results import BatchRow, Experiment, Item, Reason, Recommendations, Scores, SimilarItems
 
 __all__ = [
     "All",
     "Any",
+    "Attribute",
     "BatchRow",
     "BufferCounts",
     "Client",
@@ -41,7 +43,11 @@ __all__ = [
     "FraudRules",
     "In",
     "Item",
+    "Merged",
     "Not",
+    "Profile",
+    "ProfileTag",
+    "Profiles",
     "Range",
     "RankingOptions",
     "Reason",
@@ -53,6 +59,7 @@ __all__ = [
     "ServiceError",
     "SessionEvent",
     "SimilarItems",
+    "Updated",
     "UserExport",
     "Violation",
 ]

@@ -28,6 +28,7 @@ from recocore.client.events import (
     recorded,
 )
 from recocore.client.fraud_calls import FraudCalls
+from recocore.client.profiles import ProfileCalls
 from recocore.client.streaming import UserStream
 from recocore.errors import InvalidArgumentError
 from recocore.v1 import event_service_pb2_grpc as event_stubs
@@ -81,6 +82,9 @@ class Client(FraudCalls):
 
     Every method raises ServiceError where the call fails (ClientClosedError after `close`) and InvalidArgumentError for
     an argument that cannot be sent.
+
+    Attributes:
+        profiles: the calls of ProfileService.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class Client(FraudCalls):
         self._stub = stubs.RecommendationServiceStub(self._channel)
         self._events = event_stubs.EventServiceStub(self._channel)
         self._privacy = privacy_stubs.PrivacyServiceStub(self._channel)
+        self.profiles = ProfileCalls(self._channel, self._call)
         self._health = health_pb2_grpc.HealthStub(self._channel)
         self._closed = threading.Event()
 

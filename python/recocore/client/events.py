@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Durability: TypeAlias = Literal["fsync", "buffered"]
-Purpose: TypeAlias = Literal["personalization", "profiling", "marketing"]
+Purpose: TypeAlias = Literal["personalization", "profiling", "marketing", "analytics"]
 
 _DURABILITY = {"fsync": shared.DURABILITY_FSYNC, "buffered": shared.DURABILITY_BUFFERED}
 _PURPOSE = {
     "personalization": privacy.PURPOSE_PERSONALIZATION,
     "profiling": privacy.PURPOSE_PROFILING,
     "marketing": privacy.PURPOSE_MARKETING,
+    "analytics": privacy.PURPOSE_ANALYTICS,
 }
 _PURPOSE_NAMES = {number: name for name, number in _PURPOSE.items()}
 

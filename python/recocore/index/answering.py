@@ -10,7 +10,7 @@ import numpy as np
 from recocore.index.composing import Composer
 from recocore.index.lists import NO_ITEMS
 from recocore.index.ranking import rank_plain
-from recocore.index.rankings import Ranked, ReadAhead, by_likeness, by_model, by_popularity
+from recocore.index.rankings import Ranked, ReadAhead, by_likeness, by_model, by_order, by_popularity
 from recocore.index.results import CONTEXT, MODEL, SESSION
 from recocore.scoring import PopularityScorer
 
@@ -46,6 +46,7 @@ def answer(data: IndexData, resolver: Resolver, users: Int32Array, ask: Ask, num
     if ask.exclude_seen:
         lists = lists.without(evidence.items)
     composer = Composer(data.scorer, data.popular, lists, rules, ask.offset, ask.end)
+    first = resolver.in_order(ask.popular_first, "popular_first") if ask.popular_first else NO_ITEMS
     # Everybody without a record gets the same list.
     distinct, place = np.unique(users, return_inverse=True)
     composed = []
@@ -57,6 +58,7 @@ def answer(data: IndexData, resolver: Resolver, users: Int32Array, ask: Ask, num
         rankings = [] if model is None else [model.ranking]
         for name in ask.fallbacks:
             if name == "popular":
+                rankings += [by_order(first, data.popular, own)] if len(first) else []
                 rankings.append(by_popularity(data.popular, own))
             elif not isinstance(data.scorer, PopularityScorer):  # which knows no likeness
                 seeds = np.union1d(evidence.items, record).astype(np.int32)

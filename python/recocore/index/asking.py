@@ -153,6 +153,8 @@ class Ask:
         fallbacks: what fills the places that the model leaves open, in this order. "similar": the items most like those
             of the session, the context and the record, as `Index.similar` has them; "popular": what most users have.
         explain: the most reasons for each item of the model.
+        popular_first: items that stand before the others where "popular" fills, in this order, such as those that people like
+            the user have most; ids that the index does not know are passed over.
     """
 
     k: int = 10
@@ -169,6 +171,7 @@ class Ask:
     fallbacks: tuple[FallbackName, ...] = ("popular",)
     explain: int = 0
     had: tuple[ExternalId, ...] = ()
+    popular_first: tuple[ExternalId, ...] = ()
     # Whether the model's own ranking, cut and then filled with popular items, is the list.
     is_plain: bool = field(init=False, repr=False, compare=False)
 
@@ -184,6 +187,8 @@ class Ask:
             _ids(self.context_item_ids, "context_item_ids")
         if self.had:
             _ids(self.had, "had")
+        if self.popular_first:
+            _ids(self.popular_first, "popular_first")
         _filter(self.where)
         _all_of(self.rules, Rule, "rules")
         _all_of(self.session, SessionEvent, "session")
@@ -198,7 +203,7 @@ class Ask:
         for name in self.fallbacks:
             _one_of(name, get_args(FallbackName), "fallbacks")
         plain = (
-            not (self.rules or self.session or self.context_item_ids or self.diversity)
+            not (self.rules or self.session or self.context_item_ids or self.diversity or self.popular_first)
             and self.personalization == "full"
             and self.fallbacks in {(), ("popular",)}
         )

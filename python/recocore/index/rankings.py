@@ -107,6 +107,16 @@ def by_likeness(scorer: Scorer, seeds: Int32Array, exclude: list[NativeRows], nu
     return Ranking(BY_LIKENESS, CONTEXT, found.read)
 
 
+def by_order(items: Int32Array, popular: PopularItems, own: Int32Array) -> Ranking:
+    """Some items in their order, less somebody's own, as what is popular."""
+
+    def read(n: int, lists: Lists) -> Ranked:
+        ids = items[lists.admit(items) & ~np.isin(items, own)][:n]
+        return Ranked(ids, popular.counts[ids].astype(np.float32))
+
+    return Ranking(BY_POPULARITY, POPULAR, read)
+
+
 def by_popularity(popular: PopularItems, own: Int32Array) -> Ranking:
     """What most users have, less somebody's own items."""
 

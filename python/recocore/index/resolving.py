@@ -168,6 +168,11 @@ class Resolver:
         """The items that the index knows, rising, each once."""
         return self._known(ids, argument)
 
+    def in_order(self, ids: tuple[ExternalId, ...], argument: str) -> Int32Array:
+        """The items that the index knows, in the order of the ids, each once."""
+        listed = self._indices(ids, argument)
+        return np.array(list(dict.fromkeys(listed[listed >= 0].tolist())), np.int32)
+
     def _filtered(self, ask: Ask) -> Lists:
         assert ask.where is not None
         mask = self._mask(ask.where, "where")
@@ -190,8 +195,7 @@ class Resolver:
         pins: list[Pin] = []
         for at, rule in enumerate(rules):
             if rule.where is None:
-                listed = self._indices(rule.item_ids, f"rules[{at}].item_ids")
-                items = np.array(list(dict.fromkeys(listed[listed >= 0].tolist())), np.int32)
+                items = self.in_order(rule.item_ids, f"rules[{at}].item_ids")
             else:
                 items = np.flatnonzero(self._mask(rule.where, f"rules[{at}].where")).astype(np.int32)
             if rule.action == "boost":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from recocore.profiles.features import Features
     from recocore.profiles.identity import Identities
     from recocore.profiles.items import build_items
+    from recocore.profiles.kept import KeptProfiles
     from recocore.profiles.lifetime import BGNBD, GammaGamma, LifetimeModels, ModifiedBGNBD, clv, lifetime_features
     from recocore.profiles.schema import LIFECYCLE, profile_schema
     from recocore.profiles.scores import rfm, rfm_cuts
@@ -34,6 +35,7 @@ __all__ = [
     "Features",
     "GammaGamma",
     "Identities",
+    "KeptProfiles",
     "LifetimeModels",
     "ModifiedBGNBD",
     "ProfileConfig",
@@ -67,6 +69,7 @@ _HOMES = {
     "features": ("Features",),
     "identity": ("Identities",),
     "items": ("build_items",),
+    "kept": ("KeptProfiles",),
     "lifetime": ("BGNBD", "GammaGamma", "LifetimeModels", "ModifiedBGNBD", "clv", "lifetime_features"),
     "scores": ("rfm", "rfm_cuts"),
     "schema": ("LIFECYCLE", "profile_schema"),

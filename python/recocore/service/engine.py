@@ -116,6 +116,15 @@ class Engine:
         """The version of the model that answers."""
         return self._index.version
 
+    @property
+    def fields(self) -> Mapping[str, str]:
+        """The kind of each attribute of the items: text, number or flag."""
+        return self._index.fields
+
+    def knows(self, user_id: str) -> bool:
+        """Whether the model knows a user."""
+        return not self._unknown_users([user_id])[0]
+
     def warm_up(self) -> None:
         """Load what the first call needs, so that no caller waits for that, and see how long a plain list takes."""
         self._index.items.indices_of([""])

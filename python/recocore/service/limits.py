@@ -31,6 +31,9 @@ MAX_EXPLAINED_ITEMS: Final = 500
 MAX_BATCH_USERS: Final = 1_000
 MAX_MASK_PATHS: Final = 32
 
+# People of one BatchGetProfiles.
+MAX_BATCH_PROFILES: Final = 200
+
 # Filters: how deep, how many in a request with those that they join, and the values of all their conditions.
 MAX_FILTER_DEPTH: Final = 8
 MAX_FILTERS: Final = 64

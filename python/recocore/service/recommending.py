@@ -124,9 +124,11 @@ class Recommending:
         if self._models.shadows:
             # Decoded once more: what was asked, kept with each answer, would take many times the bytes of the request.
             query = convert.decode_recommend(request)
-            query = replace(query, template=self._people.add_to(query.template, call.record))
+            template = self._people.add_to(query.template, call.record)
             with suppress(RecocoreError):  # what answered may have been unloaded since
-                self._models.shadow(pick(self._models, query, query.user_id or None), query)
+                hosted = pick(self._models, query, query.user_id or None)
+                template = self._people.blend(template, call.record, query.user_id, hosted.engine)
+                self._models.shadow(hosted, replace(query, template=template))
 
     def ask(self, request: bytes, call: Call) -> Asked:
         """Decode a request, and choose what answers it.
@@ -139,7 +141,8 @@ class Recommending:
         call.placement = query.template.placement
         self._people.check(query.min_commit)
         template = self._people.add_to(query.template, call.record)
-        return Asked(query.user_id, template, pick(self._models, query, query.user_id or None))
+        hosted = pick(self._models, query, query.user_id or None)
+        return Asked(query.user_id, self._people.blend(template, call.record, query.user_id, hosted.engine), hosted)
 
     def answer_all(self, requests: Sequence[bytes], calls: Sequence[Call]) -> list[Answer | Exception]:
         """An answer, or what went wrong, for each of some calls."""

@@ -26,6 +26,7 @@ from recocore.service.limits import MAX_MESSAGE_BYTES
 from recocore.service.logs import log
 from recocore.service.observe.observer import CallObserver
 from recocore.service.processes.ports import reserve
+from recocore.service.profiles.services import PROFILE_SERVICE_NAME, ProfileServicer
 from recocore.service.rate_limits import LimitsConfig
 from recocore.service.security.config import TlsConfig
 from recocore.service.servicer import SERVICE_NAME, RecommendationServicer
@@ -33,6 +34,7 @@ from recocore.v1 import event_service_pb2 as _events  # noqa: F401  (reflection 
 from recocore.v1 import fraud_service_pb2 as _fraud  # noqa: F401
 from recocore.v1 import model_service_pb2 as _models  # noqa: F401
 from recocore.v1 import privacy_service_pb2 as _privacy  # noqa: F401
+from recocore.v1 import profile_service_pb2 as _profiles  # noqa: F401
 from recocore.v1 import recommendation_service_pb2 as _descriptors  # noqa: F401
 
 if TYPE_CHECKING:
@@ -130,13 +132,14 @@ class Server:
         handlers.add_generic_rpc_handlers((handler,))
         for name, methods in (
             (EVENT_SERVICE_NAME, EventServicer(state.owner, state.config, observer).awaited()),
-            (PRIVACY_SERVICE_NAME, PrivacyServicer(state.owner, observer, fraud).awaited()),
+            (PRIVACY_SERVICE_NAME, PrivacyServicer(state.owner, observer, fraud, state.maker).awaited()),
+            (PROFILE_SERVICE_NAME, ProfileServicer(state, observer).awaited()),
             (FRAUD_SERVICE_NAME, FraudServicer(fraud, state.config.attribution_key).awaited()),
         ):
             handlers.add_generic_rpc_handlers((self._dispatcher.handler(name, awaited=methods),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, handlers)
         names = [
-            *(SERVICE_NAME, EVENT_SERVICE_NAME, PRIVACY_SERVICE_NAME, FRAUD_SERVICE_NAME),
+            *(SERVICE_NAME, EVENT_SERVICE_NAME, PRIVACY_SERVICE_NAME, PROFILE_SERVICE_NAME, FRAUD_SERVICE_NAME),
             *(health.SERVICE_NAME, reflection.SERVICE_NAME),
         ]
         if control is not None:

@@ -88,7 +88,7 @@ class RecommendationServicer:
         call.placement = query.template.placement
         self._people.wait_here(query.min_commit, call)
         call.hosted = hosted = self._models.pick(query.model, None)
-        rows = hosted.engine.batch(query, call, self._people.known)
+        rows = hosted.engine.batch(query, call, self._people.known_to(hosted.engine))
         return convert.encode_batch(rows, served(hosted, call, self._key), query.template.form)
 
     def stream_recommend(self, request: bytes, call: Call, opened: Opened | None) -> tuple[bytes, Opened]:
@@ -103,7 +103,7 @@ class RecommendationServicer:
         call.placement = query.template.placement
         self._people.wait_here(query.min_commit, call)
         call.hosted = hosted = opened.hosted if opened else self._models.pick(query.model, None)
-        rows = hosted.engine.batch(query, call, self._people.known)
+        rows = hosted.engine.batch(query, call, self._people.known_to(hosted.engine))
         response = convert.encode_stream(rows, served(hosted, call, self._key), query.template.form)
         return response, opened or Opened(query.template, hosted)
 

@@ -24,6 +24,7 @@ from recocore.service.observe.observing import Observing
 from recocore.service.observe.port import MetricsPort
 from recocore.service.processes.settings import WorkerSettings
 from recocore.service.processes.supervisor import Supervisor
+from recocore.service.profiles.config import ProfilesConfig
 from recocore.service.rate_limits import LimitsConfig
 from recocore.service.security.audit_log import AuditLog
 from recocore.service.security.config import Security
@@ -50,6 +51,7 @@ def serve(
     shadow: ShadowConfig | None = None,
     state: StateConfig | None = None,
     fraud: FraudConfig | None = None,
+    profiles: ProfilesConfig | None = None,
     http: HttpConfig | None = None,
     observing: Observing | None = None,
     security: Security | None = None,
@@ -73,6 +75,7 @@ def serve(
         shadow: a model that ranks along.
         state: what keeps events; by default nothing does. Its owner is one more process.
         fraud: the model that decides on fraud, and its log; by default there is none. It decides in one more process.
+        profiles: what is kept of events for profiles, and what those are made by.
         http: settings of the HTTP/JSON door, one more process; None or port 0 for no door.
         observing: metrics, slow calls in the log, traces.
         security: who may call, over what, and what is written down of it; by default everybody on this machine, in plain text.
@@ -117,8 +120,13 @@ def serve(
         observing=observing,
         state=state or StateConfig(),
         fraud=fraud or FraudConfig(),
+        profiles=profiles or ProfilesConfig(),
         security=security,
     )
+    if settings.state.path and settings.profiles.names_files:
+        from recocore.service.profiles.definitions import Definitions  # noqa: PLC0415  # workers need it, this process not
+
+        Definitions.load(settings.profiles)
     # A program with its own logging keeps it.
     if not logging.getLogger().handlers:
         configure(settings.server.log_level, sys.stderr)
@@ -133,7 +141,7 @@ def serve(
     async def run() -> None:
         port = MetricsPort(observing.metrics, server.log_level, security.tls) if observing.metrics.enabled else None
         with port or contextlib.nullcontext():
-            owner = OwnerKeeper(settings.state, server.log_level) if settings.state.path else None
+            owner = OwnerKeeper(settings.state, settings.profiles, server.log_level) if settings.state.path else None
             board = None if port is None else port.board("fraud")
             decider = FraudKeeper(settings.fraud, server.log_level, board) if settings.fraud.path else None
             await Supervisor(open_source, settings, announce, doors, port, owner, decider).run()

@@ -21,6 +21,7 @@ from recocore.service.events.config import StateConfig
 from recocore.service.fraud.config import FraudConfig
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
+from recocore.service.profiles.config import ProfilesConfig
 from recocore.service.rate_limits import LimitsConfig
 from recocore.service.sections import Given, keys_of, read_section, refuse_name, shown
 from recocore.service.security.config import AuditConfig, AuthConfig, TlsConfig
@@ -47,6 +48,7 @@ class Settings:
         shadow: a model that ranks along.
         state: what keeps events.
         fraud: what decides on fraud.
+        profiles: what is kept of them for profiles, and what those are made by.
         http: the HTTP/JSON door.
         metrics: the port for metrics and the page.
         logs: what is logged beside errors.
@@ -64,6 +66,7 @@ class Settings:
     shadow: ShadowConfig = field(default_factory=ShadowConfig)
     state: StateConfig = field(default_factory=StateConfig)
     fraud: FraudConfig = field(default_factory=FraudConfig)
+    profiles: ProfilesConfig = field(default_factory=ProfilesConfig)
     http: HttpConfig = field(default_factory=HttpConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     logs: LogsConfig = field(default_factory=LogsConfig)

@@ -12,11 +12,12 @@ from recocore.errors import CorruptError
 from recocore.state.log_files import read_frames
 from recocore.state.people import Change
 from recocore.state.rows import FIELDS, batch_of, microseconds, unpack
-from recocore.state.segment import CONSENT, CUTOFF, EVENT, FORGET, OFFSETS
+from recocore.state.segment import CONSENT, CUTOFF, DECLARED, EVENT, FORGET, LINKED, OFFSETS
+from recocore.state.values import Declared, Link
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -34,12 +35,24 @@ _CIPHERS = 50_000
 _ITEM, _TYPE = FIELDS.index("item_id"), FIELDS.index("type")
 _ENCODE = msgspec.msgpack.Encoder().encode
 _CONSENT = msgspec.msgpack.Decoder(tuple[str, bool]).decode
+_DECLARED = msgspec.msgpack.Decoder(tuple[Declared, ...]).decode
+_LINK = msgspec.msgpack.Decoder(Link).decode
 _OFFSETS = msgspec.msgpack.Decoder(dict[str, int]).decode
 
 
 def pack_consent(purpose: str, granted: bool) -> bytes:
     """The plain payload of a row CONSENT."""
     return _ENCODE((purpose, granted))
+
+
+def pack_declared(said: Sequence[Declared]) -> bytes:
+    """The plain payload of a row DECLARED."""
+    return _ENCODE(said)
+
+
+def pack_link(link: Link) -> bytes:
+    """The plain payload of a row LINKED."""
+    return _ENCODE(link)
 
 
 def pack_offsets(offsets: dict[str, int]) -> bytes:
@@ -106,7 +119,7 @@ class History:
             for row in frame.rows:
                 if (
                     row.subject != subject
-                    or row.kind not in (EVENT, CONSENT)
+                    or row.kind not in (EVENT, CONSENT, DECLARED, LINKED)
                     or (row.kind == EVENT and row.time < cutoff)
                 ):
                     continue
@@ -130,12 +143,32 @@ def purpose_and_answer(plain: bytes) -> tuple[str, bool]:
         raise CorruptError(f"not an answer for a purpose: {error}") from None
 
 
+def declared_in(plain: bytes) -> tuple[Declared, ...]:
+    """What a row DECLARED says."""
+    try:
+        return _DECLARED(plain)
+    except msgspec.DecodeError as error:
+        raise CorruptError(f"not what somebody declared: {error}") from None
+
+
+def link_in(plain: bytes) -> Link:
+    """What a row LINKED says."""
+    try:
+        return _LINK(plain)
+    except msgspec.DecodeError as error:
+        raise CorruptError(f"not a link of two ids: {error}") from None
+
+
 def _change(commit: int, row: Row, plain: bytes) -> Change:
     if row.kind == EVENT:
         values = unpack(plain)
-        return Change(EVENT, commit, row.subject, row.slot, row.time, values[_ITEM], values[_TYPE])
+        return Change(EVENT, commit, row.subject, row.slot, row.time, values[_ITEM], values[_TYPE], packed=plain)
     if row.kind == CONSENT:
         purpose, granted = purpose_and_answer(plain)
         return Change(CONSENT, commit, row.subject, row.slot, row.time, purpose, granted=granted)
+    if row.kind == DECLARED:
+        return Change(DECLARED, commit, row.subject, row.slot, row.time, facts=declared_in(plain))
+    if row.kind == LINKED:
+        return Change(LINKED, commit, row.subject, row.slot, row.time, facts=link_in(plain))
     offsets = _OFFSETS(plain) if row.kind == OFFSETS else None
     return Change(row.kind, commit, row.subject, row.slot, row.time, offsets=offsets)

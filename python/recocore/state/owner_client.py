@@ -74,6 +74,22 @@ class OwnerClient:
         """As `StateStore.forget`."""
         return ForgetReceipt(**await self._call("forget", {"user_id": user_id, "visitor": visitor}))
 
+    async def declare(
+        self, user_id: str | int, attributes: Mapping[str, str | None], source: str, *, version: int | None = None
+    ) -> int:
+        """As `StateStore.declare`."""
+        arguments = {"user_id": user_id, "attributes": dict(attributes), "source": source, "version": version}
+        return int(await self._call("declare", arguments))
+
+    async def link(self, source_id: str | int, target_id: str | int, *, visitor: bool = False, why: str = "") -> int:
+        """As `StateStore.link`."""
+        arguments = {"source_id": source_id, "target_id": target_id, "visitor": visitor, "why": why}
+        return int(await self._call("link", arguments))
+
+    async def unlink(self, target_id: str | int, number: int) -> int:
+        """As `StateStore.unlink`."""
+        return int(await self._call("unlink", {"target_id": target_id, "number": number}))
+
     async def export_user(self, user_id: str | int, *, visitor: bool = False) -> dict[str, Any]:
         """As `StateStore.export_user`."""
         return dict(await self._call("export_user", {"user_id": user_id, "visitor": visitor}, long=True))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from cryptography.exceptions import InvalidTag
 
 from recocore._native import UserRecords
 from recocore.errors import CorruptError
-from recocore.state.record import Record
-from recocore.state.segment import CONSENT, CUTOFF, EVENT, FORGET, NO_SLOT
+from recocore.state.record import Record, told_to
+from recocore.state.segment import CONSENT, CUTOFF, DECLARED, EVENT, FORGET, LINKED, NO_SLOT
 from recocore.state.table import Progress, pack_slot, pack_tombstone, replaced_sum, slot_of, unpack_tombstone
 from recocore.state.table_check import entry_sum
 from recocore.state.values import UserRecord
@@ -32,7 +32,7 @@ class Change(NamedTuple):
     """What a row of the log changes.
 
     Attributes:
-        kind: EVENT, CONSENT, FORGET, OFFSETS or CUTOFF.
+        kind: EVENT, CONSENT, FORGET, OFFSETS, CUTOFF, DECLARED or LINKED.
         commit: of the row.
         subject: whom it is about.
         slot: of that user's key.
@@ -41,6 +41,8 @@ class Change(NamedTuple):
         word: the type of an event.
         granted: the answer.
         offsets: source → position.
+        packed: of an event, what the log keeps.
+        facts: of a row DECLARED what was said, of a row LINKED the link.
     """
 
     kind: int
@@ -52,6 +54,8 @@ class Change(NamedTuple):
     word: str = ""
     granted: bool = False
     offsets: dict[str, int] | None = None
+    packed: bytes = b""
+    facts: tuple[Any, ...] = ()
 
 
 @dataclass(slots=True)
@@ -107,6 +111,7 @@ class People:
         self._cache: dict[bytes, User] = {}
         # Looked for by `load`, and not there; until the table changes.
         self._absent: set[bytes] = set()
+        self.profile_bytes = config.max_profile_bytes
         self.records = UserRecords(config.max_recent, config.max_seen, dict(config.weights), set(config.seen_types))
 
     def find(self, subject: bytes) -> User | Forgotten | None:
@@ -233,12 +238,18 @@ class People:
 
 @dataclass(slots=True)
 class _Changed:
-    """What changes of a user: events as `UserRecords.add` takes them, and what is done to the decoded record after that."""
+    """What changes of a user: events as `UserRecords.add` takes them, and the log's rows where their order counts.
+
+    Attributes:
+        told: events, as the log keeps them, for profiles, and what is no event.
+        others: whether anything of `told` is no event: then the record is decoded.
+    """
 
     user: User
     commit: int = 0
     events: list[tuple[str, str, int]] = field(default_factory=list)
-    others: list[Change] = field(default_factory=list)
+    told: list[bytes | Change] = field(default_factory=list)
+    others: bool = False
     packed: bytes = b""
     added: int = 0
 
@@ -263,7 +274,7 @@ class _Work:
         self._commit = change.commit
         if change.slot != NO_SLOT and change.slot >= self._first_free:
             self._first_free = change.slot + 1
-        if change.kind in (EVENT, CONSENT):
+        if change.kind in (EVENT, CONSENT, DECLARED, LINKED):
             self._touch(change)
         elif change.kind == FORGET:
             self._bury(change)
@@ -282,9 +293,13 @@ class _Work:
             changed = self.changed[subject] = _Changed(user)
         changed.commit = change.commit
         if change.kind != EVENT:
-            changed.others.append(change)
-        elif change.text is not None and change.time >= self._cutoff:
-            changed.events.append((change.text, change.word, change.time))
+            changed.told.append(change)
+            changed.others = True
+        elif change.time >= self._cutoff:
+            if change.text is not None:
+                changed.events.append((change.text, change.word, change.time))
+            if self._people.profile_bytes:
+                changed.told.append(change.packed)
 
     def _bury(self, change: Change) -> None:
         buried = self._people.bury(change)
@@ -305,11 +320,8 @@ class _Work:
                 continue
             user = changed.user
             packed = add(user.packed, changed.commit, changed.events)
-            if changed.others:
-                record = Record.unpack(packed)
-                for change in changed.others:
-                    record.take(change)
-                packed = record.pack()
+            if changed.told:
+                packed = told_to(packed, changed.told, self._people.profile_bytes, decoded=changed.others)
             changed.packed = packed
             value = values[subject] = seal_value(user, packed, subject, nonces[12 * at : 12 * at + 12])
             changed.added = entry_sum(subject, value)

@@ -15,10 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from recocore import _native
 from recocore.errors import CorruptError
-from recocore.state.values import RecentEvent, UserRecord
+from recocore.state.rows import facts_in, unpack
+from recocore.state.segment import CONSENT, DECLARED
+from recocore.state.values import PROFILING, Declared, Link, RecentEvent, UserRecord
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
     from recocore.state.people import Change
 
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -36,8 +41,30 @@ class _Columns(msgspec.Struct, array_like=True, frozen=True):
     times: bytes
     weights: bytes
     consent: dict[str, bool]
+    profile: bytes = b""
+    declared: tuple[Declared, ...] = ()
+    declared_version: int = 0
+    links: tuple[Link, ...] = ()
 
 
+class _Parts(msgspec.Struct, array_like=True):
+    """The same array, of which answers and events for profiles are looked at, and the rest stays as it is."""
+
+    version: msgspec.Raw
+    seen: msgspec.Raw
+    seen_times: msgspec.Raw
+    items: msgspec.Raw
+    types: msgspec.Raw
+    times: msgspec.Raw
+    weights: msgspec.Raw
+    consent: dict[str, bool]
+    profile: bytes = b""
+    declared: msgspec.Raw = msgspec.Raw(b"\x90")
+    declared_version: msgspec.Raw = msgspec.Raw(b"\x00")
+    links: msgspec.Raw = msgspec.Raw(b"\x90")
+
+
+_DECODE_PARTS = msgspec.msgpack.Decoder(_Parts).decode
 _DECODE = msgspec.msgpack.Decoder(_Columns).decode
 # What RecentEvent._make calls, without a step in Python for each event: 9.6 us a record of 20 events, not 11.
 _RECENT = partial(tuple.__new__, RecentEvent)
@@ -59,18 +86,58 @@ class Record:
     times: list[int] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     consent: dict[str, bool] = field(default_factory=dict)
+    profile: bytes = b""
+    declared: dict[str, Declared] = field(default_factory=dict)
+    declared_version: int = 0
+    links: list[Link] = field(default_factory=list)
 
     def take(self, change: Change) -> None:
-        """Take in what is no event: an answer."""
-        assert change.text is not None
-        self.consent[change.text] = change.granted
+        """Take in what is no event: an answer, what was declared, or a link."""
+        if change.kind == CONSENT:
+            assert change.text is not None
+            self._answer(change.text, change.granted)
+        elif change.kind == DECLARED:
+            self._declare(change.facts, change.commit)
+        else:
+            self._link(Link(*change.facts))
+
+    def keep(self, events: Sequence[bytes], limit: int) -> None:
+        """Keep what profiles need of events, which are as in the log, unless the user wants no profile."""
+        if self.consent.get(PROFILING, True):
+            self.profile = _kept(self.profile, events, limit)
+
+    def _answer(self, purpose: str, granted: bool) -> None:
+        """Who wants no profile has none from then on."""
+        self.consent[purpose] = granted
+        if purpose == PROFILING and not granted:
+            self.profile = b""
+            self.declared.clear()
+
+    def _declare(self, said: Iterable[Declared], version: int) -> None:
+        """An empty value takes back what was said before."""
+        for each in said:
+            if each.value:
+                self.declared[each.name] = each
+            else:
+                self.declared.pop(each.name, None)
+        self.declared_version = version
+
+    def _link(self, link: Link) -> None:
+        """A link that is known was taken back."""
+        places = [place for place, known in enumerate(self.links) if known.number == link.number]
+        if places:
+            self.links[places[0]] = link
+        else:
+            self.links.append(link)
 
     def drop_before(self, cutoff: int) -> bool:
         """Leave out what is older; whether there was any."""
         seen = sum(time >= cutoff for time in self.seen_times)
         recent = sum(time >= cutoff for time in self.times)
-        if (seen, recent) == (len(self.seen), len(self.times)):
+        profile = _native.kept_events_add(self.profile, [], len(self.profile), cutoff)
+        if (seen, recent, profile) == (len(self.seen), len(self.times), self.profile):
             return False
+        self.profile = profile
         self._keep_seen(seen)
         self._keep_recent(recent)
         return True
@@ -95,6 +162,10 @@ class Record:
                 struct.pack(f"<{len(self.times)}q", *self.times),
                 struct.pack(f"<{len(self.weights)}d", *self.weights),
                 self.consent,
+                self.profile,
+                tuple(self.declared.values()),
+                self.declared_version,
+                tuple(self.links),
             )
         )
 
@@ -115,6 +186,10 @@ class Record:
             list(_numbers(columns.times, "q")),
             list(_numbers(columns.weights, "d")),
             columns.consent,
+            columns.profile,
+            {each.name: each for each in columns.declared},
+            columns.declared_version,
+            list(columns.links),
         )
 
     def view(self) -> UserRecord:
@@ -135,7 +210,60 @@ def read_record(data: bytes) -> UserRecord:
         times, weights = _numbers(columns.times, "q"), _numbers(columns.weights, "d")
         recent = tuple(map(_RECENT, zip(items, types, times, weights, strict=True)))
     seen = tuple(columns.seen.split(_BETWEEN)) if columns.seen else ()
-    return UserRecord(columns.version, seen, recent, MappingProxyType(columns.consent))
+    return UserRecord(
+        columns.version,
+        seen,
+        recent,
+        MappingProxyType(columns.consent),
+        profile=columns.profile,
+        declared=columns.declared,
+        declared_version=columns.declared_version,
+        links=columns.links,
+    )
+
+
+def told_to(packed: bytes, told: Sequence[bytes | Change], limit: int, *, decoded: bool) -> bytes:
+    """A record that heard of events, as the log keeps them, and of what is no event, in their order.
+
+    Args:
+        packed: the record.
+        told: what it hears of.
+        limit: bytes kept for profiles.
+        decoded: whether anything is no event; events alone leave the rest of the record as bytes.
+    """
+    if decoded:
+        record = Record.unpack(packed)
+        for events, change in _runs(told):
+            record.keep(events, limit)
+            if change is not None:
+                record.take(change)
+        return record.pack()
+    try:
+        parts = _DECODE_PARTS(packed)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise CorruptError(f"not a record: {error}") from None
+    if not parts.consent.get(PROFILING, True):
+        return packed
+    parts.profile = _kept(parts.profile, [each for each in told if isinstance(each, bytes)], limit)
+    return _ENCODE(parts)
+
+
+def _runs(told: Sequence[bytes | Change]) -> Iterator[tuple[list[bytes], Change | None]]:
+    """Events in a row, and what comes behind them; nothing does at the end."""
+    events: list[bytes] = []
+    for each in told:
+        if isinstance(each, bytes):
+            events.append(each)
+        else:
+            yield events, each
+            events = []
+    yield events, None
+
+
+def _kept(profile: bytes, events: Sequence[bytes], limit: int) -> bytes:
+    if not events:
+        return profile
+    return _native.kept_events_add(profile, [facts_in(unpack(event)) for event in events], limit, 0)
 
 
 def _columns(data: bytes) -> _Columns:

@@ -102,7 +102,7 @@ class Recorder:
             nonce = nonces[12 * at : 12 * at + 12]
             rows.append(sealed_row(EVENT, user.slot, time, subject, event_id, packed, commit, user.cipher, nonce))
             see(time, event_id)
-            change(Change(EVENT, commit, subject, user.slot, time, item, kind))
+            change(Change(EVENT, commit, subject, user.slot, time, item, kind, packed=packed))
             if event_id != NO_EVENT:
                 known.add(event_id)
             results.append(OK)

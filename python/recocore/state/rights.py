@@ -13,6 +13,7 @@ from recocore.state.history import pack_consent
 from recocore.state.people import Change, Forgotten, User, view_of
 from recocore.state.rows import iso, now_us
 from recocore.state.segment import CONSENT, FORGET, NO_EVENT, NO_SLOT, sealed_row
+from recocore.state.statements import merged
 from recocore.state.values import ForgetReceipt
 
 if TYPE_CHECKING:
@@ -59,10 +60,16 @@ def forget(commits: Commits, subject: bytes) -> ForgetReceipt:
         user = commits.people.find(subject)
         if isinstance(user, Forgotten):
             return ForgetReceipt(user.commit, subject.hex(), iso(user.time), key_destroyed=False, events=0)
-        slot = NO_SLOT if user is None else user.slot
-        held = 0 if user is None else len(user.record.times)
-        row = commits.plain_row(FORGET, now, b"", draft.commit + 1, draft, subject=subject, slot=slot)
-        draft.end_frame([row])
+        held, rows = 0, []
+        # Who was merged into somebody is the same person.
+        for each in (subject, *(other for _, other in merged(commits, subject))):
+            found = commits.people.find(each)
+            if isinstance(found, Forgotten):
+                continue
+            slot = NO_SLOT if found is None else found.slot
+            held += 0 if found is None else len(found.record.times)
+            rows.append(commits.plain_row(FORGET, now, b"", draft.commit + 1, draft, subject=each, slot=slot))
+        draft.end_frame(rows)
         commits.write(draft, durable=True)
         return ForgetReceipt(draft.commit, subject.hex(), iso(now), key_destroyed=user is not None, events=held)
 
@@ -71,6 +78,14 @@ def export(commits: Commits, identifier: str, *, visitor: bool) -> dict[str, Any
     """Everything held of somebody. See `StateStore.export_user`."""
     with commits.reading():
         subject = commits.keys.subject(identifier, visitor=visitor)
+        others = [(link.id, link.visitor, other) for link, other in merged(commits, subject)]
+    made, *further = (_export(commits, *who) for who in ((identifier, visitor, subject), *others))
+    return {**made, "merged": further}
+
+
+def _export(commits: Commits, identifier: str, visitor: bool, subject: bytes) -> dict[str, Any]:
+    """Everything held under one id."""
+    with commits.reading():
         found, until, cutoff = commits.people.find(subject), commits.log.last, commits.table.progress.cutoff
     rows = commits.history.of(subject, until, cutoff) if isinstance(found, User) else ()
     return exported(identifier, subject, view_of(found), rows, visitor=visitor)

@@ -33,6 +33,8 @@ CONSENT: Final = 2
 FORGET: Final = 3
 OFFSETS: Final = 4
 CUTOFF: Final = 5
+DECLARED: Final = 6
+LINKED: Final = 7
 
 # The slot of rows that are nobody's.
 NO_SLOT: Final = 2**32 - 1
@@ -58,7 +60,7 @@ class Row(NamedTuple):
     """A row as it is kept.
 
     Attributes:
-        kind: EVENT, CONSENT, FORGET, OFFSETS or CUTOFF.
+        kind: EVENT, CONSENT, FORGET, OFFSETS, CUTOFF, DECLARED or LINKED.
         slot: of the user's key.
         time: microseconds since 1970.
         subject: 16 bytes.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from recocore.data import EventBatch
 from recocore.errors import RecocoreError
-from recocore.state import rights
+from recocore.state import rights, statements
 from recocore.state.commits import Commits
 from recocore.state.disk import Disk, refused
 from recocore.state.draft import Call
@@ -161,6 +161,50 @@ class StateStore:
     def consents(self, user_id: str | int, *, visitor: bool = False) -> dict[str, bool]:
         """A user's answers: purpose → granted."""
         return rights.consents(self._commits, self._subject(user_id, visitor))
+
+    def declare(
+        self, user_id: str | int, attributes: Mapping[str, str | None], source: str, *, version: int | None = None
+    ) -> int:
+        """Keep what a user said of themselves, durably: the commit, which is the version of all that was said.
+
+        Args:
+            user_id: whose.
+            attributes: name → value; None takes back what was said before.
+            source: who says that they said so.
+            version: `UserRecord.declared_version` that the caller has seen; None for any.
+
+        Raises:
+            ConflictError: another version holds.
+            NoConsentError: the user wants no profile.
+            InvalidArgumentError: a name or value that cannot be kept, or the user was forgotten.
+        """
+        return statements.declare(self._commits, user_id, attributes, source, version)
+
+    def link(self, source_id: str | int, target_id: str | int, *, visitor: bool = False, why: str = "") -> int:
+        """State that an id is the same person as a user, durably: the commit, which is the link's number.
+
+        Both records stay as they are: each names the other one. Forgetting the target forgets the source.
+
+        Args:
+            source_id: a user_id, or a visitor_id.
+            target_id: the user.
+            visitor: the source is a visitor_id.
+            why: what told so.
+
+        Raises:
+            AlreadyExistsError: the source is linked to a user already.
+            NoConsentError: one of them wants no profile.
+            InvalidArgumentError: both are one person already, or one was forgotten.
+        """
+        return statements.link(self._commits, source_id, target_id, visitor=visitor, why=why)
+
+    def unlink(self, target_id: str | int, number: int) -> int:
+        """Take a link back, durably: the commit. It stays in the history.
+
+        Raises:
+            NotFoundError: there is no such link into the target that holds.
+        """
+        return statements.unlink(self._commits, target_id, number)
 
     def forget(self, user_id: str | int, *, visitor: bool = False) -> ForgetReceipt:
         """Destroy the user's key and record, durably, and take no event of the user from now on.

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger("recocore.state")
 FOLDER = "records"
 _MARK = "records.json"
+# Of the records: those of another version are made again from the log. 2: with what profiles need.
+_FORMAT_VERSION = 2
 _META = b"meta"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _SLOT = struct.Struct("<I")
@@ -244,7 +246,7 @@ class Table:
         return False
 
     def _mark(self, state: Literal["open", "closed", "building"]) -> None:
-        body = {"format": "recocore-records", "format_version": 1, "state": state, "boot": _boot()}
+        body = {"format": "recocore-records", "format_version": _FORMAT_VERSION, "state": state, "boot": _boot()}
         replace_plain(self._path / _MARK, seal(body), mode=0o600)
 
     @contextmanager
@@ -272,6 +274,8 @@ def is_trusted(path: Path) -> bool:
     except (CorruptError, FileNotFoundError):
         return False
     if digest({key: value for key, value in mark.items() if key != "digest"}) != mark.get("digest"):
+        return False
+    if mark.get("format_version") != _FORMAT_VERSION:
         return False
     return mark.get("state") == "closed" or (mark.get("state") == "open" and mark.get("boot") == _boot() != "")
 

@@ -81,9 +81,11 @@ class Upkeep:
         for subject in commits.subjects():
             with commits.reading():
                 found = view_of(commits.people.find(subject))
-            if found is not None and (found.seen or found.recent or found.consent or found.forgotten):
-                known = (found.seen, found.recent, sorted(found.consent.items()), found.forgotten)
-                told.update(subject + repr(known).encode())
+            if found is not None:
+                consent, declared = sorted(found.consent.items()), sorted(found.declared)
+                known = (found.seen, found.recent, consent, found.forgotten, found.profile, declared, found.links)
+                if any(known):
+                    told.update(subject + repr(known).encode())
         with commits.reading():
             progress = commits.table.progress
         told.update(repr((progress.cutoff, sorted(progress.offsets.items()))).encode())

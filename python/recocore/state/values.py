@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from recocore.data.schema import DEFAULT_WEIGHTS
 from recocore.errors import InvalidArgumentError
@@ -23,6 +23,9 @@ class Durability(Enum):
     FSYNC = "fsync"
     BUFFERED = "buffered"
 
+
+# The answers that change what a record keeps: without this one it keeps nothing for a profile.
+PROFILING: Final = "profiling"
 
 RowCode: TypeAlias = Literal["ok", "duplicate", "invalid"]
 
@@ -93,6 +96,44 @@ class RecentEvent(NamedTuple):
     weight: float
 
 
+class Declared(NamedTuple):
+    """What a user said of themselves.
+
+    Attributes:
+        name: of the attribute.
+        value: text.
+        source: who says that they said so.
+        time: microseconds since 1970, UTC.
+    """
+
+    name: str
+    value: str
+    source: str
+    time: int
+
+
+class Link(NamedTuple):
+    """A statement that two ids are one person, as the record of either keeps it.
+
+    Attributes:
+        number: names it; the commit that made it.
+        into: whether the record's own id was merged into the other one, and not the other one into it.
+        visitor: whether the other id is a visitor_id.
+        id: the other one.
+        made: when it was stated, microseconds since 1970, UTC.
+        unmade: when it was taken back; None while it holds.
+        why: what told so.
+    """
+
+    number: int
+    into: bool
+    visitor: bool
+    id: str
+    made: int
+    unmade: int | None
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class UserRecord:
     """What is known of a user at this moment.
@@ -103,6 +144,10 @@ class UserRecord:
         recent: the last `StateConfig.max_recent` events with an item, newest last.
         consent: purpose → whether it was granted; a purpose that was never answered is absent.
         forgotten: the user asked to be forgotten: everything else is empty, and no event is taken.
+        profile: what a profile needs of the user's newest events, packed: see `recocore.profiles.KeptProfiles`.
+        declared: what the user said of themselves, by name.
+        declared_version: the commit that changed that last; 0 where nothing was ever said.
+        links: every statement that another id is this person, first to last.
     """
 
     version: int
@@ -110,6 +155,10 @@ class UserRecord:
     recent: tuple[RecentEvent, ...] = ()
     consent: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
     forgotten: bool = False
+    profile: bytes = b""
+    declared: tuple[Declared, ...] = ()
+    declared_version: int = 0
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +168,8 @@ class StateConfig:
     Attributes:
         max_seen: items bought that a record keeps.
         max_recent: events that a record keeps.
+        max_profile_bytes: bytes of a record that profiles are made of: the newest events that fit, some 50 in 1,024; 0 keeps
+            none.
         weights: event type → weight in `RecentEvent`.
         seen_types: event types that put an item on the list of items bought.
         segment_events: a segment of the log is sealed once it has this many events. The ids of the newest segment are kept
@@ -131,6 +182,7 @@ class StateConfig:
 
     max_seen: int = 200
     max_recent: int = 50
+    max_profile_bytes: int = 1_024
     weights: Mapping[str, float] = field(default_factory=lambda: MappingProxyType(DEFAULT_WEIGHTS))
     seen_types: frozenset[str] = frozenset({"buy"})
     segment_events: int = 250_000
@@ -144,6 +196,11 @@ class StateConfig:
             number = getattr(self, name)
             if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number < 2**31:
                 raise InvalidArgumentError(f"{name}: expected a whole number of at least 1, got {number!r}", field=name)
+        if type(self.max_profile_bytes) is not int or not 0 <= self.max_profile_bytes <= 1 << 16:
+            raise InvalidArgumentError(
+                f"max_profile_bytes: expected a whole number from 0 to 65536, got {self.max_profile_bytes!r}",
+                field="max_profile_bytes",
+            )
         if not 1 << 20 <= self.map_bytes < 1 << 46:
             raise InvalidArgumentError(
                 f"map_bytes: expected from 1 MiB to 64 TiB in bytes, got {self.map_bytes!r}", field="map_bytes"

@@ -16,9 +16,11 @@ import msgspec
 
 from recocore.errors import (
     EXCEPTION_BY_CODE,
+    AlreadyExistsError,
     ConflictError,
     InUseError,
     InvalidArgumentError,
+    NoConsentError,
     OverloadedError,
     OwnerUnavailableError,
     RecocoreError,
@@ -32,11 +34,13 @@ if TYPE_CHECKING:
 MAX_MESSAGE = 32 << 20
 
 _LENGTH = 4
+_OF_A_STATE = (
+    *(AlreadyExistsError, ConflictError, InUseError, NoConsentError),
+    *(OverloadedError, OwnerUnavailableError, StorageError),
+)
 _ERRORS: dict[str, type[RecocoreError]] = {
     **EXCEPTION_BY_CODE,
-    **{
-        error.code: error for error in (ConflictError, InUseError, OverloadedError, StorageError, OwnerUnavailableError)
-    },
+    **{error.code: error for error in _OF_A_STATE},
 }
 
 

@@ -26,6 +26,7 @@ class StateServer(OwnedServer):
             "from recocore.service.door.config import HttpConfig\n"
             "from recocore.service.observe.config import MetricsConfig\n"
             "from recocore.service.observe.observing import Observing\n"
+            "from recocore.service.profiles.config import ProfilesConfig\n"
             f"serve({what}, port=0, workers={workers}, state=StateConfig(path={str(state)!r}, {settings}), {more})"
         )
         made.state = state

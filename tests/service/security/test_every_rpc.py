@@ -33,6 +33,7 @@ _MODEL = "recocore.v1.ModelService"
 _EVENT = "recocore.v1.EventService"
 _PRIVACY = "recocore.v1.PrivacyService"
 _FRAUD = "recocore.v1.FraudService"
+_PROFILE = "recocore.v1.ProfileService"
 
 # Who may call what, written down a second time: a method without a row here fails, whatever the service's own table says.
 WHO_MAY: dict[str, frozenset[str]] = {
@@ -57,6 +58,13 @@ WHO_MAY: dict[str, frozenset[str]] = {
     f"{_FRAUD}/ActivateRules": frozenset({"fraud_analyst"}),
     f"{_FRAUD}/GetDecision": frozenset({"fraud_analyst"}),
     f"{_FRAUD}/ListRings": frozenset({"fraud_analyst"}),
+    f"{_PROFILE}/GetProfile": frozenset({"profiler"}),
+    f"{_PROFILE}/BatchGetProfiles": frozenset({"profiler"}),
+    f"{_PROFILE}/UpdateProfile": frozenset({"writer"}),
+    f"{_PROFILE}/MergeProfiles": frozenset({"writer"}),
+    f"{_PROFILE}/UnmergeProfiles": frozenset({"writer"}),
+    f"{_PROFILE}/ListTagDefinitions": frozenset({"profiler", "analyst"}),
+    f"{_PROFILE}/ListSegments": frozenset({"profiler", "analyst"}),
     f"{_MODEL}/ListModels": frozenset({"analyst", "operator"}),
     f"{_MODEL}/GetModel": frozenset({"analyst", "operator"}),
     f"{_MODEL}/LoadModel": frozenset({"operator"}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -15,10 +16,13 @@ from recocore.profiles.lifetime.spend import GammaGamma
 from recocore.profiles.lifetime.value import discounted_purchases
 
 if TYPE_CHECKING:
+    import os
+
     from recocore.profiles.table import ProfileTable
     from recocore.types import BoolArray, Float64Array
 
 # A year of 30-day periods, and a rate a month that is about 12.7 % a year: the defaults of `clv`.
+_PURCHASES, _MODIFIED, _SPEND = "bgnbd.json", "mbgnbd.json", "gamma_gamma.json"
 _PERIODS, _PERIOD, _RATE = 12, 30.0, 0.01
 
 
@@ -57,6 +61,33 @@ class LifetimeModels:
             ModifiedBGNBD(penalizer).fit(x, last, age),
             GammaGamma(penalizer).fit(x[again], mean[again]) if again.any() else None,
         )
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write each model as a JSON document into a folder, which is made where there is none.
+
+        Raises:
+            OSError: the file system refuses.
+        """
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        self.purchases.save(path / _PURCHASES)
+        self.purchases_modified.save(path / _MODIFIED)
+        if self.spend is None:
+            (path / _SPEND).unlink(missing_ok=True)
+        else:
+            self.spend.save(path / _SPEND)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: nothing is there.
+            CorruptError: a file is damaged, or of another model.
+        """
+        path = Path(folder)
+        spend = GammaGamma.load(path / _SPEND) if (path / _SPEND).exists() else None
+        return cls(BGNBD.load(path / _PURCHASES), ModifiedBGNBD.load(path / _MODIFIED), spend)
 
     def features(self, profiles: ProfileTable | pa.Table, ahead: float = 90.0) -> pa.Table:
         """Columns beside those of the profiles, for the same users in the same order; null without a purchase.

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import pyarrow as pa
 from scipy.optimize import linear_sum_assignment
 
 from recocore.errors import CorruptError, InvalidArgumentError
@@ -20,8 +21,6 @@ from recocore.storage.sealed_file import load_sealed, save_sealed
 if TYPE_CHECKING:
     import os
     from collections.abc import Collection, Mapping, Sequence
-
-    import pyarrow as pa
 
     from recocore.profiles.table import ProfileTable
     from recocore.types import Float64Array, Int64Array
@@ -153,6 +152,13 @@ class Segmentation:
         """The segment's number of every user, int64 `[n]`: the nearest centroid's, the lower number of two."""
         labels, _ = nearest(self.scale.points(features_of(profiles)), self.centroids)
         return np.asarray(self.numbers, np.int64)[labels]
+
+    def assign_row(self, features: Mapping[str, object]) -> int:
+        """The segment's number of one user, as `assign` gives it: see `recocore.profiles.row_features`."""
+        row = pa.table(
+            {"user_id": [""], **{name: pa.array([features.get(name)], pa.float64()) for name in self.scale.features}}
+        )
+        return int(self.assign(row)[0])
 
     def explain(self, profiles: Features | ProfileTable | pa.Table, top: int = 3) -> dict[int, list[Standout]]:
         """The features that stand out in each segment, the most different first; at least half a deviation apart."""

@@ -45,6 +45,7 @@ _PURPOSES: dict[int, tuple[str, bool]] = {
     privacy.PURPOSE_PERSONALIZATION: ("personalization", True),
     privacy.PURPOSE_PROFILING: ("profiling", True),
     privacy.PURPOSE_MARKETING: ("marketing", False),
+    privacy.PURPOSE_ANALYTICS: ("analytics", True),
 }
 _PAGE = struct.Struct(">BI")
 _PAGE_FORMAT = 1
@@ -187,7 +188,8 @@ def encode_export_user(exported: Mapping[str, Any], first: int, size: int, reque
     """An ExportUserResponse.
 
     Args:
-        exported: everything that is kept of a user, events under that name.
+        exported: everything that is kept of a user, events under that name, and of each who was merged into them under
+            `merged`.
         first: the first event of the page.
         size: how many events.
         request_id: of the call.
@@ -195,15 +197,20 @@ def encode_export_user(exported: Mapping[str, Any], first: int, size: int, reque
     Raises:
         ResponseTooLargeError: it is larger than a message may be.
     """
-    rows: Sequence[Mapping[str, Any]] = exported.get("events", ())
+    merged: Sequence[Mapping[str, Any]] = exported.get("merged", ())
+    rows = [event for person in (exported, *merged) for event in person.get("events", ())]
     end = first + size
     response = privacy.ExportUserResponse(events=map(event_of, rows[first:end]), request_id=request_id)
     if not first:
-        rest = {name: value for name, value in exported.items() if name != "events"}
+        rest = {**_without_events(exported), "merged": [_without_events(person) for person in merged]}
         Parse(json.dumps(rest, default=str), response.profile)
     if end < len(rows):
         response.next_page_token = base64.urlsafe_b64encode(_PAGE.pack(_PAGE_FORMAT, end)).rstrip(b"=").decode()
     return serialize(response)
+
+
+def _without_events(exported: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in exported.items() if name != "events"}
 
 
 def encode_forget_user(receipt: ForgetReceipt, request_id: str) -> bytes:

@@ -8,6 +8,7 @@ from recocore.service.processes.ready_keeper import ReadyKeeper
 
 if TYPE_CHECKING:
     from recocore.service.events.config import StateConfig
+    from recocore.service.profiles.config import ProfilesConfig
 
 
 class OwnerKeeper(ReadyKeeper):
@@ -15,15 +16,17 @@ class OwnerKeeper(ReadyKeeper):
 
     Args:
         config: of the state.
+        profiles: how much of a record is kept for them.
         log_level: of the owner.
     """
 
-    def __init__(self, config: StateConfig, log_level: str) -> None:
+    def __init__(self, config: StateConfig, profiles: ProfilesConfig, log_level: str) -> None:
         settings = {
             "path": config.path,
             "keys": config.keys,
             "log_level": log_level,
             # What nobody reads need not be in every record: fifty events take 20 us to decode.
             "max_recent": max(1, config.recent_events),
+            "max_profile_bytes": profiles.bytes_per_user,
         }
         super().__init__("state owner", "recocore.service.events.owner_process", settings)

@@ -22,5 +22,5 @@ def main() -> None:
 async def _own(settings: Mapping[str, Any], ready: asyncio.Event, stop: asyncio.Event) -> None:
     path, keys = settings["path"], settings["keys"]
     opened = KeyFile.open(keys, create=True) if keys else None
-    config = StateConfig(max_recent=settings["max_recent"])
+    config = StateConfig(max_recent=settings["max_recent"], max_profile_bytes=settings["max_profile_bytes"])
     await serve_owner(path, socket_path(path), config, keys=opened, ready=ready, stop=stop)

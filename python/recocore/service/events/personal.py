@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from recocore.service.call import Call
-    from recocore.service.engine import Known
+    from recocore.service.engine import Engine, Known
+    from recocore.service.profiles.blending import Blend
     from recocore.service.queries import Template
     from recocore.state import StateReader, UserRecord
 
@@ -87,6 +88,14 @@ class People:
         """`wait` on a thread, for a tenth of a second at most."""
         self.check(min_commit)
 
+    def known_to(self, engine: Engine) -> Known | None:
+        """`known`, with what the profile of the user adds for a model."""
+        return self.known
+
+    def blend(self, template: Template, record: UserRecord | None, user_id: str, engine: Engine) -> Template:
+        """What to ask for a user once what the profile says is added: see `recocore.service.profiles.blending`."""
+        return template
+
     def add_to(self, template: Template, record: UserRecord | None) -> Template:
         """What to ask for a user of whom a record is known.
 
@@ -105,11 +114,13 @@ class StatePeople(People):
     Args:
         reader: of the state.
         recent_events: how many events of a user's record count as session events.
+        blend: adds what profiles say; None for nothing.
     """
 
-    def __init__(self, reader: StateReader, recent_events: int) -> None:
+    def __init__(self, reader: StateReader, recent_events: int, blend: Blend | None = None) -> None:
         self._reader = reader
         self._recent_events = recent_events
+        self._blend = blend
 
     @property
     def are_known(self) -> bool:
@@ -120,6 +131,21 @@ class StatePeople(People):
     def known(self) -> Known | None:
         """See People."""
         return lambda user_id, template: self.add_to(template, self.record(user_id))
+
+    def known_to(self, engine: Engine) -> Known | None:
+        """See People."""
+        if self._blend is None:
+            return self.known
+
+        def known(user_id: str, template: Template) -> Template:
+            record = self.record(user_id)
+            return self.blend(self.add_to(template, record), record, user_id, engine)
+
+        return known
+
+    def blend(self, template: Template, record: UserRecord | None, user_id: str, engine: Engine) -> Template:
+        """See People."""
+        return template if self._blend is None else self._blend.add(template, record, user_id, engine)
 
     def record(self, user_id: str) -> UserRecord | None:
         """See People."""

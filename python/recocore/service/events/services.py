@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from recocore.service.events import convert
 from recocore.service.events.problems import NoStateError
 from recocore.service.events.rows import RowMaker
+from recocore.service.profiles.exporting import exported_profile
 from recocore.state import Durability, ForgetReceipt
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from recocore.service.events.config import StateConfig
     from recocore.service.fraud.asking import FraudClient
     from recocore.service.observe.observer import CallObserver
+    from recocore.service.profiles.making import ProfileMaker
     from recocore.service.running import Awaited
     from recocore.state import Receipt
     from recocore.state.owner_client import OwnerClient
@@ -82,14 +84,22 @@ class PrivacyServicer:
 
     Args:
         owner: asks the process that writes; None without a state.
-        observer: is told who was forgotten, though not whom.
+        observer: is told that somebody was forgotten, though not who.
         fraud: keeps decisions on people; None without it.
+        maker: makes the profile that an export holds; None where there are no profiles.
     """
 
-    def __init__(self, owner: OwnerClient | None, observer: CallObserver, fraud: FraudClient | None = None) -> None:
+    def __init__(
+        self,
+        owner: OwnerClient | None,
+        observer: CallObserver,
+        fraud: FraudClient | None = None,
+        maker: ProfileMaker | None = None,
+    ) -> None:
         self._owner = owner
         self._observer = observer
         self._fraud = fraud
+        self._maker = maker
 
     def awaited(self) -> dict[str, Awaited]:
         """The methods by the names that the proto gives them."""
@@ -120,6 +130,8 @@ class PrivacyServicer:
         exported = await self._state.export_user(user_id)
         if self._fraud is not None and not first:
             exported["fraud"] = await self._fraud.of_user(user_id)
+        if not first and self._maker is not None:
+            exported["profile"] = exported_profile(self._maker, user_id)
         return await asyncio.to_thread(convert.encode_export_user, exported, first, size, call.request_id)
 
     async def forget_user(self, request: bytes, call: Call) -> bytes:

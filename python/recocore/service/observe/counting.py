@@ -57,6 +57,9 @@ class CountingObserver(CallObserver):
         self._events_waiting = board.row(families.EVENTS_WAITING)
         self._commit_seconds = _Histogram(board, families.COMMIT_SECONDS)
         self._forgotten = board.row(families.FORGOTTEN)
+        self._profiles = {
+            made: board.row(families.PROFILES, result="made" if made else "kept") for made in (True, False)
+        }
         # A process that died in this one's place had calls in flight; they ended with it.
         with board.lock:
             board.values[self._in_flight] = board.values[self._queued] = board.values[self._events_waiting] = 0.0
@@ -118,6 +121,10 @@ class CountingObserver(CallObserver):
         """See CallObserver."""
         with self._board.lock:
             self._commit_seconds.observe(seconds)
+
+    def profiled(self, *, made: bool) -> None:
+        """See CallObserver."""
+        self._board.add(self._profiles[made])
 
     def forgot(self) -> None:
         """See CallObserver."""

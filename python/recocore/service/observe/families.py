@@ -49,6 +49,7 @@ OVERLAP = "recocore_shadow_overlap"
 EVENTS = "recocore_events_total"
 EVENTS_WAITING = "recocore_events_waiting"
 COMMIT_SECONDS = "recocore_event_commit_seconds"
+PROFILES = "recocore_profiles_total"
 FORGOTTEN = "recocore_users_forgotten_total"
 FRAUD_DECISIONS = "recocore_fraud_decisions_total"
 FRAUD_RULES = "recocore_fraud_rules_total"
@@ -82,6 +83,7 @@ COUNTED: dict[str, Family] = {
         "Decisions on fraud by outcome: approve, challenge, review or decline; events sent again are not counted.",
     ),
     FRAUD_RULES: Family("counter", "How rules went for decided events, by rule and result: hit, no_hit or error."),
+    PROFILES: Family("counter", "Profiles that were given, by result: made for the call, or kept from one before."),
     FORGOTTEN: Family("counter", "Calls of ForgetUser that were carried out."),
     "recocore_metrics_overflow_total": Family("counter", "Counts that found no room on a worker's board; expected 0."),
 }

@@ -81,6 +81,9 @@ class CallObserver:
     def forgot(self) -> None:
         """Somebody was forgotten."""
 
+    def profiled(self, *, made: bool) -> None:
+        """A profile was given: made for the call, or again."""
+
     def loaded(self, seconds: float) -> None:
         """A version of the model was loaded and warmed up in a worker."""
 
@@ -154,6 +157,11 @@ class Observers(CallObserver):
         """See CallObserver."""
         for observer in self._all:
             observer.committed(seconds)
+
+    def profiled(self, *, made: bool) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.profiled(made=made)
 
     def forgot(self) -> None:
         """See CallObserver."""

@@ -12,6 +12,7 @@ from recocore.service.fraud.config import FraudConfig
 from recocore.service.hosting.config import ExperimentConfig, ModelsConfig, ShadowConfig
 from recocore.service.observe.config import LogsConfig, MetricsConfig, TracingConfig
 from recocore.service.observe.observing import Observing
+from recocore.service.profiles.config import ProfilesConfig
 from recocore.service.rate_limits import LimitsConfig
 from recocore.service.security.config import AuditConfig, AuthConfig, Security, TlsConfig
 
@@ -32,6 +33,7 @@ class WorkerSettings:
         board: where it counts; None where nobody reads it.
         state: what keeps events.
         fraud: what decides on fraud.
+        profiles: what is kept of them for profiles, and what those are made by.
     """
 
     server: ServerConfig
@@ -45,6 +47,7 @@ class WorkerSettings:
     board: str | None = None
     state: StateConfig = field(default_factory=StateConfig)
     fraud: FraudConfig = field(default_factory=FraudConfig)
+    profiles: ProfilesConfig = field(default_factory=ProfilesConfig)
 
     def to_json(self) -> str:
         """One line of text."""
@@ -70,6 +73,7 @@ class WorkerSettings:
             board=body["board"],
             state=StateConfig(**body["state"]),
             fraud=FraudConfig(**body["fraud"]),
+            profiles=ProfilesConfig(**body["profiles"]),
         )
 
 

@@ -150,7 +150,7 @@ class Worker:
 
     async def _listen(self) -> None:
         if self._settings.state.path:
-            self._state = await asyncio.to_thread(ServedState.open, self._settings.state)
+            self._state = await asyncio.to_thread(ServedState.open, self._settings.state, self._settings.profiles)
         if self._settings.fraud.path:
             self._fraud = FraudClient(fraud_socket_path(self._settings.fraud.path))
         control = _Control(self._link) if self._settings.models.control and self._link is not None else None

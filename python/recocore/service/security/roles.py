@@ -26,6 +26,7 @@ _MODEL = "recocore.v1.ModelService"
 _EVENT = "recocore.v1.EventService"
 _PRIVACY = "recocore.v1.PrivacyService"
 _FRAUD = "recocore.v1.FraudService"
+_PROFILE = "recocore.v1.ProfileService"
 
 # Each method has a row here by hand: the tests compare this with the descriptors of all services.
 BUILT_IN: Mapping[str, tuple[str, ...]] = {
@@ -38,8 +39,22 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
         f"{_RECOMMENDATION}/BatchRecommend",
         f"{_RECOMMENDATION}/StreamRecommend",
     ),
-    # Reports what people did.
-    "writer": (*_WATCHES, f"{_EVENT}/RecordEvents"),
+    # Reports what people did, what they said of themselves, and who they are.
+    "writer": (
+        *_WATCHES,
+        f"{_EVENT}/RecordEvents",
+        f"{_PROFILE}/UpdateProfile",
+        f"{_PROFILE}/MergeProfiles",
+        f"{_PROFILE}/UnmergeProfiles",
+    ),
+    # Looks at who people are, to serve them by it.
+    "profiler": (
+        *_WATCHES,
+        f"{_PROFILE}/GetProfile",
+        f"{_PROFILE}/BatchGetProfiles",
+        f"{_PROFILE}/ListTagDefinitions",
+        f"{_PROFILE}/ListSegments",
+    ),
     # Has events decided on, and says how that turned out.
     "fraud": (*_WATCHES, f"{_FRAUD}/ScoreFraud", f"{_FRAUD}/BatchScoreFraud", f"{_FRAUD}/ReportOutcome"),
     # Looks into cases of fraud, and decides by which rules.
@@ -52,7 +67,13 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = {
         f"{_FRAUD}/ListRings",
     ),
     # Looks at what is served.
-    "analyst": (*_WATCHES, f"{_MODEL}/ListModels", f"{_MODEL}/GetModel"),
+    "analyst": (
+        *_WATCHES,
+        f"{_MODEL}/ListModels",
+        f"{_MODEL}/GetModel",
+        f"{_PROFILE}/ListTagDefinitions",
+        f"{_PROFILE}/ListSegments",
+    ),
     # Decides what is served.
     "operator": (
         *_WATCHES,

@@ -1,0 +1,161 @@
+"""Profiles of packed events: those of the stream, whatever was kept, and features of a row as those of a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.profiles.logs import made_up
+
+from recocore import _native
+from recocore.data import EVENT_SCHEMA, EventBatch
+from recocore.data.times import to_us
+from recocore.errors import CorruptError, InvalidArgumentError
+from recocore.profiles import Features, KeptProfiles, ProfileConfig, Segmentation, TagSet, Updater, build
+from recocore.profiles.row_features import feature_kinds, row_features
+from recocore.profiles.tags.row_tags import RowTags
+
+AS_OF = 1_790_000_000_000_000
+FACTS = ("type", "item_id", "session_id", "order_id", "value", "price", "currency", "quantity", "dwell_ms", "query",
+         "coupon_id", "category", "brand", "channel")  # fmt: skip
+TAGS = {
+    "dimensions": {"money": 2.0},
+    "tags": [
+        {
+            "name": "spender",
+            "when": "spend_net >= 1000",
+            "weight_of": "spend_net / (spend_gross + 1)",
+            "dimension": "money",
+        },
+        {"name": "fan", "when": "top_category_share > 0.2", "value_of": "top_category", "purpose": "personalisation"},
+        {"name": "asleep", "when": "days_since_last_purchase > 100 or lifecycle == 'lost'"},
+        {"name": "odd", "when": "n_orders >= 0", "weight_of": "1 - n_orders"},
+    ],
+}
+
+
+def packed(events: list[dict[str, Any]], limit: int = 60_000, pieces: int = 3) -> bytes:
+    """Events as a record keeps them, taken in by turns."""
+    rows = [(to_us(event["event_time"], "event_time"), *(event.get(name) for name in FACTS)) for event in events]
+    data = b""
+    for begin in range(pieces):
+        data = _native.kept_events_add(data, rows[begin::pieces], limit, 0)
+    return data
+
+
+def of(events: list[dict[str, Any]], user: str) -> list[dict[str, Any]]:
+    # The log has an event once, and of two at one moment it tells which came first.
+    return [{**event, "event_id": None, "known_time": None} for event in events if event["user_id"] == user]
+
+
+def _arrow(events: list[dict[str, Any]]) -> EventBatch:
+    ids = ("user_id", "item_id")
+    fields = [pa.field(name, pa.string()) if name in ids else EVENT_SCHEMA.field(name) for name in events[0]]
+    return EventBatch.from_arrow(pa.Table.from_pylist(events, pa.schema(fields)))
+
+
+@pytest.mark.parametrize("path", ["type", "channel"])
+def test_packed_events_give_the_profile_of_the_stream(path: str) -> None:
+    events = [{**event, "event_id": None, "known_time": None} for event in made_up(8, 900, seed=2)]
+    base = ProfileConfig(path=path, timezone="Europe/Berlin", search_types=("search",))
+    table = build(_arrow(events), AS_OF, base)
+    config = base.with_cuts(table.cuts)
+    stream = Updater(config)
+    stream.update(_arrow(events))
+    kept = KeptProfiles(config)
+    for user in table.column("user_id").to_pylist():
+        found = kept.row([packed(of(events, user))], user, AS_OF)
+        assert found is not None
+        assert found.row == stream.row(user, AS_OF) == table.row(user)
+        assert (found.currency, found.money_digits, found.complete_since) == ("EUR", 2, None)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), limit=st.integers(100, 3_000), pieces=st.integers(1, 9))
+def test_what_is_kept_is_the_newest_that_fits(seed: int, limit: int, pieces: int) -> None:
+    events = of(made_up(1, 60, seed=seed), "u0")
+    data = packed(events, limit, pieces)
+    assert len(data) <= limit
+    assert data == packed(events, limit, 1)
+    found = KeptProfiles().row([data], "u0", AS_OF)
+    if found is None:
+        return
+    newest = sorted(events, key=lambda event: event["event_time"])[-found.row["n_events"] :]
+    stream = Updater()
+    stream.update(_arrow(newest))
+    assert found.row == stream.row("u0", AS_OF)
+    if found.complete_since is None:
+        assert len(newest) == len(events)
+    else:
+        assert found.complete_since <= to_us(newest[0]["event_time"], "event_time")
+
+
+def test_a_user_of_a_usual_shop_takes_no_more_than_a_kilobyte() -> None:
+    events = of(made_up(1, 400, seed=1), "u0")
+    data = packed(events, 1_024, 20)
+    found = KeptProfiles().row([data], "u0", AS_OF)
+    assert found is not None
+    assert 20 <= found.row["n_events"] <= 60
+    assert len(data) <= 1_024
+
+
+def test_several_parts_are_one_person() -> None:
+    events = of(made_up(1, 80, seed=4), "u0")
+    kept = KeptProfiles()
+    apart = kept.row([packed(events[::2]), packed(events[1::2])], "u0", AS_OF)
+    whole = kept.row([packed(events)], "u0", AS_OF)
+    assert apart is not None
+    assert whole is not None
+    assert apart.row == whole.row
+
+
+def test_money_that_no_profile_can_have_counts_as_absent() -> None:
+    at = 1_700_000_000_000_000
+    event = {"event_time": at, "type": "buy", "item_id": "a", "currency": "EUR"}
+    events = [
+        {**event, "value": 1.25},
+        {**event, "value": 0.333, "event_time": at + 1},
+        {**event, "value": 9.0, "currency": "USD", "event_time": at + 2},
+        {**event, "value": 2.0, "event_time": at + 3},
+    ]
+    found = KeptProfiles().row([packed(events)], "u0", AS_OF)
+    assert found is not None
+    assert (found.row["n_purchases"], found.row["spend_net"], found.currency) == (4, 325, "EUR")
+    dollars = KeptProfiles(ProfileConfig(currency="USD")).row([packed(events)], "u0", AS_OF)
+    assert dollars is not None
+    assert (dollars.row["spend_net"], dollars.currency) == (900, "USD")
+
+
+def test_nothing_is_no_profile_and_other_bytes_are_refused() -> None:
+    kept = KeptProfiles()
+    data = packed(of(made_up(1, 9, seed=4), "u0"))
+    assert kept.row([], "u0", AS_OF) is None
+    assert kept.row([data], "u0", 0) is None
+    with pytest.raises(CorruptError, match="kept events"):
+        kept.row([b"\x07" + data[1:]], "u0", AS_OF)
+    with pytest.raises(InvalidArgumentError, match="which records keep, got 'device'"):
+        KeptProfiles(ProfileConfig(dimensions=("category", "device")))
+
+
+def test_features_and_words_of_a_row_are_those_of_the_table() -> None:
+    events = [{**event, "event_id": None} for event in made_up(9, 400, seed=6)]
+    table = build(_arrow(events), AS_OF)
+    whole = Features(table)
+    assert feature_kinds(table.config) == whole.kinds
+    tags = TagSet.parse(TAGS, whole.kinds)
+    given, rows = tags.apply(whole), RowTags(tags)
+    segmentation = Segmentation.fit(table, features=("n_events", "spend_net", "days_since_last_event"), k=3)
+    numbers = segmentation.assign(whole)
+    for place, user in enumerate(table.column("user_id").to_pylist()):
+        features = row_features(table.row(user), AS_OF)
+        assert features == whole.row(user)
+        found = rows.of(features, table.as_of_time)
+        assert [tag for tag, _ in found] == given.of(user)
+        assert [why for _, why in found] == [str(tags.explain(whole, user, tag.name)) for tag, _ in found]
+        assert [tag.name for tag, _ in rows.of(features, table.as_of_time, {"personalisation"})] == [
+            tag.name for tag in given.of(user) if tag.name != "fan"
+        ]
+        assert segmentation.assign_row(features) == numbers[place]
