@@ -35,7 +35,9 @@ def test_a_record_is_what_a_plain_count_says(
     rows = [{"user_id": "u", "item_id": item, "type": kind, "event_time": time} for item, kind, time in made]
     known = expected(rows, most_seen, most_recent)["u"]
     view = read_record(packed)
-    assert packed == Record.unpack(packed).pack() == records.add(b"", len(made) - 1, made)
+    assert packed == records.add(b"", len(made) - 1, made)
+    # What no event says is written only once it is said.
+    assert msgspec.msgpack.decode(Record.unpack(packed).pack())[:8] == msgspec.msgpack.decode(packed)
     assert told(view)[1] == known[1]
     # What is bought at the same time is in the order of arrival, unless the list was full in between.
     times = {item: max(time for name, kind, time in made if (name, kind) == (item, "buy")) for item in view.seen}
@@ -69,7 +71,7 @@ def test_weights_are_those_of_the_types_and_answers_stay() -> None:
 def test_a_record_with_parts_of_a_later_version_keeps_them() -> None:
     later = msgspec.msgpack.encode([*msgspec.msgpack.decode(Record(version=3).pack()), b"packed", {"more": 1}])
     added = UserRecords(5, 5, {}, set()).add(later, 4, [("tea", "view", 1)])
-    assert msgspec.msgpack.decode(added)[8:] == [b"packed", {"more": 1}]
+    assert msgspec.msgpack.decode(added)[-2:] == [b"packed", {"more": 1}]
     assert read_record(added).recent[0].item_id == "tea"
     assert Record.unpack(added).version == 4
 
