@@ -39,7 +39,7 @@ class ModelsConfig:
     alias: str = "stable"
     keep_seconds: float = 600.0
     poll_seconds: float = 1.0
-    warm_up: int = 8
+    warm_up: int = 2
     recorded: str = ""
     control: bool = False
 
