@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
@@ -211,6 +212,9 @@ def main() -> None:
     settings = WorkerSettings.from_json(sys.stdin.read())
     configure(settings.server.log_level, sys.stderr)
     sys.setswitchinterval(_SWITCH_SECONDS)
+    # 55,000 objects of modules live as long as the process. Each full collection looked at them again, for 50 ms in which no
+    # call went on: the 99th percentile of Recommend was 59 ms with them and 45 without.
+    gc.freeze()
     asyncio.run(_run(settings, end))
 
 
