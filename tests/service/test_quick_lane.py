@@ -113,7 +113,7 @@ def test_a_batch_that_fails_whole_fails_each_of_its_calls() -> None:
     [
         (v1.RecommendRequest(user_id="user-03"), True),
         (v1.RecommendRequest(user_id="nobody", page_size=3), True),
-        (v1.RecommendRequest(user_id="user-03", explain=2), False),
+        (v1.RecommendRequest(user_id="user-03", explain=True), False),
         (v1.RecommendRequest(user_id="user-03", context_item_ids=["item-001"]), False),
     ],
 )

@@ -315,7 +315,7 @@ def test_every_refusal_names_its_field(server: StateServer) -> None:
             attributes=[shared.DeclaredAttribute(name="age", value="3", source=shared.ATTRIBUTE_SOURCE_ACCOUNT)],
             etag="?",
         )
-        for method, request, field in (
+        cases: tuple[tuple[Any, Any, str], ...] = (
             (profiles.GetProfile, both, "visitor_id"),
             (profiles.GetProfile, v1.GetProfileRequest(), "user_id"),
             (profiles.GetProfile, v1.GetProfileRequest(user_id="a", min_commit_token="?"), "min_commit_token"),
@@ -324,7 +324,8 @@ def test_every_refusal_names_its_field(server: StateServer) -> None:
             (profiles.UpdateProfile, stale, "etag"),
             (profiles.MergeProfiles, v1.MergeProfilesRequest(user_id="a", source_user_id="a"), "source_user_id"),
             (profiles.UnmergeProfiles, v1.UnmergeProfilesRequest(user_id="a"), "number"),
-        ):
+        )
+        for method, request, field in cases:
             with pytest.raises(grpc.RpcError) as caught:
                 method(request, timeout=20)
             call: Any = caught.value
