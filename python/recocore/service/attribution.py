@@ -26,6 +26,7 @@ _HEAD = struct.Struct(">BQ")
 _LENGTH = struct.Struct(">H")
 _CHECKSUM = struct.Struct(">I")
 _SIGNATURE_BYTES = 16
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
@@ -56,15 +57,19 @@ def encode(attribution: Attribution, key: bytes | None = None) -> str:
     >>> decode(encode(Attribution("als-3", "r1", when))).served_model
     'als-3'
     """
-    milliseconds = (attribution.issued_at - _EPOCH) // _MILLISECOND
     texts = (attribution.request_id, attribution.served_model, attribution.experiment, attribution.variant)
+    return encode_parts((attribution.issued_at - _EPOCH) // _MILLISECOND, texts, key)
+
+
+def encode_parts(milliseconds: int, texts: tuple[str, str, str, str], key: bytes | None = None) -> str:
+    """`encode` of the milliseconds since 1970 and request id, model, experiment and variant: half the time for each answer."""
     body = _HEAD.pack(_FORMAT if key is None else _SIGNED_FORMAT, milliseconds)
     for text in map(str.encode, texts):
         body += _LENGTH.pack(len(text)) + text
     body += _CHECKSUM.pack(zlib.crc32(body))
     if key is not None:
         body += _signature(body, key)
-    return base64.urlsafe_b64encode(body).rstrip(b"=").decode()
+    return binascii.b2a_base64(body, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def decode(token: str, key: bytes | None = None) -> Attribution:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from recocore.service.call import Call
+from recocore.service.turns import Turns
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -43,6 +44,7 @@ class Batcher(Generic[_A]):
         threads: where it runs.
         lanes: batches under way at once.
         most: calls of a batch.
+        turns: is told when a thread works.
         delay_seconds: how long the first call of a batch may wait for others; 0 never makes anybody wait.
         observe: told the size of each batch.
     """
@@ -54,6 +56,7 @@ class Batcher(Generic[_A]):
         *,
         lanes: int,
         most: int,
+        turns: Turns | None = None,
         delay_seconds: float = 0.0,
         observe: Callable[[int], None] = lambda size: None,
     ) -> None:
@@ -61,6 +64,7 @@ class Batcher(Generic[_A]):
         self._threads = threads
         self._free_lanes = lanes
         self._most = most
+        self._turns = turns or Turns()
         self._delay = delay_seconds
         self._observe = observe
         self._waiting: deque[_Waiting[_A]] = deque()
@@ -96,6 +100,7 @@ class Batcher(Generic[_A]):
             if not batch:
                 return
             self._free_lanes -= 1
+            self._turns.begin()
             self._observe(len(batch))
             try:
                 self._threads.submit(self._work, loop, batch)
@@ -112,6 +117,7 @@ class Batcher(Generic[_A]):
 
     def _arrive(self, batch: Sequence[_Waiting[_A]], answers: Sequence[_A | Exception]) -> None:
         self._free_lanes += 1
+        self._turns.end()
         # Before the answers: the next batch is on its way while this one is written.
         if self._waiting and self._flush is None:
             self._leave()

@@ -84,9 +84,30 @@ class Dispatcher:
         return grpc.method_handlers_generic_handler(service, handlers)
 
     def _behaviour(self, name: str, run: Run) -> Callable[[bytes, Any], Awaitable[bytes]]:
+        observer = self._observer
+
+        # `_observe` within `_tell`, in one piece: each coroutine between gRPC and the answer takes 2 us of every call.
         async def behave(request: bytes, context: grpc.aio.ServicerContext[bytes, bytes]) -> bytes:
             call = self._call(context)
-            return await self._tell(name, call, context, self._observe(name, call, run(request, call)))
+            started = time.perf_counter()
+            status = "OK"
+            observer.started()
+            try:
+                answer = await run(request, call)
+            except asyncio.CancelledError:
+                status = call.give_up()
+                self._log(logging.DEBUG, name, call, started, status=status)
+                raise
+            except Exception as error:
+                problem = self._seen(error)
+                status = problem.status
+                self._log_problem(name, call, started, problem, error)
+            else:
+                self._log(logging.DEBUG, name, call, started, status=status)
+                return answer
+            finally:
+                observer.finished(name, status, time.perf_counter() - started, call.hosted, call)
+            await _abort(context, problem, call)
 
         return behave
 
@@ -134,10 +155,7 @@ class Dispatcher:
             status = call.give_up()
             raise
         except Exception as error:
-            problem = problem_of(error)
-            status = problem.status
-            if problem.retry_after is not None:
-                self._observer.shed(problem.reason)
+            status = self._seen(error).status
             raise
         finally:
             self._observer.finished(name, status, time.perf_counter() - started, call.hosted, call)
@@ -154,14 +172,24 @@ class Dispatcher:
             raise
         except Exception as error:
             problem = problem_of(error)
-            about = {"status": problem.status, "reason": problem.reason}
-            if problem.is_server_fault:
-                self._log(logging.ERROR, name, call, started, **about, error=places(error))
-            else:
-                self._log(logging.INFO, name, call, started, **about)
+            self._log_problem(name, call, started, problem, error)
             await _abort(context, problem, call)
         self._log(logging.DEBUG, name, call, started, status="OK")
         return done
+
+    def _seen(self, error: Exception) -> Problem:
+        """What to tell of an error; the observer hears of calls that are turned away."""
+        problem = problem_of(error)
+        if problem.retry_after is not None:
+            self._observer.shed(problem.reason)
+        return problem
+
+    def _log_problem(self, name: str, call: Call, started: float, problem: Problem, error: Exception) -> None:
+        about = {"status": problem.status, "reason": problem.reason}
+        if problem.is_server_fault:
+            self._log(logging.ERROR, name, call, started, **about, error=places(error))
+        else:
+            self._log(logging.INFO, name, call, started, **about)
 
     def _log(self, level: int, method: str, call: Call, started: float, **fields: Any) -> None:
         if LOGGER.isEnabledFor(level):

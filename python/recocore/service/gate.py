@@ -23,9 +23,13 @@ class Gate:
         self._open.set()
         self._last_arrival = 0.0
 
-    async def enter(self) -> None:
-        """Return as soon as the gate is open."""
+    def arrive(self) -> bool:
+        """A newcomer: whether the gate is open; else wait for `opened`."""
         self._last_arrival = time.monotonic()
+        return self._open.is_set()
+
+    async def opened(self) -> None:
+        """Return as soon as the gate is open."""
         await self._open.wait()
 
     async def hold(self, at_most: float) -> None:

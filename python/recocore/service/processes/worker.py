@@ -49,11 +49,6 @@ if TYPE_CHECKING:
     from recocore.service.hosting.warm_up import Request
     from recocore.service.processes.messages import Message
 
-# How long the event loop and a thread that ranks may keep the interpreter from each other. With Python's 5 ms the loop stands
-# still behind a ranking's Python: 1,698 Recommend calls a second against 2,104 with 1 ms and 3,168 with 0.2 ms, on two cores
-# shared with other work; 0.05 ms is no better.
-_SWITCH_SECONDS = 0.000_2
-
 
 class Worker:
     """One worker; lives on one event loop."""
@@ -211,7 +206,6 @@ def main() -> None:
     end = socket.socket(fileno=int(sys.argv[1]))
     settings = WorkerSettings.from_json(sys.stdin.read())
     configure(settings.server.log_level, sys.stderr)
-    sys.setswitchinterval(_SWITCH_SECONDS)
     # 55,000 objects of modules live as long as the process. Each full collection looked at them again, for 50 ms in which no
     # call went on: the 99th percentile of Recommend was 59 ms with them and 45 without.
     gc.freeze()
