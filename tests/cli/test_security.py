@@ -51,7 +51,7 @@ def test_keys_from_creation_to_revocation(tmp_path: Path, capsys: pytest.Capture
 def test_what_cannot_be_done_leaves_nothing_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file, out = str(tmp_path / "keys.json"), tmp_path / "shop.key"
     code, _, said = run(capsys, "keys", "create", file, "shop", "--role", "caler")
-    assert (code, "--role: expected one of analyst, caller, operator" in said) == (1, True)
+    assert (code, "--role: expected one of analyst, caller, fraud, fraud_analyst, operator" in said) == (1, True)
     code, _, said = run(capsys, "keys", "create", file, "a b", "--role", "caller", "--out", str(out))
     assert (code, "caller: expected 1 to 64" in said) == (1, True)
     assert list(tmp_path.iterdir()) == []

@@ -71,7 +71,7 @@ class KeptProfiles:
         >>> packed = _native.kept_events_add(b"", [event], 1_024, 0)
         >>> kept = KeptProfiles().row([packed], "ann", 1_700_000_000_000_001)
         >>> kept.row["spend_net"], kept.row["interest_category"][0]["name"], kept.currency, len(packed)
-        (750, 'home', 'EUR', 52)
+        (750, 'home', 'EUR', 50)
     """
 
     def __init__(self, config: ProfileConfig | None = None) -> None:

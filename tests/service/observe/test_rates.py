@@ -9,7 +9,11 @@ import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from recocore.expressions import Expression
+from recocore.fraud import Rule, RuleSet
+from recocore.fraud.ledger.tally import RuleTally
 from recocore.service.call import Call
+from recocore.service.fraud.counting import FraudCounting
 from recocore.service.observe import families
 from recocore.service.observe.board import Board
 from recocore.service.observe.counting import CountingObserver
@@ -197,6 +201,9 @@ def test_every_metric_has_a_family(tmp_path: Path) -> None:
     finish(observer, "Recommend", "OK", 0.1, Answering())
     observer.shed("TOO_MANY_CALLS")
     observer.denied("no_role")
+    tally = RuleTally(RuleSet((Rule("all", Expression.parse("amount > 0", {"amount": "number"})),)))
+    tally.add("approve", [])
+    FraudCounting(Board(board_path(tmp_path, "fraud"))).show(tally)
     names = {name for name, _ in take_reading(tmp_path, 1).totals}
     known = {
         part

@@ -168,8 +168,8 @@ class Crew:
             return  # its end is seen elsewhere
         except Exception as error:
             if self._stopping:
-                return  # it was told to stop while it loaded
-            if not self._serving.is_set():
+                pass  # it was told to stop while it loaded
+            elif not self._serving.is_set():
                 self._fail(error)
             else:
                 log(
