@@ -25,7 +25,7 @@ class ValidBits {
   [[nodiscard]] bool all() const noexcept { return bits_.empty(); }
   [[nodiscard]] bool operator[](std::int64_t row) const noexcept {
     const std::uint64_t bit = first_ + static_cast<std::uint64_t>(row);
-    return bits_.empty() || ((bits_[bit / 8] >> (bit % 8)) & 1U) != 0;
+    return bits_.empty() || ((static_cast<unsigned>(bits_[bit / 8]) >> (bit % 8)) & 1U) != 0;
   }
 
  private:
