@@ -1,7 +1,7 @@
 """Rules + velocity + detector beside single detectors, on simulated card logs.
 
-    python -m benchmarks.fraud.quality /work/data          # both logs, some minutes
-    python -m benchmarks.fraud.quality /work/data --days 60 --json
+    python -m benchmarks.fraud.quality $DATA          # both logs, some minutes
+    python -m benchmarks.fraud.quality $DATA --days 60 --json
 
 Split by time: models learn from what was known at the cut (reports of fraud come a week after the payment) and are judged
 on every payment of the 30 days after it. A rule is one number beyond one of its quantiles; those are kept whose back-test on
