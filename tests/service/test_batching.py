@@ -30,7 +30,7 @@ class Answering:
         return [ValueError("bad") if request == b"bad" else b"answer to " + request for request in requests]
 
 
-def run(test: Callable[[Batcher[bytes], Answering], Coroutine[Any, Any, None]], **settings: Any) -> Answering:
+def run(test: Callable[[Batcher[bytes, bytes], Answering], Coroutine[Any, Any, None]], **settings: Any) -> Answering:
     answering = Answering()
 
     async def main() -> None:
@@ -42,7 +42,9 @@ def run(test: Callable[[Batcher[bytes], Answering], Coroutine[Any, Any, None]], 
     return answering
 
 
-def submit(batcher: Batcher[bytes], *requests: bytes, seconds: float | None = None) -> list[asyncio.Future[bytes]]:
+def submit(
+    batcher: Batcher[bytes, bytes], *requests: bytes, seconds: float | None = None
+) -> list[asyncio.Future[bytes]]:
     return [batcher.submit(request, Call("r", seconds)) for request in requests]
 
 
@@ -52,7 +54,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 def test_what_arrives_together_leaves_together_and_each_gets_its_own_answer() -> None:
-    async def test(batcher: Batcher[bytes], answering: Answering) -> None:
+    async def test(batcher: Batcher[bytes, bytes], answering: Answering) -> None:
         answering.go_on.set()
         answers = submit(batcher, b"a", b"bad", b"c")
         ended = await asyncio.gather(*answers, return_exceptions=True)
@@ -66,7 +68,7 @@ def test_what_arrives_together_leaves_together_and_each_gets_its_own_answer() ->
 
 
 def test_a_lone_call_does_not_wait_and_later_ones_share_the_next_lane() -> None:
-    async def test(batcher: Batcher[bytes], answering: Answering) -> None:
+    async def test(batcher: Batcher[bytes, bytes], answering: Answering) -> None:
         first = submit(batcher, b"1")
         await until(lambda: len(answering.batches) == 1)
         later = submit(batcher, b"2", b"3", b"4", b"5", b"6")
@@ -77,7 +79,7 @@ def test_a_lone_call_does_not_wait_and_later_ones_share_the_next_lane() -> None:
 
 
 def test_as_many_batches_run_as_there_are_lanes() -> None:
-    async def test(batcher: Batcher[bytes], answering: Answering) -> None:
+    async def test(batcher: Batcher[bytes, bytes], answering: Answering) -> None:
         answers = submit(batcher, b"1")
         await until(lambda: len(answering.batches) == 1)
         answers += submit(batcher, b"2")
@@ -92,7 +94,7 @@ def test_as_many_batches_run_as_there_are_lanes() -> None:
 
 
 def test_a_cancelled_call_does_not_leave() -> None:
-    async def test(batcher: Batcher[bytes], answering: Answering) -> None:
+    async def test(batcher: Batcher[bytes, bytes], answering: Answering) -> None:
         first = submit(batcher, b"1")
         await until(lambda: len(answering.batches) == 1)
         gone, stays = submit(batcher, b"2", b"3")
@@ -104,7 +106,7 @@ def test_a_cancelled_call_does_not_leave() -> None:
 
 
 def test_an_answer_nobody_waits_for_is_dropped() -> None:
-    async def test(batcher: Batcher[bytes], answering: Answering) -> None:
+    async def test(batcher: Batcher[bytes, bytes], answering: Answering) -> None:
         (gone,) = submit(batcher, b"1")
         await until(lambda: len(answering.batches) == 1)
         gone.cancel()
@@ -140,7 +142,7 @@ def test_threads_that_were_let_go_are_an_error_and_no_hang() -> None:
 
 
 def test_with_a_delay_calls_wait_for_company_until_the_batch_is_full() -> None:
-    async def test(batcher: Batcher[bytes], answering: Answering) -> None:
+    async def test(batcher: Batcher[bytes, bytes], answering: Answering) -> None:
         answering.go_on.set()
         answers = submit(batcher, b"1", b"2")
         await asyncio.sleep(0.05)
@@ -153,7 +155,7 @@ def test_with_a_delay_calls_wait_for_company_until_the_batch_is_full() -> None:
 
 @pytest.mark.parametrize("seconds", [0.005, 0.05])
 def test_a_near_deadline_ends_the_wait_for_company(seconds: float) -> None:
-    async def test(batcher: Batcher[bytes], answering: Answering) -> None:
+    async def test(batcher: Batcher[bytes, bytes], answering: Answering) -> None:
         answering.go_on.set()
         await asyncio.gather(*submit(batcher, b"1", seconds=30), *submit(batcher, b"2", seconds=seconds))
 

@@ -20,23 +20,24 @@ from recocore.service.turns import Turns
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+_Q = TypeVar("_Q")
 _A = TypeVar("_A")
 
 # Gives an answer, or what went wrong, for each request. Runs on a thread.
-AnswerAll: TypeAlias = Callable[[Sequence[bytes], Sequence[Call]], "Sequence[_A | Exception]"]
+AnswerAll: TypeAlias = Callable[[Sequence[_Q], Sequence[Call]], "Sequence[_A | Exception]"]
 
 # With less time than this left, a call waits for no company: a ranking takes about a millisecond.
 _NEAR_DEADLINE_SECONDS = 0.01
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Waiting(Generic[_A]):
-    request: bytes
+class _Waiting(Generic[_Q, _A]):
+    request: _Q
     call: Call
     answer: asyncio.Future[_A]
 
 
-class Batcher(Generic[_A]):
+class Batcher(Generic[_Q, _A]):
     """Collects calls into batches; used on one event loop.
 
     Args:
@@ -51,7 +52,7 @@ class Batcher(Generic[_A]):
 
     def __init__(
         self,
-        answer_all: AnswerAll[_A],
+        answer_all: AnswerAll[_Q, _A],
         threads: Executor,
         *,
         lanes: int,
@@ -67,10 +68,10 @@ class Batcher(Generic[_A]):
         self._turns = turns or Turns()
         self._delay = delay_seconds
         self._observe = observe
-        self._waiting: deque[_Waiting[_A]] = deque()
+        self._waiting: deque[_Waiting[_Q, _A]] = deque()
         self._flush: asyncio.Handle | None = None
 
-    def submit(self, request: bytes, call: Call) -> asyncio.Future[_A]:
+    def submit(self, request: _Q, call: Call) -> asyncio.Future[_A]:
         """The answer to come. Cancelling it takes a call that has not left out of its batch."""
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[_A] = loop.create_future()
@@ -92,7 +93,7 @@ class Batcher(Generic[_A]):
         self._flush = None
         loop = asyncio.get_running_loop()
         while self._waiting and self._free_lanes:
-            batch: list[_Waiting[_A]] = []
+            batch: list[_Waiting[_Q, _A]] = []
             while self._waiting and len(batch) < self._most:
                 waiting = self._waiting.popleft()
                 if not waiting.answer.done():
@@ -107,7 +108,7 @@ class Batcher(Generic[_A]):
             except RuntimeError as error:  # the threads have been let go
                 self._arrive(batch, [error] * len(batch))
 
-    def _work(self, loop: asyncio.AbstractEventLoop, batch: Sequence[_Waiting[_A]]) -> None:
+    def _work(self, loop: asyncio.AbstractEventLoop, batch: Sequence[_Waiting[_Q, _A]]) -> None:
         answers: Sequence[_A | Exception]
         try:
             answers = self._answer_all([each.request for each in batch], [each.call for each in batch])
@@ -115,7 +116,7 @@ class Batcher(Generic[_A]):
             answers = [error] * len(batch)
         loop.call_soon_threadsafe(self._arrive, batch, answers)
 
-    def _arrive(self, batch: Sequence[_Waiting[_A]], answers: Sequence[_A | Exception]) -> None:
+    def _arrive(self, batch: Sequence[_Waiting[_Q, _A]], answers: Sequence[_A | Exception]) -> None:
         self._free_lanes += 1
         self._turns.end()
         # Before the answers: the next batch is on its way while this one is written.

@@ -101,7 +101,7 @@ class RankingIndex(Protocol):
 
 
 class Engine:
-    """Answers queries from an index. Holds no state of its own; safe from several threads.
+    """Answers queries from an index; safe from several threads.
 
     Attributes:
         plain_seconds: how long a list takes that the model ranks, one of several; infinite before `warm_up`.

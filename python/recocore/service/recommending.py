@@ -144,8 +144,8 @@ class Recommending:
         hosted = pick(self._models, query, query.user_id or None)
         return Asked(query.user_id, self._people.blend(template, call.record, query.user_id, hosted.engine), hosted)
 
-    def answer_all(self, requests: Sequence[bytes], calls: Sequence[Call]) -> list[Answer | Exception]:
-        """An answer, or what went wrong, for each of some calls."""
+    def answer_all(self, requests: Sequence[bytes | Asked], calls: Sequence[Call]) -> list[Answer | Exception]:
+        """An answer, or what went wrong, for each of some calls, decoded or not."""
         return self.answer_asked([_attempt(self.ask, *each) for each in zip(requests, calls, strict=True)], calls)
 
     def answer_asked(self, asked: Sequence[Asked | Exception], calls: Sequence[Call]) -> list[Answer | Exception]:
@@ -204,7 +204,9 @@ class Recommending:
         ]
 
 
-def _attempt(ask: Callable[[bytes, Call], Asked], request: bytes, call: Call) -> Asked | Exception:
+def _attempt(ask: Callable[[bytes, Call], Asked], request: bytes | Asked, call: Call) -> Asked | Exception:
+    if isinstance(request, Asked):
+        return request
     try:
         call.checkpoint()
         return ask(request, call)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from recocore.service.config import ServerConfig
     from recocore.service.observe.observer import CallObserver
     from recocore.service.rate_limits import RateLimiter
-    from recocore.service.recommending import Answer, Recommending
+    from recocore.service.recommending import Answer, Asked, Recommending
 
 # Answers one request of a call; runs on a thread.
 Method: TypeAlias = Callable[[bytes, Call], bytes]
@@ -68,9 +68,7 @@ class Running:
                 call.checkpoint()
                 return method(request, call)
 
-            if not self._gate.arrive():
-                await self._gate.opened()
-            self._admit(call)
+            await self._enter(call)
             self._take_slot()
             self._observer.queued(+1)
             try:
@@ -93,9 +91,7 @@ class Running:
         """Answers each request on the event loop."""
 
         async def run(request: bytes, call: Call) -> bytes:
-            if not self._gate.arrive():
-                await self._gate.opened()
-            self._admit(call)
+            await self._enter(call)
             self._take_slot()
             try:
                 return await self._result(asyncio.ensure_future(method(request, call)), call)
@@ -107,7 +103,7 @@ class Running:
     def batched(self, method: Recommending) -> Run:
         """Answers requests that arrive together on one thread, and those that were answered before at once."""
         config, observer = self._config, self._observer
-        batcher = Batcher(
+        batcher: Batcher[bytes | Asked, Answer] = Batcher(
             method.answer_all,
             self._threads,
             # Two lanes wait for each other at the interpreter: 64 callers got 1,500 answers a second from two, 2,140 from one.
@@ -121,9 +117,7 @@ class Running:
         cache: ResponseCache[Answer] = ResponseCache(round(config.cache_mb * 1e6))
 
         async def run(request: bytes, call: Call) -> bytes:
-            if not self._gate.arrive():
-                await self._gate.opened()
-            self._admit(call)
+            await self._enter(call)
             key = await method.read(request, call) if method.reads_records else request
             generation = method.generation
             answer = cache.get(generation, key) if config.cache_mb else None
@@ -132,11 +126,12 @@ class Running:
             if answer is None:
                 self._take_slot()
                 try:
-                    asked = method.ask(request, call) if len(request) <= _SMALL_REQUEST else None
-                    if asked is not None and (seconds := asked.quick_seconds) <= MOST_SECONDS:
+                    if len(request) > _SMALL_REQUEST:
+                        coming = batcher.submit(request, call)
+                    elif (seconds := (asked := method.ask(request, call)).quick_seconds) <= MOST_SECONDS:
                         coming = quick.submit(asked, call, seconds)
                     else:
-                        coming = batcher.submit(request, call)
+                        coming = batcher.submit(asked, call)
                     self._observer.queued(+1)
                     try:
                         answer = await self._result(coming, call)
@@ -172,7 +167,9 @@ class Running:
         """Wait for the running methods and let the threads go; what waits for a thread is dropped."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    def _admit(self, call: Call) -> None:
+    async def _enter(self, call: Call) -> None:
+        if not self._gate.arrive():
+            await self._gate.opened()
         self._limiter.admit(call.caller)
         if self._given_up.is_set():
             raise StoppingError

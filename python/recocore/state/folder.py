@@ -19,13 +19,20 @@ import secrets
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 from recocore.errors import CorruptError, InUseError, InvalidArgumentError, NotFoundError
+from recocore.state.disk import refused
 from recocore.state.keys import KeyFile
 from recocore.state.user_keys import UserKeyWriter
 from recocore.storage.document import count, digest, parse, seal, take
 from recocore.storage.folder import sync
 from recocore.storage.plain_file import read_plain, replace_plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_T = TypeVar("_T")
 
 LOG = "log"
 SOCKET = "owner.sock"
@@ -117,6 +124,26 @@ def default_key_path(path: Path) -> Path:
     """Where the master keys are if nobody says otherwise: beside the folder, so that a copy of it does not hold them."""
     path = path.absolute()
     return path.with_name(f"{path.name}.key")
+
+
+def owned(path: Path, keys: KeyFile | None, make: Callable[[StateFolder, int], _T]) -> _T:
+    """What `make` makes of a folder, which is made where there is none, and of the descriptor that holds its lock.
+
+    Raises:
+        InUseError: another process owns it.
+        NotFoundError, InvalidArgumentError, CorruptError: see `StateFolder.open_or_make`.
+        StorageError: the disk refuses.
+    """
+    try:
+        make_folder(path)
+        descriptor = lock(path)
+        try:
+            return make(StateFolder.open_or_make(path, keys), descriptor)
+        except BaseException:
+            os.close(descriptor)
+            raise
+    except OSError as error:
+        raise refused(path, error) from error
 
 
 def make_folder(path: Path) -> None:

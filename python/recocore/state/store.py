@@ -6,7 +6,6 @@ looks after the whole.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,9 +13,9 @@ from recocore.data import EventBatch
 from recocore.errors import RecocoreError
 from recocore.state import rights, statements
 from recocore.state.commits import Commits
-from recocore.state.disk import Disk, refused
+from recocore.state.disk import Disk
 from recocore.state.draft import Call
-from recocore.state.folder import StateFolder, lock, make_folder
+from recocore.state.folder import owned
 from recocore.state.people import view_of
 from recocore.state.recording import Recorder
 from recocore.state.replaying import replay
@@ -25,6 +24,7 @@ from recocore.state.upkeep import Upkeep
 from recocore.state.values import MAX_ROWS, Durability, ForgetReceipt, Receipt, StateConfig, StateStats, UserRecord
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime, timedelta
     from types import TracebackType
@@ -79,18 +79,11 @@ class StateStore:
             CorruptError: it is damaged; the message names the file.
             StorageError: the disk refuses.
         """
-        path = Path(path)
-        try:
-            make_folder(path)
-            descriptor = lock(path)
-            try:
-                folder = StateFolder.open_or_make(path, keys)
-                return cls(Commits(folder, descriptor, config or StateConfig(), disk or Disk()))
-            except BaseException:
-                os.close(descriptor)
-                raise
-        except OSError as error:
-            raise refused(path, error) from error
+        return owned(
+            Path(path),
+            keys,
+            lambda folder, lock: cls(Commits(folder, lock, config or StateConfig(), disk or Disk())),
+        )
 
     @property
     def path(self) -> Path:

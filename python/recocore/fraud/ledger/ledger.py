@@ -18,8 +18,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
-from recocore.state.disk import Disk, refused
-from recocore.state.folder import LOG, USER_KEYS, StateFolder, lock, make_folder
+from recocore.state.disk import Disk
+from recocore.state.folder import LOG, USER_KEYS, StateFolder, owned
 from recocore.state.log import Log, Tally
 from recocore.state.log_files import read_frames
 from recocore.state.segment import EVENT, NO_EVENT, NO_SUBJECT, frame, plain_row, sealed_row
@@ -95,17 +95,7 @@ class FraudLedger:
             CorruptError: it is damaged; the message names the file.
             StorageError: the disk refuses.
         """
-        path = Path(path)
-        try:
-            make_folder(path)
-            descriptor = lock(path)
-            try:
-                return cls(StateFolder.open_or_make(path, keys), descriptor, disk or Disk(), segment_rows)
-            except BaseException:
-                os.close(descriptor)
-                raise
-        except OSError as error:
-            raise refused(path, error) from error
+        return owned(Path(path), keys, lambda folder, lock: cls(folder, lock, disk or Disk(), segment_rows))
 
     @property
     def path(self) -> Path:

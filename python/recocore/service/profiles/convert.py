@@ -8,17 +8,16 @@ import math
 import struct
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
-
-from google.protobuf.message import DecodeError, Message
+from typing import TYPE_CHECKING, Any
 
 from recocore.errors import InvalidArgumentError
 from recocore.expressions import Compiled, Expression
 from recocore.profiles.tags.declared import DECLARABLE, Declaration
 from recocore.service import limits
 from recocore.service.convert.checks import Checks
+from recocore.service.convert.messages import parse
 from recocore.service.events import commit_tokens
-from recocore.service.problems import MalformedRequestError, ResponseTooLargeError
+from recocore.service.problems import ResponseTooLargeError
 from recocore.state.rows import iso
 from recocore.v1 import profile_pb2 as shared
 from recocore.v1 import profile_service_pb2 as v1
@@ -27,12 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from google.protobuf.field_mask_pb2 import FieldMask
+    from google.protobuf.message import Message
 
     from recocore.service.profiles.definitions import Definitions
     from recocore.service.profiles.making import MadeProfile
     from recocore.state.values import Declared, Link
 
-_M = TypeVar("_M", bound=Message)
 
 _SOURCES: dict[int, str] = {
     shared.ATTRIBUTE_SOURCE_ACCOUNT: "account",
@@ -87,7 +86,7 @@ def decode_get(data: bytes) -> tuple[str, bool, Mask, str]:
         MalformedRequestError: the bytes are no such message.
         InvalidRequestError: fields break their limits.
     """
-    request = _parse(v1.GetProfileRequest, data)
+    request = parse(v1.GetProfileRequest, data)
     checks = Checks()
     id_, visitor = _one_of(checks, ("user_id", request.user_id), ("visitor_id", request.visitor_id))
     mask = _mask(request.read_mask, checks)
@@ -98,7 +97,7 @@ def decode_get(data: bytes) -> tuple[str, bool, Mask, str]:
 
 def decode_batch(data: bytes) -> tuple[tuple[str, ...], Mask, str]:
     """Ids, mask and commit token; raises as `decode_get`."""
-    request = _parse(v1.BatchGetProfilesRequest, data)
+    request = parse(v1.BatchGetProfilesRequest, data)
     checks = Checks()
     ids = checks.ids(request.user_ids, "user_ids", limits.MAX_BATCH_PROFILES, least=1)
     mask = _mask(request.read_mask, checks)
@@ -109,7 +108,7 @@ def decode_batch(data: bytes) -> tuple[tuple[str, ...], Mask, str]:
 
 def decode_update(data: bytes) -> Update:
     """What to keep; raises as `decode_get`."""
-    request = _parse(v1.UpdateProfileRequest, data)
+    request = parse(v1.UpdateProfileRequest, data)
     checks = Checks()
     checks.id(request.user_id, "user_id")
     attributes: dict[str, str | None] = {}
@@ -136,7 +135,7 @@ def decode_update(data: bytes) -> Update:
 
 def decode_merge(data: bytes) -> tuple[str, bool, str, str]:
     """Who, whether a visitor, into whom, and why; raises as `decode_get`."""
-    request = _parse(v1.MergeProfilesRequest, data)
+    request = parse(v1.MergeProfilesRequest, data)
     checks = Checks()
     checks.id(request.user_id, "user_id")
     source, visitor = _one_of(checks, ("source_user_id", request.source_user_id), ("visitor_id", request.visitor_id))
@@ -150,7 +149,7 @@ def decode_merge(data: bytes) -> tuple[str, bool, str, str]:
 
 def decode_unmerge(data: bytes) -> tuple[str, int]:
     """User and number; raises as `decode_get`."""
-    request = _parse(v1.UnmergeProfilesRequest, data)
+    request = parse(v1.UnmergeProfilesRequest, data)
     checks = Checks()
     checks.id(request.user_id, "user_id")
     checks.whole(request.number, "number", 1, 2**62)
@@ -160,7 +159,7 @@ def decode_unmerge(data: bytes) -> tuple[str, int]:
 
 def decode_nothing(kind: type[Message], data: bytes) -> None:
     """See that a request without fields is one."""
-    _parse(kind, data)
+    parse(kind, data)
 
 
 def encode_profile(made: MadeProfile, mask: Mask) -> bytes:
@@ -434,10 +433,3 @@ def _unlogged(logs: list[float]) -> list[float]:
 
 def _json_ready(value: Any) -> Any:
     return value.isoformat() if isinstance(value, datetime) else value
-
-
-def _parse(kind: type[_M], data: bytes) -> _M:
-    try:
-        return kind.FromString(data)
-    except DecodeError as error:
-        raise MalformedRequestError(f"the request is not a {kind.DESCRIPTOR.full_name}") from error
