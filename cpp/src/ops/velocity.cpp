@@ -95,7 +95,7 @@ void Velocity::update(const VelocityEvents& events, MatrixView<double> features)
     const std::int64_t end = std::min(rows, begin + velocity::Table::kAhead);
     for (velocity::Table& table : impl_->tables) table.read_keys(events, begin, end);
     for (velocity::Table& table : impl_->tables) table.look_up();
-    for (velocity::Table& table : impl_->tables) table.prefetch();
+    for (const velocity::Table& table : impl_->tables) table.prefetch();
     for (std::int64_t row = begin; row < end; ++row)
       std::ranges::transform(events.numbers.row(row), amounts.begin() + (row - begin) * columns, velocity::amount_of);
     for (velocity::Table& table : impl_->tables)

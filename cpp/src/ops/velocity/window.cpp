@@ -65,7 +65,7 @@ void Window::add(const WindowShape& shape, std::int64_t clock, std::int64_t time
                      amount.number};
   if (gone(shape, clock, event.time)) return;
   Bucket* at = buckets_.end();
-  Bucket* const first = buckets_.begin();
+  const Bucket* const first = buckets_.begin();
   while (at != first && std::prev(at)->time > event.time) --at;
   if (at != first && std::prev(at)->time == event.time)
     std::prev(at)->merge(event);
