@@ -24,6 +24,7 @@ from recocore.service.hosting.host import Hosted
 from recocore.service.hosting.shadow import Comparison, Shadow, ShadowLog
 from recocore.service.page_tokens import PageToken
 from recocore.service.queries import Ranking, RecommendQuery, Template
+from recocore.service.turns import Turns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,7 +70,7 @@ def hosted(version: str, answer: Ranking | Exception) -> tuple[Hosted, Engine]:
 
 def test_two_rankings_are_compared() -> None:
     sink = Sink()
-    shadow = Shadow(ShadowConfig("canary", 1.0), sink)
+    shadow = Shadow(ShadowConfig("canary", 1.0), sink, Turns())
     served, _ = hosted("old", ranked(a=4.0, b=3.0, c=2.0, d=1.0))
     other, _ = hosted("new", ranked(b=5.0, x=4.0, a=3.0, y=2.0))
     shadow.offer(served, other, QUERY)
@@ -85,7 +86,7 @@ def test_two_rankings_are_compared() -> None:
 
 def test_a_full_queue_and_a_failing_model_cost_nobody_anything() -> None:
     sink = Sink()
-    shadow = Shadow(ShadowConfig("canary", 1.0, queue=2), sink)
+    shadow = Shadow(ShadowConfig("canary", 1.0, queue=2), sink, Turns())
     answer = ranked(a=1.0)
     served, slow = hosted("old", answer)
     other, engine = hosted("new", answer)
@@ -103,7 +104,7 @@ def test_a_full_queue_and_a_failing_model_cost_nobody_anything() -> None:
 
 def test_a_further_page_is_compared_and_nothing_is_kept_of_the_models() -> None:
     sink = Sink()
-    shadow = Shadow(ShadowConfig("canary", 1.0), sink)
+    shadow = Shadow(ShadowConfig("canary", 1.0), sink, Turns())
     served, other = small_index(Popularity()), small_index(ItemKNN(k=5))
     engines = [IndexEngine(served), IndexEngine(other)]
     gone = [weakref.ref(engine) for engine in engines]
@@ -118,7 +119,7 @@ def test_a_further_page_is_compared_and_nothing_is_kept_of_the_models() -> None:
 
 def test_what_has_waited_too_long_is_dropped() -> None:
     sink = Sink()
-    shadow = Shadow(ShadowConfig("canary", 1.0), sink)
+    shadow = Shadow(ShadowConfig("canary", 1.0), sink, Turns())
     answer = ranked(a=1.0)
     served, slow = hosted("old", answer)
     slow.may.clear()
@@ -133,7 +134,7 @@ def test_what_has_waited_too_long_is_dropped() -> None:
 
 def test_a_share_of_the_calls_is_ranked_again() -> None:
     sink = Sink()
-    shadow = Shadow(ShadowConfig("canary", 0.2, queue=10_000), sink)
+    shadow = Shadow(ShadowConfig("canary", 0.2, queue=10_000), sink, Turns())
     answer = ranked(a=1.0)
     served, other = hosted("old", answer)[0], hosted("new", answer)[0]
     for _ in range(5_000):

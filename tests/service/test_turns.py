@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
 
 from recocore.service.batching import Batcher
 from recocore.service.call import Call
-from recocore.service.turns import Turns
+from recocore.service.turns import Turns, TurnTakers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -47,13 +46,43 @@ def test_a_batch_on_a_thread_shortens_them_for_as_long_as_it_takes() -> None:
         return requests
 
     async def main() -> None:
-        with ThreadPoolExecutor(1) as threads:
-            batcher = Batcher(answer, threads, lanes=1, most=4, turns=Turns())
+        with TurnTakers(Turns(), 1, "rank") as threads:
+            batcher = Batcher(answer, threads, lanes=1, most=4)
             alone = sys.getswitchinterval()
             coming = batcher.submit(b"a", Call("r"))
             await asyncio.sleep(0)
             go_on.set()
             assert await coming == b"a"
-            assert seen[0] < alone == sys.getswitchinterval()
+            assert seen[0] < alone
+        assert sys.getswitchinterval() == alone
 
     asyncio.run(main())
+
+
+def test_what_is_cancelled_or_refused_by_the_threads_no_longer_counts() -> None:
+    threads = TurnTakers(Turns(), 1, "rank")
+    alone = sys.getswitchinterval()
+    go_on = threading.Event()
+    threads.submit(go_on.wait, 20)
+    waiting = threads.submit(int)
+    assert waiting.cancel()
+    go_on.set()
+    threads.shutdown()
+    with pytest.raises(RuntimeError):
+        threads.submit(int)
+    assert sys.getswitchinterval() == alone
+
+
+def test_work_that_fails_ends_too() -> None:
+    turns = Turns()
+    alone = sys.getswitchinterval()
+    within = []
+
+    def fail() -> None:
+        with turns.working():
+            within.append(sys.getswitchinterval())
+            raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fail()
+    assert within[0] < alone == sys.getswitchinterval()

@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
 from recocore.service.call import Call
-from recocore.service.turns import Turns
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -45,7 +44,6 @@ class Batcher(Generic[_Q, _A]):
         threads: where it runs.
         lanes: batches under way at once.
         most: calls of a batch.
-        turns: is told when a thread works.
         delay_seconds: how long the first call of a batch may wait for others; 0 never makes anybody wait.
         observe: told the size of each batch.
     """
@@ -57,7 +55,6 @@ class Batcher(Generic[_Q, _A]):
         *,
         lanes: int,
         most: int,
-        turns: Turns | None = None,
         delay_seconds: float = 0.0,
         observe: Callable[[int], None] = lambda size: None,
     ) -> None:
@@ -65,7 +62,6 @@ class Batcher(Generic[_Q, _A]):
         self._threads = threads
         self._free_lanes = lanes
         self._most = most
-        self._turns = turns or Turns()
         self._delay = delay_seconds
         self._observe = observe
         self._waiting: deque[_Waiting[_Q, _A]] = deque()
@@ -101,7 +97,6 @@ class Batcher(Generic[_Q, _A]):
             if not batch:
                 return
             self._free_lanes -= 1
-            self._turns.begin()
             self._observe(len(batch))
             try:
                 self._threads.submit(self._work, loop, batch)
@@ -118,7 +113,6 @@ class Batcher(Generic[_Q, _A]):
 
     def _arrive(self, batch: Sequence[_Waiting[_Q, _A]], answers: Sequence[_A | Exception]) -> None:
         self._free_lanes += 1
-        self._turns.end()
         # Before the answers: the next batch is on its way while this one is written.
         if self._waiting and self._flush is None:
             self._leave()

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from recocore.service.problems import Problem
     from recocore.service.rate_limits import LimitsConfig
     from recocore.service.recommending import Recommending
+    from recocore.service.turns import Turns
 
 _T = TypeVar("_T")
 
@@ -47,13 +48,16 @@ class Dispatcher:
         config: of the server.
         limits: how often one caller may call.
         observer: is told of calls.
+        turns: of this process; None where nothing else works beside the event loop.
     """
 
-    def __init__(self, config: ServerConfig, limits: LimitsConfig, observer: CallObserver) -> None:
+    def __init__(
+        self, config: ServerConfig, limits: LimitsConfig, observer: CallObserver, turns: Turns | None = None
+    ) -> None:
         self._observer = observer
         self._limiter = RateLimiter(limits)
         self._is_limited = limits.rate > 0
-        self.running = Running(config, self._limiter, observer)
+        self.running = Running(config, self._limiter, observer, turns)
         self._pseudonyms = Pseudonyms(config.pseudonym_key)
 
     def handler(

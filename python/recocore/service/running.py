@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from recocore.service.batching import Batcher
@@ -14,7 +13,7 @@ from recocore.service.gate import Gate
 from recocore.service.problems import StoppingError, TooManyCallsError
 from recocore.service.quick_lane import MOST_SECONDS, QuickLane
 from recocore.service.response_cache import ResponseCache
-from recocore.service.turns import Turns
+from recocore.service.turns import Turns, TurnTakers
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -44,16 +43,18 @@ class Running:
         config: how many at once, on how many threads, and how they are batched.
         limiter: how often one caller may call.
         observer: is told who waits.
+        turns: of this process; None where nothing else works beside the event loop.
     """
 
-    def __init__(self, config: ServerConfig, limiter: RateLimiter, observer: CallObserver) -> None:
+    def __init__(
+        self, config: ServerConfig, limiter: RateLimiter, observer: CallObserver, turns: Turns | None = None
+    ) -> None:
         self._config = config
         self._limiter = limiter
         self._observer = observer
         # One for each call that may run: taken and put back by one atomic step, which a semaphore takes 5 us for.
         self._slots = deque(range(config.max_calls))
-        self._threads = ThreadPoolExecutor(config.thread_count, thread_name_prefix="recocore-rank")
-        self._turns = Turns()
+        self._threads = TurnTakers(turns or Turns(), config.thread_count, "recocore-rank")
         self._gate = Gate()
         self._answers: set[asyncio.Future[Any]] = set()
         self.stopping = asyncio.Event()
@@ -79,11 +80,7 @@ class Running:
                 raise
             # A cancelled call gives its slot back only when its thread is done: the thread is what the slot stands for.
             future.add_done_callback(self._leave)
-            self._turns.begin()
-            try:
-                return await self._result(asyncio.wrap_future(future), call)
-            finally:
-                self._turns.end()
+            return await self._result(asyncio.wrap_future(future), call)
 
         return run
 
@@ -109,7 +106,6 @@ class Running:
             # Two lanes wait for each other at the interpreter: 64 callers got 1,500 answers a second from two, 2,140 from one.
             lanes=max(1, config.thread_count // 2),
             most=config.max_batch,
-            turns=self._turns,
             delay_seconds=config.batch_delay_ms / 1e3,
             observe=observer.batched,
         )

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from recocore.service.hosting.host import Models
     from recocore.service.hosting.states import ModelControl
     from recocore.service.security.guard import Guard
+    from recocore.service.turns import Turns
 
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 # What is written last takes this long at most to leave, after the grace.
@@ -90,6 +91,7 @@ class Server:
         fraud: asks the process that decides on fraud; None without one.
         tls: certificate and key of the port; by default it speaks plain text.
         guard: lets calls in; None to let everybody in.
+        turns: of this process; None where nothing else works beside the event loop.
     """
 
     def __init__(
@@ -105,13 +107,14 @@ class Server:
         fraud: FraudClient | None = None,
         tls: TlsConfig | None = None,
         guard: Guard | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._config = config
         self._tls = tls or TlsConfig()
         self._guard = guard
         self._reuse_port = reuse_port
         observer = observer or CallObserver()
-        self._dispatcher = Dispatcher(config, limits or LimitsConfig(), observer)
+        self._dispatcher = Dispatcher(config, limits or LimitsConfig(), observer, turns)
         self._health = DrainableHealth()
         # Without reuse a second server on the same port is refused, not given half of the connections.
         options = (
@@ -261,6 +264,7 @@ async def run(
         observer: is told of calls; by default nobody is.
         tls: certificate and key of the port; by default it speaks plain text.
         guard: lets calls in; None to let everybody in.
+        turns: of this process; None where nothing else works beside the event loop.
 
     Raises:
         InvalidArgumentError: the address cannot be bound, or a file of TLS cannot be used.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from recocore.service.hosting.config import ShadowConfig
     from recocore.service.hosting.host import Hosted
     from recocore.service.observe.observer import CallObserver
+    from recocore.service.turns import Turns
 
 # What has waited longer found the machine busy: the shadow gives way first.
 _STALE_SECONDS = 0.5
@@ -138,12 +139,14 @@ class Shadow:
     Args:
         config: alias, share and queue.
         sink: takes the comparisons.
+        turns: of this process, which serves beside.
     """
 
-    def __init__(self, config: ShadowConfig, sink: ShadowSink) -> None:
+    def __init__(self, config: ShadowConfig, sink: ShadowSink, turns: Turns) -> None:
         self.alias = config.alias
         self._share = config.share
         self._sink = sink
+        self._turns = turns
         self._random = random.Random()
         self._jobs: queue.Queue[_Job | None] = queue.Queue(config.queue)
         self._full = 0
@@ -187,7 +190,8 @@ class Shadow:
             self._sink.dropped("stale")
             return
         try:
-            comparison = _compare(job)
+            with self._turns.working():
+                comparison = _compare(job)
         except Exception as error:
             log(logging.ERROR, "shadow", model=job.shadow.version, error=places(error))
             self._sink.dropped("failed")

@@ -9,7 +9,6 @@ import signal
 import socket
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from recocore.errors import CorruptError, InternalError
@@ -41,6 +40,7 @@ from recocore.service.processes.ports import low_descriptors_taken
 from recocore.service.processes.settings import WorkerSettings
 from recocore.service.security.making import make_guard
 from recocore.service.server import Server
+from recocore.service.turns import Turns, TurnTakers
 
 if TYPE_CHECKING:
     from typing import Any
@@ -56,9 +56,12 @@ class Worker:
     def __init__(self, settings: WorkerSettings) -> None:
         self._settings = settings
         self._observer = settings.observing.observer(settings.board)
+        self._turns = Turns()
         shadow = settings.shadow
         self._shadow = (
-            Shadow(shadow, ShadowCount(self._observer, ShadowLog())) if shadow.alias and shadow.share else None
+            Shadow(shadow, ShadowCount(self._observer, ShadowLog()), self._turns)
+            if shadow.alias and shadow.share
+            else None
         )
         self._models = RegistryModels(settings.models.alias, settings.experiment, self._shadow)
         self._recorded: list[Request] = read_recorded(settings.models.recorded) if settings.models.recorded else []
@@ -66,7 +69,7 @@ class Worker:
         self._guard = make_guard(
             settings.security, settings.server.pseudonym_key, self._observer, f"worker-{settings.number}"
         )
-        self._loader = ThreadPoolExecutor(1, thread_name_prefix="recocore-load")
+        self._loader = TurnTakers(self._turns, 1, "recocore-load")
         self._server: Server | None = None
         self._state: ServedState | None = None
         self._fraud: FraudClient | None = None
@@ -76,6 +79,8 @@ class Worker:
     async def run(self, end: socket.socket) -> None:
         """Follow the supervisor at the other end of a socket pair, until it says stop, dies, or SIGTERM comes."""
         loop = asyncio.get_running_loop()
+        # What answers large requests beside the loop, with asyncio.to_thread, takes turns too.
+        loop.set_default_executor(TurnTakers(self._turns, None, "recocore-aside"))
         loop.add_signal_handler(signal.SIGTERM, self._stop.set)
         for number in (signal.SIGINT, signal.SIGHUP):
             # A terminal sends these to all processes at once, and the supervisor passes on what is meant for workers.
@@ -162,6 +167,7 @@ class Worker:
             fraud=self._fraud,
             tls=settings.security.tls,
             guard=self._guard,
+            turns=self._turns,
         )
         with low_descriptors_taken():
             bound = await server.start()
