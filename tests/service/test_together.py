@@ -99,7 +99,9 @@ def test_columns_are_encoded_as_messages_are(seed: int) -> None:
     columns = RankedColumns(list(ids), scores, sources, rng.choice(["none", "popular", "similar"]))
     served = Served("als-1", "r1", "token", *rng.choice([("", ""), ("test", "b")]))
     missing, page = tuple(rng.sample(ids, 3)), rng.choice(["", "next"])
-    parts = convert.encode_shared(ColumnRanking(columns, missing, page), served) + convert.encode_own(served)
+    parts = convert.encode_shared(ColumnRanking(columns, missing, page), served) + convert.encode_own(
+        served.request_id, served.attribution_token
+    )
     items = [
         RankedItem(id_, score, SOURCES[source])
         for id_, score, source in zip(ids, scores.tolist(), sources.tolist(), strict=True)

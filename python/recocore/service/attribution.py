@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hmac
 import struct
 import zlib
@@ -57,19 +58,29 @@ def encode(attribution: Attribution, key: bytes | None = None) -> str:
     >>> decode(encode(Attribution("als-3", "r1", when))).served_model
     'als-3'
     """
-    texts = (attribution.request_id, attribution.served_model, attribution.experiment, attribution.variant)
-    return encode_parts((attribution.issued_at - _EPOCH) // _MILLISECOND, texts, key)
+    served = (attribution.served_model, attribution.experiment, attribution.variant)
+    return encode_parts((attribution.issued_at - _EPOCH) // _MILLISECOND, attribution.request_id, served, key)
 
 
-def encode_parts(milliseconds: int, texts: tuple[str, str, str, str], key: bytes | None = None) -> str:
-    """`encode` of the milliseconds since 1970 and request id, model, experiment and variant: half the time for each answer."""
-    body = _HEAD.pack(_FORMAT if key is None else _SIGNED_FORMAT, milliseconds)
-    for text in map(str.encode, texts):
-        body += _LENGTH.pack(len(text)) + text
+def encode_parts(milliseconds: int, request_id: str, served: tuple[str, str, str], key: bytes | None = None) -> str:
+    """`encode` of the milliseconds since 1970, and of model, experiment and variant: a third of the time for each answer."""
+    form = _FORMAT if key is None else _SIGNED_FORMAT
+    body = _HEAD.pack(form, milliseconds) + _packed(request_id) + _packed_served(served)
     body += _CHECKSUM.pack(zlib.crc32(body))
     if key is not None:
         body += _signature(body, key)
     return binascii.b2a_base64(body, newline=False).translate(_URL_SAFE, b"=").decode()
+
+
+def _packed(text: str) -> bytes:
+    data = text.encode()
+    return _LENGTH.pack(len(data)) + data
+
+
+# A server answers from a few models.
+@functools.lru_cache(maxsize=64)
+def _packed_served(served: tuple[str, str, str]) -> bytes:
+    return b"".join(map(_packed, served))
 
 
 def decode(token: str, key: bytes | None = None) -> Attribution:

@@ -15,7 +15,6 @@ from recocore.index import Ask, RankedList
 from recocore.service import limits, page_tokens
 from recocore.service.attribute_checks import check_attributes, names_attributes
 from recocore.service.logs import log, places
-from recocore.service.page_tokens import PageToken
 from recocore.service.problems import PageExpiredError, problem_of
 from recocore.service.queries import BatchRow, ColumnRanking, Ranking, Scores
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from recocore.index import ExternalId, ItemScores, RankedColumns, Reason
     from recocore.service.call import Call
+    from recocore.service.page_tokens import PageToken
     from recocore.service.problems import Problem
     from recocore.service.queries import BatchQuery, RecommendQuery, ScoreQuery, SimilarItemsQuery, Template
     from recocore.types import Int32Array
@@ -248,7 +248,7 @@ class Engine:
         # A list that is not full has no more to give.
         if count < ask.k or end >= limits.MAX_PAGED_ITEMS or not template.form.has("next_page_token"):
             return ""
-        return page_tokens.encode(PageToken(self.version, end, page_tokens.bind(user_id, template.shape)))
+        return page_tokens.encode_parts(self.version, end, page_tokens.bind(user_id, template.shape))
 
     def _rows(self, user_ids: list[str], template: Template, call: Call) -> list[Ranking | Problem]:
         try:

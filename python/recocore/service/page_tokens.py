@@ -19,6 +19,7 @@ from recocore.service.limits import MAX_PAGE_TOKEN_CHARS
 _FORMAT = 1
 _HEAD = struct.Struct(">BI8s")
 _LENGTH = struct.Struct(">I")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,13 @@ def encode(token: PageToken) -> str:
     >>> decode(encode(PageToken("als-3", 20, bind("ann", b"")))).offset
     20
     """
-    raw = _HEAD.pack(_FORMAT, token.offset, token.binding) + token.version.encode()
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return encode_parts(token.version, token.offset, token.binding)
+
+
+def encode_parts(version: str, offset: int, binding: bytes) -> str:
+    """`encode` of the parts of a token: half the time for each answer."""
+    raw = _HEAD.pack(_FORMAT, offset, binding) + version.encode()
+    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def decode(text: str) -> PageToken:

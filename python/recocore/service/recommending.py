@@ -16,7 +16,7 @@ from recocore.service import convert
 from recocore.service.events.personal import NOBODY
 from recocore.service.hosting.host import ServedAs
 from recocore.service.queries import Served
-from recocore.service.served import pick, served
+from recocore.service.served import attribution_token, pick, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,7 +55,9 @@ class Answer:
         call.user_id = self.user_id
         call.placement = self.placement
         call.hosted = self.about
-        return self.shared if self.is_whole else self.shared + convert.encode_own(served(self.about, call, key))
+        if self.is_whole:
+            return self.shared
+        return self.shared + convert.encode_own(call.request_id, attribution_token(self.about, call, key))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -44,6 +44,11 @@ def pick(models: Models, query: RecommendQuery | SimilarItemsQuery, user_id: str
 
 def served(hosted: ServedBy, call: Call, key: bytes | None = None) -> Served:
     """What an answer to a call says of itself; `key` signs its attribution token."""
-    texts = (call.request_id, hosted.version, hosted.experiment, hosted.variant)
-    token = encode_parts(time.time_ns() // 1_000_000, texts, key)
+    token = attribution_token(hosted, call, key)
     return Served(hosted.version, call.request_id, token, hosted.experiment, hosted.variant)
+
+
+def attribution_token(hosted: ServedBy, call: Call, key: bytes | None = None) -> str:
+    """The token of an answer to a call that is given now."""
+    milliseconds = time.time_ns() // 1_000_000
+    return encode_parts(milliseconds, call.request_id, (hosted.version, hosted.experiment, hosted.variant), key)

@@ -6,6 +6,7 @@ may be written in parts: fields of the same message, one after the other in any 
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 from recocore import _native
@@ -28,22 +29,29 @@ def encode_shared(ranking: ColumnRanking, served: Served) -> bytes:
     Raises:
         ResponseTooLargeError: it is larger than a message may be.
     """
-    rest = v1.RecommendResponse(
-        served_model=served.model,
-        fallback_used=FALLBACK[ranking.columns.fallback_used],
-        missing_ids=[str(id_) for id_ in ranking.missing_ids],
-        next_page_token=ranking.next_page_token,
-        experiment=experiment_of(served),
-    )
     columns = ranking.columns
-    items = _native.encode_scored_items(list(columns.item_ids), columns.scores, columns.sources, _SOURCE_NUMBERS)
-    data = items + bytes(rest.SerializeToString())
+    data = _native.encode_scored_items(list(columns.item_ids), columns.scores, columns.sources, _SOURCE_NUMBERS)
+    data += _encode_about(served, columns.fallback_used)
+    if ranking.next_page_token:
+        data += bytes(v1.RecommendResponse(next_page_token=ranking.next_page_token).SerializeToString())
+    if ranking.missing_ids:
+        missing = [str(id_) for id_ in ranking.missing_ids]
+        data += bytes(v1.RecommendResponse(missing_ids=missing).SerializeToString())
     if len(data) > limits.MAX_MESSAGE_BYTES - limits.MAX_OWN_BYTES:
         raise ResponseTooLargeError(len(data))
     return data
 
 
-def encode_own(served: Served) -> bytes:
+# A server answers from a few models, and most lists are the model's own.
+@functools.lru_cache(maxsize=64)
+def _encode_about(served: Served, fallback_used: str) -> bytes:
+    about = v1.RecommendResponse(
+        served_model=served.model, fallback_used=FALLBACK[fallback_used], experiment=experiment_of(served)
+    )
+    return bytes(about.SerializeToString())
+
+
+def encode_own(request_id: str, attribution_token: str) -> bytes:
     """The part of a RecommendResponse that is one call's own."""
-    own = v1.RecommendResponse(attribution_token=served.attribution_token, request_id=served.request_id)
+    own = v1.RecommendResponse(attribution_token=attribution_token, request_id=request_id)
     return bytes(own.SerializeToString())
