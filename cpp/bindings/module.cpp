@@ -20,6 +20,8 @@ PYBIND11_MODULE(_native, module) {
   register_ranking_metrics(module);
   register_matmul_topk(module);
   register_rings(module);
+  register_finite_values(module);
+  register_positive_definite(module);
   register_scored_items(module);
   register_similarity(module);
   register_velocity(module);

@@ -17,7 +17,7 @@ from tests.service.small_index import small_index
 
 from recocore.client import Client, ServiceError
 from recocore.errors import InvalidArgumentError
-from recocore.models import Popularity
+from recocore.models import ALS, Popularity
 from recocore.service import ModelsConfig, serve
 from recocore.service.security.config import Security, TlsConfig
 
@@ -189,6 +189,22 @@ def test_a_worker_loads_nothing_that_only_training_needs() -> None:
         "print([m for m in ('scipy', 'pandas', 'pyarrow.parquet', 'pyarrow.csv', 'rich', 'click', 'multiprocessing',"
         " 'cryptography', 'lmdb', 'jwt', 'numba') "
         "if m in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"
+
+
+def test_a_warm_worker_has_loaded_no_more(tmp_path: Path) -> None:
+    small_index(ALS(factors=4)).save(tmp_path / "index")
+    code = (
+        "import sys\n"
+        "import recocore.service.processes.worker\n"
+        "from recocore.index import Index\n"
+        "from recocore.service.engine import Engine\n"
+        "from recocore.service.hosting.warm_up import replay, sample_requests\n"
+        f"index = Index.load({str(tmp_path / 'index')!r})\n"
+        "replay(Engine(index), index.version, sample_requests(index, 2))\n"
+        "print([m for m in ('scipy', 'pandas', 'numpy.ma', 'numba') if m in sys.modules])"
     )
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "[]"

@@ -30,6 +30,14 @@ def reals(chunk: pa.Array) -> Float64Array:
     return np.frombuffer(values, np.float64)[chunk.offset : chunk.offset + len(chunk)]
 
 
+def integers(chunk: pa.Array) -> Int64Array:
+    """The values of an Int64 array without nulls. `to_numpy` gives the same, and imports pandas where it is installed."""
+    _, values = chunk.buffers()
+    if values is None:
+        return np.empty(0, np.int64)
+    return np.frombuffer(values, np.int64)[chunk.offset : chunk.offset + len(chunk)]
+
+
 def valid(chunk: pa.Array) -> UInt8Array | None:
     """Validity bits, row 0 at bit `chunk.offset`; None where nothing is null."""
     return _bytes(chunk.buffers()[0]) if chunk.null_count else None

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recocore import _native
+from recocore.data.buffers import flat, integers
 from recocore.data.id_column import id_column
 from recocore.errors import CorruptError, InvalidArgumentError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Hashable, Sequence
 
     from recocore.types import BoolArray, Int32Array, Int64Array, UInt8Array
 
@@ -92,11 +93,9 @@ class IdMap(ABC):
             if kind == "range":
                 return IdMap.range(int(metadata.get(_SIZE, b"")))
             column = table.column("id")
-            ids = (
-                column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-            )  # a single chunk would be copied
+            ids = flat(column)
             if kind == "integer" and ids.type == pa.int64() and ids.null_count == 0:
-                return _IntegerIds(_ascending(ids.to_numpy()))
+                return _IntegerIds(_ascending(integers(ids)))
             if kind == "string" and ids.type in {pa.string(), pa.large_string()} and ids.null_count == 0:
                 return _StringIds.of(_ascending(ids.cast(pa.large_string())))
         except (KeyError, ValueError) as error:
@@ -345,12 +344,16 @@ def _as_integer(id: Hashable) -> int | None:
 
 def _as_integers(ids: Any) -> tuple[Int64Array, BoolArray]:
     """The number of each id, and whether it is one."""
-    column = id_column(ids, allow_empty=True)
-    if isinstance(column, np.ndarray):
-        return column, np.ones(len(column), np.bool_)
-    if isinstance(column, list):
-        raise InvalidArgumentError("ids: expected integers as the ids of this map are", field="ids")
-    numbers = [_as_integer(text) for text in column.to_pylist()]
+    if _are_texts(ids):
+        texts: Sequence[str] = ids
+    else:
+        column = id_column(ids, allow_empty=True)
+        if isinstance(column, np.ndarray):
+            return column, np.ones(len(column), np.bool_)
+        if isinstance(column, list):
+            raise InvalidArgumentError("ids: expected integers as the ids of this map are", field="ids")
+        texts = column.to_pylist()
+    numbers = [_as_integer(text) for text in texts]
     known = np.array([number is not None for number in numbers], np.bool_)
     return np.array([number or 0 for number in numbers], np.int64), known
 
@@ -373,13 +376,18 @@ def _ascending(ids: Any) -> Any:
     return ids
 
 
-def _layout_of_texts(ids: Any) -> tuple[Int64Array, UInt8Array] | None:
-    """Offsets and bytes of a list of nothing but strings; None for anything else.
+def _are_texts(ids: Any) -> bool:
+    """Whether this is a list of nothing but strings.
 
     What a server is asked comes so. Through `pa.array` it would be right too, but that imports pandas wherever it is installed:
     28 MB in each server process, and 0.2 s of the first answer.
     """
-    if not isinstance(ids, (list, tuple)) or not ids or not all(type(id) is str for id in ids):
+    return isinstance(ids, (list, tuple)) and len(ids) > 0 and all(type(id) is str for id in ids)
+
+
+def _layout_of_texts(ids: Any) -> tuple[Int64Array, UInt8Array] | None:
+    """Offsets and bytes of a list of nothing but strings; None for anything else."""
+    if not _are_texts(ids):
         return None
     try:
         encoded = [id.encode() for id in ids]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recocore.index.composing import Composer
-from recocore.index.lists import NO_ITEMS
+from recocore.index.lists import NO_ITEMS, distinct_items
 from recocore.index.ranking import rank_plain
 from recocore.index.rankings import Ranked, ReadAhead, by_likeness, by_model, by_order, by_popularity
 from recocore.index.results import CONTEXT, MODEL, SESSION
@@ -61,7 +61,7 @@ def answer(data: IndexData, resolver: Resolver, users: Int32Array, ask: Ask, num
                 rankings += [by_order(first, data.popular, own)] if len(first) else []
                 rankings.append(by_popularity(data.popular, own))
             elif not isinstance(data.scorer, PopularityScorer):  # which knows no likeness
-                seeds = np.union1d(evidence.items, record).astype(np.int32)
+                seeds = distinct_items(np.concatenate([evidence.items, record]))
                 rankings += [by_likeness(data.scorer, seeds, exclude, num_threads)] if len(seeds) else []
         filled, ranked = composer.compose(rankings, own)
         if ask.explain:
@@ -74,7 +74,7 @@ def answer_similar(
     data: IndexData, resolver: Resolver, seeds: Int32Array, negatives: Int32Array, ask: Ask, num_threads: int
 ) -> Filled:
     """The list of what is like the seeds and unlike the negatives, neither of which comes back; no seeds are like nothing."""
-    lists = resolver.lists(ask).without(np.union1d(seeds, negatives).astype(np.int32))
+    lists = resolver.lists(ask).without(distinct_items(np.concatenate([seeds, negatives])))
     rules = resolver.rules(ask.rules, ask.diversity)
     composer = Composer(data.scorer, data.popular, lists, rules, ask.offset, ask.end)
     rankings: list[Ranking] = []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recocore.index.asking import DIVERSE_AMONG
+from recocore.index.lists import distinct_items
 from recocore.index.rankings import BY_MODEL, Ranked
 from recocore.index.results import MODEL, Fallback, Filled
 from recocore.retrieval.diversity import diversify
@@ -176,7 +177,7 @@ class Composer:
     def _scored(self, rankings: Sequence[Ranking], items: Int32Array) -> dict[int, _Entry]:
         """The entries of pinned items, by item; a score of 0 where nothing ranks one."""
         found: dict[int, _Entry] = {}
-        lists = self._lists.within(np.unique(items), self._popular)
+        lists = self._lists.within(distinct_items(items), self._popular)
         for ranking in rankings:
             ranked = ranking.read(len(items), lists)
             for item, score in zip(ranked.ids.tolist(), ranked.scores.tolist(), strict=True):

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 NO_ITEMS = np.empty(0, np.int32)
 
 
+def distinct_items(items: Int32Array) -> Int32Array:
+    """The items, rising, each once: `numpy.unique`, which imports 40 ms of `numpy.ma` for the first answer of a process."""
+    rising = np.sort(items)
+    return rising[np.flatnonzero(np.diff(rising, prepend=rising[:1] - 1))]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lists:
     """The same items for every user.
@@ -46,7 +52,11 @@ class Lists:
         """The same, less these."""
         if not len(items):
             return self
-        return Lists(self.allow, items if self.block is None else np.union1d(self.block, items), self.popular)
+        return Lists(
+            self.allow,
+            items if self.block is None else distinct_items(np.concatenate([self.block, items])),
+            self.popular,
+        )
 
     def within(self, items: Int32Array, popular: PopularItems) -> Lists:
         """The same, of these alone."""

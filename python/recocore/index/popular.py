@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recocore.errors import CorruptError
+from recocore.index.lists import distinct_items
 
 if TYPE_CHECKING:
     from recocore.csr import Csr
@@ -60,5 +61,5 @@ class PopularItems:
         """The items, most popular first: all of them, or those of `allow`. O(1), with an allow-list O(allow log)."""
         if allow is None:
             return self.order
-        pool = np.unique(allow)
+        pool = distinct_items(allow)
         return pool[np.argsort(-self.counts[pool], kind="stable")]

@@ -10,7 +10,7 @@ import numpy as np
 from recocore.errors import InvalidArgumentError
 from recocore.index.checks import missing
 from recocore.index.kept import Kept
-from recocore.index.lists import NO_ITEMS, Lists
+from recocore.index.lists import NO_ITEMS, Lists, distinct_items
 from recocore.index.matching import matches
 from recocore.scoring import Events
 
@@ -146,7 +146,7 @@ class Resolver:
         )
         return Evidence(
             Events(items, weights) if len(items) else None,
-            np.unique(np.concatenate([done[done >= 0], at_hand])),
+            distinct_items(np.concatenate([done[done >= 0], at_hand])),
             acted=bool(counted.any()),
         )
 
@@ -213,7 +213,7 @@ class Resolver:
                 cap = diversity.max_per_group
         return RuleSet(
             boosts if boosts is not None and boosts.any() else None,
-            np.unique(np.concatenate([NO_ITEMS, *buried])),
+            distinct_items(np.concatenate([NO_ITEMS, *buried])),
             tuple(pins),
             groups,
             n_groups,
@@ -225,7 +225,7 @@ class Resolver:
         if not ids:
             return NO_ITEMS
         found = self._indices(ids, argument)
-        return np.unique(found[found >= 0])
+        return distinct_items(found[found >= 0])
 
     def _indices(self, ids: tuple[ExternalId, ...], argument: str) -> Int32Array:
         try:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from recocore import _native
 from recocore.csr import Csr
 from recocore.errors import CorruptError
 
@@ -39,7 +40,9 @@ def take_finite(
 ) -> Any:
     """The same, and every value is finite."""
     array = take(arrays, name, dtype, shape)
-    if not np.isfinite(array).all():
+    # NumPy's answer takes a byte a value beside them, and the start of a server four times as long.
+    flat = array.dtype == np.float32 and array.flags.c_contiguous
+    if not (_native.all_finite(array.reshape(-1)) if flat else np.isfinite(array).all()):
         raise CorruptError(f"{name}: expected finite values, got NaN or infinity")
     return array
 

@@ -145,12 +145,8 @@ class FactorScorer:
         """The factors of somebody with these entries."""
         design, pulls, system = self._equations(own, values)
         right = pulls @ design
-        # Half the time of numpy.linalg.solve, at 64 factors 50 us. Loaded when it is needed: most servers never do.
-        from scipy.linalg import lapack  # noqa: PLC0415
-
-        _, solved, failed = lapack.dposv(system, right)
-        found: Float64Array = np.asarray(np.linalg.lstsq(system, right)[0] if failed else solved, np.float64)
-        return found
+        solved = _native.solve_positive_definite(system, right)
+        return np.asarray(np.linalg.lstsq(system, right)[0], np.float64) if solved is None else solved
 
     def _equations(self, own: Int32Array, values: Float32Array) -> tuple[Float64Array, Float64Array, Float64Array]:
         """The y_j of some items, their p_j, and A."""

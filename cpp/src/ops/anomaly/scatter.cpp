@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/float64/kernel.hpp"
+#include "recocore/positive_definite.hpp"
 #include "recocore/thread_pool.hpp"
 
 namespace recocore {
@@ -12,33 +13,9 @@ std::size_t at(std::int64_t index) {
   return static_cast<std::size_t>(index);
 }
 
-/// Cholesky's factorisation in place of the lower triangle; a pivot that rounding has made no more than 0 becomes
-/// `least`.
-void factor(std::vector<double>& a, std::int64_t n, double least) {
-  const auto dot = kernels::float64().dot;
-  for (std::int64_t i = 0; i < n; ++i) {
-    double* row = a.data() + i * n;
-    for (std::int64_t j = 0; j < i; ++j) {
-      const double* other = a.data() + j * n;
-      row[j] = (row[j] - dot(row, other, j)) / other[j];
-    }
-    row[i] = std::sqrt(std::max(row[i] - dot(row, row, i), least));
-    for (std::int64_t j = i + 1; j < n; ++j) row[j] = 0;
-  }
-}
-
-/// Solves L y = x in place.
-void solve_lower(const std::vector<double>& lower, std::int64_t n, double* x) {
-  const auto dot = kernels::float64().dot;
-  for (std::int64_t i = 0; i < n; ++i) {
-    const double* row = lower.data() + i * n;
-    x[i] = (x[i] - dot(row, x, i)) / row[i];
-  }
-}
-
 }  // namespace
 
-Scatter scatter_of(MatrixView<const double> rows, std::span<const std::int64_t> chosen, double ridge, double factor_) {
+Scatter scatter_of(MatrixView<const double> rows, std::span<const std::int64_t> chosen, double ridge, double factor) {
   const std::int64_t f = rows.cols;
   const auto count = static_cast<double>(chosen.size());
   Scatter scatter;
@@ -59,10 +36,10 @@ Scatter scatter_of(MatrixView<const double> rows, std::span<const std::int64_t> 
   }
   for (std::int64_t i = 0; i < f; ++i) {
     double* row = scatter.lower.data() + i * f;
-    for (std::int64_t j = 0; j <= i; ++j) row[j] *= factor_ / count;
-    row[i] += factor_ * ridge;
+    for (std::int64_t j = 0; j <= i; ++j) row[j] *= factor / count;
+    row[i] += factor * ridge;
   }
-  factor(scatter.lower, f, factor_ * ridge);
+  factor_lower(scatter.lower, f, factor * ridge);
   for (std::int64_t i = 0; i < f; ++i) scatter.log_determinant += 2 * std::log(scatter.lower[at(i * f + i)]);
   return scatter;
 }
