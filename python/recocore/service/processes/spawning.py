@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from recocore.service.processes.settings import WorkerSettings
 
 # The path is passed on, as a program may have added to it; -P keeps the working directory's files from being imported.
-_CODE = "import sys; sys.path[:] = sys.argv.pop().splitlines(); from {module} import main; main()"
+#
+# 55,000 objects of modules live as long as the process. Looking at them again and again while they are imported takes 40 ms of
+# a worker's start, and each full collection later 50 ms, in which no call goes on: the 99th percentile of Recommend was 59 ms
+# with them and 45 without.
+_CODE = (
+    "import gc, sys; gc.disable(); sys.path[:] = sys.argv.pop().splitlines(); "
+    "from {module} import main; gc.freeze(); gc.enable(); main()"
+)
 
 
 @dataclass(frozen=True, slots=True)
