@@ -20,6 +20,7 @@ from recocore.models import (
     IrspackParameters,
     SearchSpace,
     convert_parameters,
+    popularity_weights,
     tune,
 )
 from recocore.models.als_scale import rating_mean, rating_regularization
@@ -277,6 +278,19 @@ def test_tuning_takes_weights_with_it(data: Interactions, weights: Any) -> None:
     assert [trial.value for trial in whole.trials] == [trial.value for trial in given.trials]
     unweighted = tune(data, **settings)
     assert [trial.value for trial in unweighted.trials] != [trial.value for trial in whole.trials]
+
+
+@pytest.mark.parametrize("power", [0.0, 0.3, 1.0])
+def test_popularity_weights_fall_with_how_many_met_an_item(data: Interactions, power: float) -> None:
+    found = popularity_weights(data, power)
+    dense = data.matrix.to_scipy().toarray() > 0
+    counts = np.broadcast_to(dense.sum(0), dense.shape)[dense].astype(np.float64)
+    np.testing.assert_allclose(found, counts**-power / (counts**-power).mean(), rtol=1e-6)
+    assert fitted(data, found).user_factors.shape == (USERS, 6)
+    with pytest.raises(InvalidArgumentError, match="power: expected a finite number >= 0, got -1"):
+        popularity_weights(data, -1)
+    with pytest.raises(InvalidArgumentError, match="interactions: expected at least one"):
+        popularity_weights(data.where(np.zeros(data.nnz, np.bool_)))
 
 
 def test_other_libraries_know_no_preference_of_dislikes() -> None:

@@ -114,9 +114,9 @@ def test_ratings_with_offsets_and_weights(
     assert solver in ("cg", "subspace") or (report.dual > 0) == (density < 0.1)
 
 
-def weighted_likes_and_dislikes(rows: int, density: float) -> tuple[Csr, Any]:
-    """Values of both signs and weights, a seventh of them zero."""
-    data, rng = random_csr(rows, 240, density, 4), np.random.default_rng(8)
+def with_dislikes_and_weights(data: Csr) -> tuple[Csr, Any]:
+    """Values of both signs, and weights, a seventh of them zero."""
+    rng = np.random.default_rng(8)
     weights = rng.uniform(0, 3, data.nnz).astype(np.float32)
     weights[::7] = 0
     return replace(data, values=data.values * np.where(rng.random(data.nnz) < 0.3, -1, 1).astype(np.float32)), weights
@@ -124,12 +124,12 @@ def weighted_likes_and_dislikes(rows: int, density: float) -> tuple[Csr, Any]:
 
 @pytest.mark.parametrize(("solver", "options", "repeats"), SOLVERS, ids=[s[0] for s in SOLVERS])
 @pytest.mark.parametrize("objective", [IALS, ORIGINAL], ids=["ials", "original"])
-@pytest.mark.parametrize("preference", [0.0, -1.0, -0.5])
+@pytest.mark.parametrize("preference", [0.0, -1.0])
 @pytest.mark.parametrize("density", [0.03, 0.4])  # rows for the dual and for the primal
 def test_entries_have_weights_and_may_be_dislikes(
     density: float, preference: float, objective: AlsObjective, solver: str, options: dict[str, Any], repeats: int
 ) -> None:
-    data, weights = weighted_likes_and_dislikes(200, density)
+    data, weights = with_dislikes_and_weights(random_csr(200, 240, density, 4))
     objective = replace(objective, negative_preference=preference)
     fixed, solved = normal(240, 50, 2), normal(200, 50, 3)
     held = checked_interactions(data, weights)
@@ -142,7 +142,7 @@ def test_entries_have_weights_and_may_be_dislikes(
 @pytest.mark.parametrize("objective", [IALS, ORIGINAL], ids=["ials", "original"])
 @pytest.mark.parametrize("preference", [0.0, -1.0])
 def test_the_objective_with_weights_and_dislikes_is_its_definition(objective: AlsObjective, preference: float) -> None:
-    data, weights = weighted_likes_and_dislikes(50, 0.1)
+    data, weights = with_dislikes_and_weights(random_csr(50, 240, 0.1, 4))
     users, items = normal(50, 13, 12), normal(240, 13, 13)
     predicted = users.astype(np.float64) @ items.T.astype(np.float64)
     dense = data.to_scipy().toarray().astype(np.float64)

@@ -104,6 +104,7 @@ def rating_mean(ratings: Csr, weights: Float32Array | None = None) -> float:
     """The mean of explicit ratings, each counted by its weight. O(nnz).
 
     Example:
+        >>> from recocore.csr import Csr
         >>> rating_mean(Csr.from_coo([0, 1], [0, 1], [2.0, 4.0], (2, 2)), np.array([3.0, 1.0], np.float32))
         2.5
     """
@@ -122,6 +123,7 @@ def rating_regularization(ratings: Csr, nu: float, weights: Float32Array | None 
     It grows with the mean weight, so that twice the weights have the same factors.
 
     Example:
+        >>> from recocore.csr import Csr
         >>> rating_regularization(Csr.from_coo([0, 1], [0, 1], [2.0, 4.0], (2, 2)), nu=1.0)
         0.12
     """
