@@ -312,7 +312,7 @@ def test_paths_that_the_docs_name_exist(page: str) -> None:
         assert (ROOT / path).exists(), path
 
 
-@pytest.mark.parametrize("page", ["profiles.md"])
+@pytest.mark.parametrize("page", ["als.md", "profiles.md"])
 def test_the_examples_of_a_page(page: str, tmp_path: Path) -> None:
     examples = [content for language, content in blocks((ROOT / "docs" / page).read_text(encoding="utf-8"))
                 if language == "python"]  # fmt: skip

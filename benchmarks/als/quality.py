@@ -135,22 +135,26 @@ def search(module: str, split: Split, count: int, factors: tuple[int, ...], fold
     """The best choice on what is held out, and the seconds that this took."""
     started = time.monotonic()
     library = Library(module, split.train, folder)
-    users = np.flatnonzero(np.diff(split.test.matrix.indptr))
-    if len(users) > _MOST_JUDGED:
-        users = np.random.default_rng(0).choice(users, _MOST_JUDGED, replace=False)
+    users = judged_users(split)
     alive = trials_for(module, split.train, count, factors)
     for left, epochs in halvings(count, EPOCHS, REDUCTION):
         alive = alive[:left]
         values = [
-            evaluate(library.fit(choice, epochs, 0), split.test, k=20, metrics=["ndcg"], users=np.sort(users))[
-                "ndcg@20"
-            ]
+            evaluate(library.fit(choice, epochs, 0), split.test, k=20, metrics=["ndcg"], users=users)["ndcg@20"]
             for choice in alive
         ]
         order = np.argsort(-np.asarray(values), kind="stable")
         alive = [alive[position] for position in order]
         print(f"  {module}: {len(order)} x {epochs} epochs, best {max(values):.4f} {alive[0]}", flush=True)
     return alive[0], time.monotonic() - started
+
+
+def judged_users(split: Split) -> Any:
+    """The users that a search asks about: some of those with held-out pairs, the same each time."""
+    users = np.flatnonzero(np.diff(split.test.matrix.indptr))
+    if len(users) > _MOST_JUDGED:
+        users = np.sort(np.random.default_rng(0).choice(users, _MOST_JUDGED, replace=False))
+    return users
 
 
 def report(name: str, model: str, choice: Choice | None, fits: Sequence[Any], split: Split, took: float) -> Row:
@@ -225,12 +229,13 @@ def main() -> None:
         rows = measure(name, arguments.data, arguments.trials, arguments.seeds, factors, libraries)
         print(table(rows), flush=True)
         if arguments.out is not None:
-            _keep(
+            keep(
                 arguments.out, name, rows, arguments.trials, [LIBRARIES[library].split("_")[0] for library in libraries]
             )
 
 
-def _keep(path: Path, name: str, rows: Sequence[Row], trials: int, packages: Sequence[str]) -> None:
+def keep(path: Path, name: str, rows: Sequence[Row], trials: int, packages: Sequence[str]) -> None:
+    """Put the rows of a data set into a file, beside those of others."""
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     kept[name] = {
         "split": DATASETS[name].about,

@@ -156,11 +156,13 @@ void register_als(py::module_& module) {
       .def(py::init<const py::tuple&, const py::object&>(), py::arg("interactions"), py::arg("weights") = py::none());
   py::class_<AlsParams>(module, "AlsParams", "The parameters of the ALS objective and its solver.")
       .def(py::init([](float regularization, float alpha0, float nu, const std::string& loss, const std::string& solver,
-                       int cg_steps, int block_size) {
-             return AlsParams{regularization, alpha0, nu, loss_from(loss), solver_from(solver), cg_steps, block_size};
+                       int cg_steps, int block_size, float negative_preference) {
+             return AlsParams{regularization,      alpha0,   nu,         loss_from(loss),
+                              solver_from(solver), cg_steps, block_size, negative_preference};
            }),
            py::arg("regularization"), py::arg("alpha0"), py::arg("nu"), py::arg("loss") = "ials",
-           py::arg("solver") = "auto", py::arg("cg_steps") = 3, py::arg("block_size") = 64);
+           py::arg("solver") = "auto", py::arg("cg_steps") = 3, py::arg("block_size") = 64,
+           py::arg("negative_preference") = 0.0F);
   module.def("als_half_epoch", &als_half_epoch_, py::arg("interactions"), py::arg("fixed"), py::arg("solved"),
              py::arg("params"), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
              py::arg("offsets") = py::none(), py::arg("counted") = py::none(), py::arg("prior") = py::none(),

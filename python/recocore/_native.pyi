@@ -240,6 +240,7 @@ class AlsParams:
         solver: str = "auto",
         cg_steps: int = 3,
         block_size: int = 64,
+        negative_preference: float = 0.0,
     ) -> None: ...
 
 def als_half_epoch(

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from recocore import Index
 from recocore.csr import Csr
 from recocore.data import Interactions
-from recocore.errors import InvalidArgumentError, UnsupportedError
+from recocore.errors import InvalidArgumentError
 from recocore.models import ALS
 from recocore.models.feature_prior import FeaturePrior
 
@@ -149,9 +149,9 @@ def test_cold_rows_count_for_nobody(data: Interactions) -> None:
     smaller = Interactions.from_csr(data.matrix.to_scipy()[:-GROUPS, :-GROUPS])
     keywords: dict[str, Any] = {"factors": 5, "iterations": 5, "solver": "cholesky", "nu": 0.0}
     model = ALS(**keywords)
-    first = model._first_factors(USERS, ITEMS)
+    first = model._first_rows(model._equations_for(data, None), USERS, ITEMS)
     without = ALS(**keywords)
-    without._first_factors = lambda *_: (first[0][:-GROUPS].copy(), first[1][:-GROUPS].copy())  # type: ignore[method-assign]
+    without._first_rows = lambda *_: (first[0][:-GROUPS].copy(), first[1][:-GROUPS].copy())  # type: ignore[method-assign]
     model.fit(data, item_features=ITEM_FEATURES, user_features=USER_FEATURES)
     without.fit(smaller, item_features=ITEM_FEATURES[:-GROUPS], user_features=USER_FEATURES[:-GROUPS])
     np.testing.assert_allclose(model.item_factors[:-GROUPS], without.item_factors, atol=1e-3)
@@ -216,8 +216,6 @@ def test_bad_features_are_refused(data: Interactions, features: Any, message: st
 
 def test_what_features_cannot_do_is_refused(data: Interactions) -> None:
     model = fitted(data, iterations=1)
-    with pytest.raises(UnsupportedError, match="partial_fit: the model was fitted to features"):
-        model.partial_fit(data)
     with pytest.raises(InvalidArgumentError, match=r"features: expected 4 columns, got \[1, 3\]"):
         model.fold_in_items(features=sp.csr_matrix(np.zeros((1, 3), np.float32)))
     with pytest.raises(InvalidArgumentError, match="interactions: expected these, features or both, got neither"):

@@ -19,13 +19,18 @@ from recocore.models import ALS
 CHILD = """
 import json, sys
 import numpy as np
+import scipy.linalg
 from recocore.csr import Csr
 from recocore.data import IdMap, Interactions
 from recocore.models import ALS
 n_users, n_items, each, settings = json.loads(sys.argv[1])
-keeps = settings.pop("keeps")
+keeps, columns, weighted = (settings.pop(name) for name in ("keeps", "features", "weighted"))
 options = {"cancel": lambda: False} if keeps else {}
-ALS(**settings).fit(Interactions.from_coo([0, 1], [0, 1]), **options)  # loads what is loaded late
+def features(rows, columns):
+    indices = np.random.default_rng(1).integers(0, columns, rows).astype(np.int32)
+    return Csr(np.arange(rows + 1), indices, np.ones(rows, np.float32), (rows, columns))
+late = {f"{side}_features": features(2, 2) for side in columns}
+ALS(**{**settings, "factors": 2}).fit(Interactions.from_coo([0, 1], [0, 1]), **options, **late)  # loads what is loaded late
 def resident(name):  # ru_maxrss would start at the size of the process that started this one
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(name))
@@ -38,7 +43,12 @@ indptr = np.arange(0, n_users * each + 1, each)
 matrix = Csr(indptr, indices, np.ones(len(indices), np.float32), (n_users, n_items))
 data = Interactions(IdMap.range(n_users), IdMap.range(n_items), matrix)
 model = ALS(**settings)
-estimate = model.estimate_memory(n_users, n_items, matrix.nnz, keeps_epochs=keeps)
+counts = {"user": n_users, "item": n_items}
+given = {f"{side}_features": (width, counts[side]) for side, width in columns.items()}
+estimate = model.estimate_memory(n_users, n_items, matrix.nnz, keeps_epochs=keeps, weighted=weighted, **given)
+options |= {f"{side}_features": features(counts[side], width) for side, width in columns.items()}
+if weighted:
+    options["weights"] = np.ones(matrix.nnz, np.float32)
 model.fit(data, **options)
 print(json.dumps([resident("VmHWM") - before, estimate.total]))
 """
@@ -50,11 +60,15 @@ print(json.dumps([resident("VmHWM") - before, estimate.total]))
         (100_000, 40_000, 20, {"factors": 64, "solver": "cg", "cg_steps": 1, "keeps": False}),
         (30_000, 90_000, 20, {"factors": 96, "solver": "cg", "cg_steps": 1, "keeps": True}),
         (150_000, 1_000, 40, {"factors": 16, "solver": "cholesky", "keeps": False}),
+        (40_000, 100_000, 20, {"factors": 64, "solver": "cg", "cg_steps": 1, "features": {"item": 1_500}}),
+        (100_000, 30_000, 20, {"factors": 48, "solver": "cg", "cg_steps": 1, "features": {"user": 40, "item": 5_000}}),
+        (100_000, 40_000, 20, {"factors": 46, "solver": "cg", "cg_steps": 1, "loss": "explicit", "weighted": True}),
     ],
 )
 def test_a_fit_takes_what_was_estimated(n_users: int, n_items: int, each: int, settings: dict[str, object]) -> None:
     # A second epoch is solved beside the copy of the first.
-    settings = {**settings, "iterations": 2 if settings["keeps"] else 1, "num_threads": 2}
+    settings = {"keeps": False, "features": {}, "weighted": False, "num_threads": 2, **settings}
+    settings["iterations"] = 2 if settings["keeps"] else 1
     arguments = json.dumps([n_users, n_items, each, settings])
     done = subprocess.run([sys.executable, "-c", CHILD, arguments], capture_output=True, text=True, check=True)
     measured, estimated = json.loads(done.stdout)
@@ -71,9 +85,17 @@ def test_the_estimate_has_its_parts() -> None:
     assert plain.total == plain.interactions + plain.factors + plain.work
     assert model.estimate_memory(1000, 500, 20_000, keeps_epochs=True).kept == plain.factors
     assert model.estimate_memory(1000, 500, 20_000, mapped=True).interactions == 0
+    assert model.estimate_memory(1000, 500, 20_000, weighted=True).interactions == plain.interactions + 2 * 20_000 * 4
+    featured = model.estimate_memory(1000, 500, 20_000, item_features=(10, 500))
+    assert featured.features > 8 * 500 + 8 * 501 + 8 * 10**2
+    assert featured.total == plain.interactions + plain.factors + featured.work + featured.features
     assert str(plain).startswith("1 MB (interactions 0, factors 0, work ")
     with pytest.raises(InvalidArgumentError, match="nnz: expected an integer of at least 0, got -1"):
         model.estimate_memory(1, 1, -1)
+    with pytest.raises(InvalidArgumentError, match=r"item_features: expected \(columns, entries\) of the matrix"):
+        model.estimate_memory(1, 1, 1, item_features=5)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match="user_features: expected an integer of at least 0, got -2"):
+        model.estimate_memory(1, 1, 1, user_features=(3, -2))
 
 
 def test_memory_is_refused_before_it_is_taken() -> None:

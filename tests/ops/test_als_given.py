@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,12 +54,13 @@ def dense_row(
     if len(columns) == 0:
         return np.zeros(fixed.shape[1])
     y, v = fixed.astype(np.float64), values.astype(np.float64)
+    w = np.ones(len(v)) if weights is None else weights[data.indptr[row] : data.indptr[row + 1]].astype(np.float64)
     if objective.loss == "explicit":
-        w = np.ones(len(v)) if weights is None else weights[data.indptr[row] : data.indptr[row + 1]].astype(np.float64)
         pulls = w * (v - (0 if offsets is None else offsets[columns]))
     else:
-        w = abs(v)
-        pulls = np.where(v < 0, 0, v + (objective.alpha0 if objective.loss == "original" else 0))
+        w = w * abs(v)
+        preference = np.where(v < 0, objective.negative_preference, 1)
+        pulls = preference * (w + (objective.alpha0 if objective.loss == "original" else 0))
     gram = y.T @ y if counted is None else y[counted].T @ y[counted]
     ridge = objective.regularization * (len(v) + objective.alpha0 * data.shape[1]) ** objective.nu
     right = y[columns].T @ pulls
@@ -110,6 +112,55 @@ def test_ratings_with_offsets_and_weights(
     rtol = 5e-5 if solver in ("cholesky", "auto") else 2e-3
     assert_rows(data, fixed, solved, RATINGS, rtol, weights=weights, offsets=offsets)
     assert solver in ("cg", "subspace") or (report.dual > 0) == (density < 0.1)
+
+
+def with_dislikes_and_weights(data: Csr) -> tuple[Csr, Any]:
+    """Values of both signs, and weights, a seventh of them zero."""
+    rng = np.random.default_rng(8)
+    weights = rng.uniform(0, 3, data.nnz).astype(np.float32)
+    weights[::7] = 0
+    return replace(data, values=data.values * np.where(rng.random(data.nnz) < 0.3, -1, 1).astype(np.float32)), weights
+
+
+@pytest.mark.parametrize(("solver", "options", "repeats"), SOLVERS, ids=[s[0] for s in SOLVERS])
+@pytest.mark.parametrize("objective", [IALS, ORIGINAL], ids=["ials", "original"])
+@pytest.mark.parametrize("preference", [0.0, -1.0])
+@pytest.mark.parametrize("density", [0.03, 0.4])  # rows for the dual and for the primal
+def test_entries_have_weights_and_may_be_dislikes(
+    density: float, preference: float, objective: AlsObjective, solver: str, options: dict[str, Any], repeats: int
+) -> None:
+    data, weights = with_dislikes_and_weights(random_csr(200, 240, density, 4))
+    objective = replace(objective, negative_preference=preference)
+    fixed, solved = normal(240, 50, 2), normal(200, 50, 3)
+    held = checked_interactions(data, weights)
+    for _ in range(repeats):
+        als_half_epoch(held, fixed, solved, objective, solver=solver, **options)
+    rtol = 5e-5 if solver in ("cholesky", "auto") else 2e-3
+    assert_rows(data, fixed, solved, objective, rtol, weights=weights)
+
+
+@pytest.mark.parametrize("objective", [IALS, ORIGINAL], ids=["ials", "original"])
+@pytest.mark.parametrize("preference", [0.0, -1.0])
+def test_the_objective_with_weights_and_dislikes_is_its_definition(objective: AlsObjective, preference: float) -> None:
+    data, weights = with_dislikes_and_weights(random_csr(50, 240, 0.1, 4))
+    users, items = normal(50, 13, 12), normal(240, 13, 13)
+    predicted = users.astype(np.float64) @ items.T.astype(np.float64)
+    dense = data.to_scipy().toarray().astype(np.float64)
+    w = abs(replace(data, values=abs(data.values) * weights).to_scipy().toarray()).astype(np.float64)
+    wanted = np.where(dense < 0, preference, 1)
+    stored = dense != 0
+    a = objective.alpha0
+    if objective.loss == "ials":
+        loss = (w * (wanted - predicted) ** 2)[stored].sum() + a * (predicted**2).sum()
+    else:
+        loss = ((a + w) * (wanted - predicted) ** 2)[stored].sum() + a * (predicted**2)[~stored].sum()
+    for axis, matrix in ((1, users), (0, items)):
+        mass = stored.sum(axis) + a * stored.shape[axis]
+        loss += (objective.regularization * mass**objective.nu * (matrix.astype(np.float64) ** 2).sum(1)).sum()
+    found = als_objective(
+        checked_interactions(data, weights), users, items, replace(objective, negative_preference=preference)
+    )
+    assert found == pytest.approx(loss, rel=1e-6)
 
 
 def test_ratings_without_regularization_use_the_plain_least_squares() -> None:
@@ -166,6 +217,7 @@ def test_the_objective_of_ratings_is_its_definition(weighted: bool) -> None:
     ("change", "message"),
     [
         ({"objective": AlsObjective(0.1, 0.1, 1, "explicit")}, "alpha0: expected 0 with explicit ratings, got 0.1"),
+        ({"objective": replace(IALS, negative_preference=0.5)}, "negative_preference: expected -1 to 0, got 0.5"),
         ({"offsets": np.zeros(5, np.float32)}, "offsets: expected 6 elements, got 5"),
         ({"counted": np.array([0, 6], np.int32)}, "counted: expected rising rows of the fixed factors, got 6"),
         ({"counted": np.array([2, 2], np.int32)}, "counted: expected rising rows of the fixed factors, got 2"),
@@ -180,7 +232,7 @@ def test_bad_arguments_are_refused(change: dict[str, Any], message: str) -> None
         als_half_epoch(random_csr(5, 6, 0.5, 1), **arguments)
 
 
-def test_weights_of_ratings_are_checked() -> None:
+def test_weights_are_checked() -> None:
     data = random_csr(5, 6, 0.5, 1)
     for weights, message in (
         (np.ones(3, np.float32), f"weights: expected {data.nnz} elements, got 3"),

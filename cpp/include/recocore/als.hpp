@@ -17,11 +17,12 @@ enum class AlsSolver {
   subspace,   ///< exact in one block of factors after the other, with cached predictions (iALS++)
 };
 
-/// Which errors are weighed, with v the stored value of an entry, w = |v|, and p = 1 where v >= 0, else 0 (a dislike).
+/// Which errors are weighed, with v the stored value of an entry, u its own weight, w = u |v|, and p = 1 where v >= 0,
+/// else negative_preference (a dislike).
 enum class AlsLoss {
   ials,      ///< Rendle et al. 2022: sum over stored of w (p - x.y)^2 + alpha0 * sum over all of (x.y)^2
   original,  ///< Hu, Koren, Volinsky 2008: sum over all of c (p - x.y)^2; c = alpha0 + w, and not stored w = 0, p = 0
-  ratings,  ///< explicit feedback: sum over stored of u (v - offset - x.y)^2 with u the entry's own weight; alpha0 is 0
+  ratings,   ///< explicit feedback: sum over stored of u (v - offset - x.y)^2; alpha0 is 0
 };
 
 /// The objective: the loss + sum over rows of lambda_row |x_row|^2, the same for columns, and
@@ -33,8 +34,9 @@ struct AlsParams {
   float nu = 1.0F;
   AlsLoss loss = AlsLoss::ials;
   AlsSolver solver = AlsSolver::automatic;
-  int cg_steps = 3;     ///< implicit's default; more steps come closer to the exact solution
-  int block_size = 64;  ///< iALS++ reports its best times with blocks of 64 to 128
+  int cg_steps = 3;               ///< implicit's default; more steps come closer to the exact solution
+  int block_size = 64;            ///< iALS++ reports its best times with blocks of 64 to 128
+  float negative_preference = 0;  ///< p of a dislike, -1 to 0
 };
 
 /// What a half-epoch did: how many rows each way, and the floating-point operations that its systems took.
@@ -50,7 +52,7 @@ struct AlsReport {
 /// Interactions that were checked once, so that a half-epoch need not: they fit together, and every value is finite.
 class AlsInteractions {
  public:
-  /// `weights` `[nnz]`, finite and not negative, are the loss ratings' own; ones where empty. Throws
+  /// `weights` `[nnz]`, finite and not negative, are the entries' own; ones where empty. Throws
   /// Error{invalid_argument} naming the first bad row or weight. The arrays must outlive this and not change. Of the
   /// execution only the monitor counts. O(nnz).
   explicit AlsInteractions(const CsrView& interactions, std::span<const float> weights = {},

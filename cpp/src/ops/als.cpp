@@ -23,6 +23,8 @@ void check_params(const AlsParams& params) {
   check_range(params.nu, "nu");
   require(params.loss != AlsLoss::ratings || params.alpha0 == 0,
           [&] { return "alpha0: expected 0 with explicit ratings, got " + std::to_string(params.alpha0); });
+  require(params.negative_preference >= -1 && params.negative_preference <= 0,
+          [&] { return "negative_preference: expected -1 to 0, got " + std::to_string(params.negative_preference); });
   require(params.cg_steps >= 1, [&] { return "cg_steps: expected >= 1, got " + std::to_string(params.cg_steps); });
   require(params.block_size >= 1,
           [&] { return "block_size: expected >= 1, got " + std::to_string(params.block_size); });

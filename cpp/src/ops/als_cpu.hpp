@@ -23,11 +23,15 @@ AlsReport als_half_epoch_cpu(const AlsInteractions& interactions, MatrixView<con
   return double{params.regularization} * std::pow(mass, double{params.nu});
 }
 
-/// How much an entry's factors count in its row's right side, sum of pull(v) y: its weight in an implicit loss times
-/// its preference.
-[[nodiscard]] inline float pull(const AlsParams& params, float value) noexcept {
-  if (value < 0) return 0;
-  return params.loss == AlsLoss::original ? params.alpha0 + value : value;
+/// p of an entry of this value in an implicit loss.
+[[nodiscard]] inline float preference(const AlsParams& params, float value) noexcept {
+  return value < 0 ? params.negative_preference : 1.0F;
+}
+
+/// How much the factors of an entry of weight w count in its row's right side, sum of pull y: what it weighs in an
+/// implicit loss times its preference.
+[[nodiscard]] inline float pull(const AlsParams& params, float value, float weight) noexcept {
+  return preference(params, value) * (params.loss == AlsLoss::original ? params.alpha0 + weight : weight);
 }
 
 }  // namespace recocore

@@ -199,8 +199,8 @@ struct Chunk {
       given = uploaded<float>(interactions.weights().subspan(at(from), at(entries)), stream);
     weights = Buffer<float>(entries, stream);
     pulls = Buffer<float>(entries, stream);
-    launch(weigh_entries, blocks_for(entries), stream, loss_of(params), params.alpha0, values.data(), given.data(),
-           offsets.data(), columns.data(), entries, weights.data(), pulls.data());
+    launch(weigh_entries, blocks_for(entries), stream, loss_of(params), params.alpha0, params.negative_preference,
+           values.data(), given.data(), offsets.data(), columns.data(), entries, weights.data(), pulls.data());
   }
 
   [[nodiscard]] std::int64_t entries(std::int64_t row) const { return begin_host[at(row + 1)] - begin_host[at(row)]; }
@@ -288,10 +288,18 @@ class HalfEpoch {
     if (goes_on() || !basis_.is_rotated() || entries > kDualEntries || entries >= solved_.cols) return false;
     // An entry without weight that pulls all the same has a place in the primal only; and where D is rounding error,
     // the primal says whether the system is singular.
-    const auto values = interactions_.view().row_values(row);
-    if (params_.loss == AlsLoss::original && std::find(values.begin(), values.end(), 0.0F) != values.end())
-      return false;
+    if (params_.loss == AlsLoss::original && has_entry_without_weight(row, entries)) return false;
     return basis_.least() + lambda > (basis_.most() + lambda) * 1e-6;
+  }
+
+  [[nodiscard]] bool has_entry_without_weight(std::int64_t row, std::int64_t entries) const {
+    const auto first = interactions_.view().indptr[at(row)];
+    const auto has_zero = [&](std::span<const float> factors) {
+      const auto own = factors.subspan(at(first), at(entries));
+      return std::find(own.begin(), own.end(), 0.0F) != own.end();
+    };
+    return has_zero(interactions_.view().values) ||
+           (!interactions_.weights().empty() && has_zero(interactions_.weights()));
   }
 
   Bins bins_of(const Chunk& chunk, const std::vector<double>& lambdas) {
@@ -512,7 +520,7 @@ double als_objective_cuda(const AlsInteractions& checked, MatrixView<const float
     AlsRowsView view = chunk.view();
     view.x = packed_rows.data() + first * f;
     const Buffer<double> losses(count, stream);
-    launch(sum_losses, count, stream, loss_of(params), double{params.alpha0},
+    launch(sum_losses, count, stream, loss_of(params), double{params.alpha0}, double{params.negative_preference},
            AlsBasisView{packed_cols.data(), f, nullptr, nullptr}, view, chunk.values.data(), device_offsets.data(),
            count, losses.data());
     for (const double l : losses.to_host()) loss += l;

@@ -29,9 +29,8 @@ double regularisation_loss(std::span<const std::int64_t> entries, MatrixView<con
 }
 
 /// What one stored entry adds to alpha0 times the square of its prediction, which every pair has.
-double entry_loss(const AlsParams& params, double value, double prediction) {
-  const double weight = std::abs(value);
-  const double wanted = value < 0 ? 0 : 1;
+double entry_loss(const AlsParams& params, float value, double weight, double prediction) {
+  const double wanted{preference(params, value)};
   const double squared = (wanted - prediction) * (wanted - prediction);
   if (params.loss == AlsLoss::ials) return weight * squared;
   return (double{params.alpha0} + weight) * squared - double{params.alpha0} * prediction * prediction;
@@ -57,11 +56,12 @@ double als_objective_cpu(const AlsInteractions& checked, MatrixView<const float>
       for (std::size_t e = 0; e < columns.size(); ++e) {
         const std::int32_t c = columns[e];
         const double prediction{k.dot_f32(x, col_factors.row(c).data(), f)};
+        const double own = checked.weights().empty() ? 1 : double{checked.weights()[at(begin_entry) + e]};
         if (params.loss == AlsLoss::ratings) {
           const double error = values[e] - double{offsets.empty() ? 0 : offsets[at(c)]} - prediction;
-          loss += (checked.weights().empty() ? 1 : double{checked.weights()[at(begin_entry) + e]}) * error * error;
+          loss += own * error * error;
         } else {
-          loss += entry_loss(params, double{values[e]}, prediction);
+          loss += entry_loss(params, values[e], own * double{std::abs(values[e])}, prediction);
         }
       }
     }

@@ -35,14 +35,15 @@ void RowSolver::weigh(const Row& row) {
   pulls_.resize(padded(entries));
   for (std::int64_t e = 0; e < entries; ++e) {
     const float value = row.values[at(e)];
+    const float own = row.weights.empty() ? 1.0F : row.weights[at(e)];
     if (params_.loss == AlsLoss::ratings) {
-      const float weight = row.weights.empty() ? 1.0F : row.weights[at(e)];
       const float offset = right_sides_.offsets.empty() ? 0.0F : right_sides_.offsets[at(row.columns[at(e)])];
-      scales_.data()[e] = std::sqrt(weight);
-      pulls_.data()[e] = weight * (value - offset);
+      scales_.data()[e] = std::sqrt(own);
+      pulls_.data()[e] = own * (value - offset);
     } else {
-      scales_.data()[e] = std::sqrt(std::abs(value));
-      pulls_.data()[e] = pull(params_, value);
+      const float weight = own * std::abs(value);
+      scales_.data()[e] = std::sqrt(weight);
+      pulls_.data()[e] = pull(params_, value, weight);
     }
   }
   start_right_side(row);
@@ -149,7 +150,8 @@ Solved RowSolver::solve_primal(const Row& row) {
 
 bool RowSolver::dual_fits(const Row& row) const {
   // An entry without weight has no unknown of its own; where it pulls all the same, only the primal has a place for it.
-  if (params_.loss == AlsLoss::original && std::find(row.values.begin(), row.values.end(), 0.0F) != row.values.end())
+  if (params_.loss == AlsLoss::original && std::find(scales_.data(), scales_.data() + std::ssize(row.columns), 0.0F) !=
+                                               scales_.data() + std::ssize(row.columns))
     return false;
   // The dual divides by D; where that is rounding error, the primal says whether the system is singular.
   return basis_.least() + row.lambda > (basis_.most() + row.lambda) * 1e-6;

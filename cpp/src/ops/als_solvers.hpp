@@ -20,7 +20,7 @@ struct Row {
   std::span<const float> values;
   double lambda;
   std::span<float> x;
-  std::span<const float> weights;          ///< of ratings; ones where empty
+  std::span<const float> weights;          ///< the entries' own; ones where empty
   std::span<const std::int32_t> features;  ///< of the prior
   std::span<const float> feature_values;
 };

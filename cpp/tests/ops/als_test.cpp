@@ -53,11 +53,13 @@ std::vector<float> normal_factors(std::int64_t rows, std::int64_t f, unsigned se
 
 /// The gradient of the objective at x for one row, in float64 and straight from its definition.
 std::vector<double> gradient(const CsrMatrix& m, std::int64_t row, const std::vector<float>& fixed,
-                             const std::vector<float>& solved, std::int64_t f, const AlsParams& params) {
+                             const std::vector<float>& solved, std::int64_t f, const AlsParams& params,
+                             const std::vector<float>& weights = {}) {
   const auto x = [&](std::int64_t d) { return double(solved[static_cast<std::size_t>(row * f + d)]); };
   const auto y = [&](std::int64_t c, std::int64_t d) { return double(fixed[static_cast<std::size_t>(c * f + d)]); };
   const auto columns = m.view().row(row);
-  const auto weights = m.view().row_values(row);
+  const auto values = m.view().row_values(row);
+  const auto first = static_cast<std::size_t>(m.view().indptr[static_cast<std::size_t>(row)]);
   std::vector<double> g(static_cast<std::size_t>(f), 0.0);
   const auto predict = [&](std::int64_t c) {
     double p = 0;
@@ -66,9 +68,12 @@ std::vector<double> gradient(const CsrMatrix& m, std::int64_t row, const std::ve
   };
   for (std::int64_t c = 0; c < kCols; ++c)
     for (std::int64_t d = 0; d < f; ++d) g[static_cast<std::size_t>(d)] += double(params.alpha0) * predict(c) * y(c, d);
-  for (std::size_t e = 0; e < columns.size(); ++e)
+  for (std::size_t e = 0; e < columns.size(); ++e) {
+    const double weight = (weights.empty() ? 1.0 : double(weights[first + e])) * double(std::abs(values[e]));
+    const double wanted = values[e] < 0 ? double(params.negative_preference) : 1.0;
     for (std::int64_t d = 0; d < f; ++d)
-      g[static_cast<std::size_t>(d)] += double(weights[e]) * (predict(columns[e]) - 1) * y(columns[e], d);
+      g[static_cast<std::size_t>(d)] += weight * (predict(columns[e]) - wanted) * y(columns[e], d);
+  }
   const double lambda = double(params.regularization) *
                         std::pow(double(columns.size()) + double(params.alpha0) * double(kCols), double(params.nu));
   for (std::int64_t d = 0; d < f; ++d) g[static_cast<std::size_t>(d)] += lambda * x(d);
@@ -103,6 +108,25 @@ TEST_CASE("the exact solver ends where the gradient vanishes; the others come cl
           CHECK(after < before);
         }
       }
+    }
+  }
+}
+
+TEST_CASE("weights of entries and the preference of dislikes are in the gradient that vanishes") {
+  CsrMatrix m = interactions();
+  for (std::size_t e = 0; e < m.values.size(); e += 3) m.values[e] = -m.values[e];
+  std::vector<float> weights(m.values.size());
+  for (std::size_t e = 0; e < weights.size(); ++e) weights[e] = static_cast<float>(e % 5) / 2;
+  for (const std::int64_t f : {2, 17, 40}) {
+    const auto fixed = normal_factors(kCols, f, 1);
+    for (const float preference : {0.0F, -1.0F}) {
+      AlsParams params = well_conditioned();
+      params.solver = AlsSolver::cholesky;
+      params.negative_preference = preference;
+      auto solved = normal_factors(kRows, f, 2);
+      als_half_epoch(AlsInteractions(m.view(), weights), {fixed.data(), kCols, f}, {solved.data(), kRows, f}, params,
+                     {2});
+      for (std::int64_t r = 0; r < kRows; ++r) CHECK(largest(gradient(m, r, fixed, solved, f, params, weights)) < 1e-4);
     }
   }
 }
@@ -171,6 +195,11 @@ TEST_CASE("singular systems, systems beyond float32 and infinite weights are ref
         als_half_epoch(AlsInteractions(m.view()), {varied.data(), kCols, 3}, {solved.data(), kRows, 3}, huge, {1}),
         doctest::Contains("is beyond float32; lower these or the weights"), recocore::Error);
   }
+  AlsParams wrong = well_conditioned();
+  wrong.negative_preference = 1;
+  CHECK_THROWS_WITH_AS(
+      als_half_epoch(AlsInteractions(m.view()), {fixed.data(), kCols, 3}, {solved.data(), kRows, 3}, wrong, {1}),
+      doctest::Contains("negative_preference: expected -1 to 0, got 1"), recocore::Error);
   CsrMatrix infinite = m;
   infinite.values[0] = INFINITY;
   CHECK_THROWS_AS(AlsInteractions(infinite.view()), recocore::Error);

@@ -11,6 +11,7 @@ from recocore.models.base import BaseModel, Recommender
 from recocore.models.epoch_report import EpochReport
 from recocore.models.knn import ItemKNN, UserKNN
 from recocore.models.popularity import Popularity
+from recocore.models.popularity_weights import popularity_weights
 from recocore.models.search_space import SearchSpace
 from recocore.models.tuning import Trial, TuningResult, tune
 from recocore.models.validation import Validation
@@ -36,5 +37,6 @@ __all__ = [
     "UserKNN",
     "Validation",
     "convert_parameters",
+    "popularity_weights",
     "tune",
 ]

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from recocore.errors import UnsupportedError
+from recocore.errors import InvalidArgumentError
 from recocore.models.als_checkpoint import Checkpoints
 from recocore.models.als_equations import Equations, SolverSettings
-from recocore.models.als_fold_in import folded_in, new_rows
-from recocore.models.als_memory import estimated
+from recocore.models.als_fitted import FactorModel
+from recocore.models.als_memory import estimated, feature_counts
 from recocore.models.als_problem import AlsProblem
-from recocore.models.als_scale import DataScale, rating_regularization
+from recocore.models.als_scale import DataScale, rating_mean, rating_regularization
+from recocore.models.als_scoring import scorer_of
 from recocore.models.als_training import Run, train
-from recocore.models.als_update import Fitted, updated_factors
-from recocore.models.base import BaseModel, check_learnable
+from recocore.models.base import check_learnable
+from recocore.models.entry_weights import EntryWeights, entry_weights
 from recocore.models.epoch_store import MemoryStore
 from recocore.models.feature_prior import FeaturePrior
-from recocore.models.matrix_changes import rising_numbers
 from recocore.models.validation import Validation
-from recocore.ops.als import AlsObjective, AlsPrior, checked_interactions
-from recocore.ops.arguments import choice, integer, not_negative, positive, sparse, threads
+from recocore.ops.als import AlsObjective, checked_interactions
+from recocore.ops.arguments import choice, integer, not_negative, positive, real, sparse, threads
 from recocore.ops.device import checked_device
-from recocore.scoring import FactorScorer, RatingScorer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from recocore.models.epoch_report import EpochReport
     from recocore.models.epoch_store import EpochStore
     from recocore.ops.als import AlsReport
+    from recocore.scoring import FactorScorer
     from recocore.types import Float32Array, Progress
 
 _SOLVERS = ("auto", "cholesky", "cg", "subspace")
@@ -52,7 +51,7 @@ _UNSEEN = 15.0
 _PULL = 1.0
 
 
-class ALS(BaseModel):
+class ALS(FactorModel):
     """Factors x_u, y_i that minimise a weighted squared loss over every pair of user and item.
 
     The objective is that of Rendle et al., "Revisiting the Performance of iALS on Item Recommendation Benchmarks" (2022):
@@ -60,24 +59,25 @@ class ALS(BaseModel):
         sum over seen of w (1 - x.y)^2 + alpha0 * sum over all of (x.y)^2 + sum over rows of lambda_row * |row|^2
         lambda_row = regularization * (entries of the row + alpha0 * length of the other side) ** nu
 
-    An interaction of negative weight is a dislike: its weight is |w| and (0 - x.y)^2 stands for (1 - x.y)^2. With
-    loss="original" (Hu, Koren, Volinsky 2008) a seen pair weighs alpha0 + w and pulls towards 1 with all of it.
+    A negative value is a dislike of weight |w|: (negative_preference - x.y)^2 stands for (1 - x.y)^2. With loss="original" (Hu,
+    Koren, Volinsky 2008) a seen pair weighs alpha0 + w and pulls with all of it. `fit` may be given a weight for each
+    interaction, which then multiplies w.
 
     With loss="explicit" values are ratings, and only rated pairs count (Koren, Bell, Volinsky, "Matrix Factorization Techniques
     for Recommender Systems", 2009, eq. 5; biases are solved with the factors):
 
-        sum over rated of (rating - mean - bias_u - bias_i - x.y)^2 + sum over rows of lambda_row * (|row|^2 + bias^2)
+        sum over rated of w (rating - mean - bias_u - bias_i - x.y)^2 + sum over rows of lambda_row * (|row|^2 + bias^2)
         lambda_row = regularization * entries of the row ** nu
 
-    Scores are then predicted ratings. `fit` may be given features: |row - W features|^2 then stands for |row|^2, with W
-    learned (see `fit`).
+    where w is 1 unless weights are given. Scores are then predicted ratings. `fit` may be given features: |row - W features|^2
+    then stands for |row|^2, with W learned (see `fit`).
 
     Args:
         factors: length of a factor, 1 to 2048.
         regularization: larger pulls factors to zero; see lambda_row. None for what suits the data's size, density and
             weights: 5 (1 / sqrt(n_users) + 1 / sqrt(n_items)) / 16 with the other defaults, equal weights and a density
             below 2 %; `recocore.models.als_scale` has the whole formula and says why. Ratings get 0.12 times their standard
-            deviation where nu is 1.
+            deviation and mean weight where nu is 1.
         alpha0: weight of an unseen pair; a seen one weighs its interaction's weight more. None for 15 times the data's
             density times its mean weight: all unseen pairs then weigh 15 times what the seen ones do. The loss explicit
             does without.
@@ -92,6 +92,8 @@ class ALS(BaseModel):
         loss: ials, original or explicit.
         cg_steps: steps of conjugate gradient for each row and half-epoch, 1 to 2048.
         block_size: factors that subspace solves at a time, 1 to 2048, rounded up to a multiple of 16.
+        negative_preference: what the score of a dislike is drawn to, 0 to -1: at 0 as if nobody had met the item, at -1 as far
+            below that as a like is above.
         feature_regularization: how strongly the weights of features are pulled to zero: a feature counts as if it had this
             many more rows of average lambda_row, with factors zero.
 
@@ -122,6 +124,7 @@ class ALS(BaseModel):
         cg_steps: int = 3,
         block_size: int = 64,
         feature_regularization: float = 1.0,
+        negative_preference: float = 0.0,
     ) -> None:
         super().__init__()
         self.factors = integer(factors, "factors", 1, _LARGEST_FACTORS)
@@ -137,7 +140,18 @@ class ALS(BaseModel):
         self.cg_steps = integer(cg_steps, "cg_steps", 1, _LARGEST_FACTORS)
         self.block_size = integer(block_size, "block_size", 1, _LARGEST_FACTORS)
         self.feature_regularization = positive(feature_regularization, "feature_regularization")
-        self._priors: dict[Side, AlsPrior] = {}
+        self.negative_preference = real(negative_preference, "negative_preference") + 0.0  # no negative zero
+        if not -1 <= self.negative_preference <= 0:
+            raise InvalidArgumentError(
+                f"negative_preference: expected a number from -1 to 0, got {negative_preference!r}",
+                field="negative_preference",
+            )
+        if self.loss == "explicit" and self.negative_preference:
+            raise InvalidArgumentError(
+                "negative_preference: expected 0 with loss='explicit', where a low rating says it, got "
+                f"{negative_preference!r}",
+                field="negative_preference",
+            )
         self._history: tuple[EpochReport, ...] = ()
         self._best_epoch = 0
 
@@ -157,6 +171,7 @@ class ALS(BaseModel):
             "cg_steps": self.cg_steps,
             "block_size": self.block_size,
             "feature_regularization": self.feature_regularization,
+            "negative_preference": self.negative_preference,
         }
 
     @property
@@ -174,42 +189,53 @@ class ALS(BaseModel):
         """The number of the epoch whose factors the model has: the last, or with a validation the best; 0 before `fit`."""
         return self._best_epoch
 
-    def objective_for(self, interactions: Interactions) -> AlsObjective:
+    def objective_for(self, interactions: Interactions, weights: Any = None) -> AlsObjective:
         """What `fit` minimises on these interactions: the parameters that are None come from the data. O(nnz).
+
+        Args:
+            interactions: to fit to.
+            weights: of these, as in `fit`.
 
         Example:
             >>> import recocore
             >>> data = recocore.Interactions.from_coo([0, 1, 2, 3], [0, 1, 2, 3])
-            >>> ALS().objective_for(data)
-            AlsObjective(regularization=0.09375, alpha0=3.75, nu=1.0, loss='ials')
+            >>> objective = ALS().objective_for(data)
+            >>> objective.regularization, objective.alpha0, objective.nu, objective.loss
+            (0.09375, 3.75, 1.0, 'ials')
         """
-        if self.loss == "explicit":
-            pull = self.regularization
-            if pull is None:
-                pull = rating_regularization(interactions.matrix, self.nu)
-            return AlsObjective(pull, 0.0, self.nu, self.loss)
-        scale = DataScale(interactions.matrix)
-        alpha0 = scale.alpha0(_UNSEEN) if self.alpha0 is None else self.alpha0
-        regularization = self.regularization
-        if regularization is None:
-            regularization = scale.regularization(_PULL, alpha0, self.nu)
-        return AlsObjective(regularization, alpha0, self.nu, self.loss)
+        return self._objective_for(
+            interactions, None if weights is None else entry_weights(weights, interactions.matrix)
+        )
 
-    def objective(self, interactions: Interactions) -> float:
-        """The value of the objective on the interactions that the model was fitted to. O(nnz f + (users + items) f^2).
+    def objective(self, interactions: Interactions, weights: Any = None) -> float:
+        """The value of the objective on what the model was fitted to. O(nnz f + (users + items) f^2).
+
+        Args:
+            interactions: of the fit.
+            weights: of the fit.
 
         Raises:
             NotFittedError: before `fit`.
-            InvalidArgumentError: the shape is not that of the factors.
+            InvalidArgumentError: the shape is not that of the factors, or the weights do not fit.
         """
         features = {side: prior.features for side, prior in self._priors.items()}
         factors = self.user_factors, self.item_factors
         if features:
             factors = factors[0].copy(), factors[1].copy()
-        return self._problem(interactions, self._equations(), features, factors).value()
+        given = EntryWeights.make(weights, interactions)
+        return self._problem(interactions, given, self._equations(), features, factors).value()
 
     def estimate_memory(
-        self, n_users: int, n_items: int, nnz: int, *, keeps_epochs: bool = False, mapped: bool = False
+        self,
+        n_users: int,
+        n_items: int,
+        nnz: int,
+        *,
+        keeps_epochs: bool = False,
+        mapped: bool = False,
+        weighted: bool = False,
+        user_features: tuple[int, int] | None = None,
+        item_features: tuple[int, int] | None = None,
     ) -> AlsMemory:
         """The memory that `fit` takes at its peak, in bytes by part, without taking any.
 
@@ -218,20 +244,29 @@ class ALS(BaseModel):
             n_items: their columns.
             nnz: their entries.
             keeps_epochs: whether `fit` is given a validation or cancel, and no checkpoint.
-            mapped: whether they are MappedInteractions, whose files the system may read anew instead of keeping them.
+            mapped: whether they are MappedInteractions, whose files the system may read anew instead of keeping them; weights
+                are then taken to be mapped too.
+            weighted: whether `fit` is given weights.
+            user_features: columns and entries of the matrix of users' features; None where `fit` is given none.
+            item_features: likewise.
 
         Example:
             >>> import recocore
             >>> print(recocore.models.ALS(factors=128, num_threads=2).estimate_memory(1_000_000, 200_000, 100_000_000))
             2,742 MB (interactions 1,610, factors 614, work 518)
         """
+        shape = integer(n_users, "n_users", 0), integer(n_items, "n_items", 0)
+        given = {"user_features": user_features, "item_features": item_features}
         return estimated(
-            (integer(n_users, "n_users", 0), integer(n_items, "n_items", 0)),
+            shape,
             integer(nnz, "nnz", 0),
             self.factors,
             num_threads=self.num_threads,
+            explicit=self.loss == "explicit",
             kept=keeps_epochs,
             mapped=mapped,
+            weighted=weighted,
+            features=[None if one is None else feature_counts(one, name) for name, one in given.items()],
         )
 
     def fit(
@@ -245,6 +280,7 @@ class ALS(BaseModel):
         checkpoint: str | Path | None = None,
         cancel: Callable[[], bool] | None = None,
         memory_limit: int | None = None,
+        weights: Any = None,
         user_features: Any = None,
         item_features: Any = None,
     ) -> Self:
@@ -266,6 +302,9 @@ class ALS(BaseModel):
                 further. The disk holds the last two epochs and the best one.
             cancel: asked every 50 ms or less often; stops the fit where it returns true.
             memory_limit: bytes that the fit may take in all by `estimate_memory`; None for what is free.
+            weights: how much each interaction counts, at least 0: Interactions of the same pairs whose values they are, as
+                `interactions.aligned` makes them (mapped ones stay in their files), a sparse matrix of the same entries, or
+                numbers `[nnz]` in the order of the entries of `interactions.matrix`. None for ones.
             user_features: `[n_users, p]`, a Csr or a SciPy sparse matrix, such as a one in the column of each category that
                 the row is of. Factors are then drawn to W features in place of zero, with W learned by ridge regression in
                 turn with the factors. Rows without interactions are put there, and so are recommended, or recommended to;
@@ -291,6 +330,8 @@ class ALS(BaseModel):
             2
             >>> model.history[1].objective < model.history[0].objective
             True
+            >>> ALS(factors=2).fit(data, weights=[1, 1, 1, 5]).score([1], [2]) > model.score([1], [2])
+            array([[ True]])
         """
         check_learnable(interactions)
         if validation is not None and not isinstance(validation, Validation):
@@ -303,202 +344,60 @@ class ALS(BaseModel):
         if item_features is not None:
             features["items"] = sparse(item_features, "item_features")
         keeps = checkpoint is None and (validation is not None or cancel is not None)
-        self._require_memory(interactions, memory_limit, keeps=keeps)
+        self._require_memory(interactions, memory_limit, keeps=keeps, weighted=weights is not None, features=features)
+        given = EntryWeights.make(weights, interactions)
         with ExitStack() as stack:
-            store = self._store(interactions, features, validation, checkpoint, keeps=keeps)
+            store = self._store(interactions, given, features, validation, checkpoint, keeps=keeps)
             if isinstance(store, Checkpoints):
                 stack.enter_context(store)
-            problem = self._problem(interactions, self._equations_for(interactions), features)
+            problem = self._problem(interactions, given, self._equations_for(interactions, given), features)
             run = Run(
                 epochs=self.iterations,
                 progress=progress,
                 on_epoch=on_epoch,
                 track_objective=track_objective,
                 validation=validation,
-                judge=None if validation is None else self._judge(problem, interactions, validation),
+                judge=None if validation is None else self._judge(problem, interactions, given, validation),
                 cancel=cancel,
                 store=store,
             )
             trained = train(problem, run)
         if trained.stopped is None and progress is not None:
             progress(1.0)
-        self._scorer = self._scorer_of(*problem.finished(), interactions, problem.equations)
+        self._scorer = _scorer(problem, interactions, given)
         self._priors = problem.priors()
         self._history, self._best_epoch = trained.history, trained.epoch
         if trained.stopped is not None:
             raise trained.stopped
         return self
 
-    def fold_in_users(self, interactions: Any = None, features: Any = None) -> Float32Array:
-        """Factors for users that the model was not fitted to, float32 `[n, factors]`, all in one call.
+    def _settings(self, *, fold_in: bool = False) -> SolverSettings:
+        solver = "cholesky" if fold_in and self.solver == "auto" else self.solver
+        return SolverSettings(solver, self.cg_steps, self.block_size, self.num_threads, self.device)
 
-        They are solved for by the model's solver: exactly by cholesky, which auto is here; cg and subspace take several rounds
-        from zero.
+    def _objective_for(self, interactions: Interactions, weights: Float32Array | None) -> AlsObjective:
+        if self.loss == "explicit":
+            pull = self.regularization
+            if pull is None:
+                pull = rating_regularization(interactions.matrix, self.nu, weights)
+            return AlsObjective(pull, 0.0, self.nu, self.loss)
+        scale = DataScale(interactions.matrix, weights)
+        alpha0 = scale.alpha0(_UNSEEN) if self.alpha0 is None else self.alpha0
+        regularization = self.regularization
+        if regularization is None:
+            regularization = scale.regularization(_PULL, alpha0, self.nu)
+        return AlsObjective(regularization, alpha0, self.nu, self.loss, self.negative_preference)
 
-        Args:
-            interactions: `[n, n_items]`, a Csr or a SciPy sparse matrix; None where there are none.
-            features: `[n, p]`, where the model was fitted to features of users; a user without interactions is put where
-                they say.
-
-        Raises:
-            NotFittedError: before `fit`.
-            InvalidArgumentError: the columns are not the model's items or features, or a value is not finite.
-
-        Example:
-            >>> import recocore
-            >>> data = recocore.Interactions.from_coo([0, 0, 1, 1], [0, 1, 0, 2])
-            >>> model = recocore.models.ALS(factors=2, iterations=2).fit(data)
-            >>> model.fold_in_users(data.matrix.rows([1, 0])).shape
-            (2, 2)
-        """
-        return self._fold_new("users", interactions, self.item_factors, features)
-
-    def fold_in_items(self, interactions: Any = None, features: Any = None) -> Float32Array:
-        """Factors for items that the model was not fitted to, float32 `[n, factors]`, as `fold_in_users` has those of users.
-
-        Args:
-            interactions: `[n, n_users]`, a Csr or a SciPy sparse matrix; None where there are none.
-            features: `[n, q]`, where the model was fitted to features of items.
-
-        Raises:
-            NotFittedError: before `fit`.
-            InvalidArgumentError: the columns are not the model's users or features, or a value is not finite.
-
-        Example:
-            >>> import recocore, scipy.sparse
-            >>> data = recocore.Interactions.from_coo([0, 0, 1, 1], [0, 1, 0, 2])
-            >>> colors = scipy.sparse.csr_matrix([[1, 0], [1, 0], [0, 1]])
-            >>> model = recocore.models.ALS(factors=2, iterations=5).fit(data, item_features=colors)
-            >>> model.fold_in_items(features=scipy.sparse.csr_matrix([[0, 1]])).shape  # of a color, and nobody's yet
-            (1, 2)
-        """
-        return self._fold_new("items", interactions, self.user_factors, features)
-
-    def partial_fit(
-        self,
-        interactions: Interactions,
-        user_indices: Any = None,
-        item_indices: Any = None,
-        progress: Progress | None = None,
-    ) -> Self:
-        """Learn from interactions that grew or changed a little since the fit.
-
-        Users and items whose entries changed, new ones included, are folded in: first these users, then these items, then
-        the users again, who so have the very factors that `fold_in_users` gives. All others keep theirs, and drift from the
-        optimum as changes add up, until the next `fit`. A new item that only new users have, and they nothing else, is learned
-        by a fit alone. Norms and Gram matrices are those of the new factors. O(nnz), and a fold-in of what changed.
-
-        Args:
-            interactions: all interactions as they are now, not only the new ones.
-            user_indices: integers `[n]`, for each user fitted the index in `interactions`, -1 for one that is gone; they rise.
-                None where indices stay and new users come last.
-            item_indices: likewise.
-            progress: told the part done in [0, 1]; an exception that it raises leaves the model as it was.
-
-        Returns:
-            The model itself.
-
-        Raises:
-            NotFittedError: before `fit`.
-            InvalidArgumentError: there is nothing to learn from, or indices that do not fit.
-            UnsupportedError: the model was fitted to features.
-
-        Example:
-            >>> import recocore
-            >>> old = recocore.Interactions.from_coo(["ann", "ann", "cid"], ["a", "c", "a"])
-            >>> new = recocore.Interactions.from_coo(["ann", "ann", "bob", "cid"], ["a", "c", "c", "a"])
-            >>> model = recocore.models.ALS(factors=2, iterations=5).fit(old)
-            >>> now = new.users.indices_of(old.users.ids_of(range(old.n_users)))
-            >>> model.partial_fit(new, user_indices=now).recommend([1], k=1).ids.tolist()  # for bob
-            [[0]]
-        """
-        n_users, n_items = self._factor_scorer.interactions.shape
-        check_learnable(interactions)
-        if self._priors:
-            raise UnsupportedError(
-                "partial_fit: the model was fitted to features, which those that changed lack here; fold them in with "
-                "fold_in_users and fold_in_items, or fit again"
-            )
-        users = rising_numbers(user_indices, n_users, interactions.n_users, "user_indices")
-        items = rising_numbers(item_indices, n_items, interactions.n_items, "item_indices")
-        equations, nobody = self._equations(), np.zeros((1, self.factors), np.float32)
-        fitted = Fitted(
-            self._factor_scorer.interactions,
-            self.user_factors,
-            self.item_factors,
-            users,
-            items,
-            equations.rows("users", nobody)[0],
-            equations.rows("items", nobody)[0],
-        )
-        fold_users, fold_items = (partial(self._fold_in, side, progress=progress) for side in ("users", "items"))
-        factors = updated_factors(fitted, interactions, fold_users, fold_items)
-        if progress is not None:
-            progress(1.0)
-        self._scorer = self._scorer_of(*factors, interactions, equations)
-        return self
-
-    def _fold_new(self, side: Side, interactions: Any, fixed: Float32Array, features: Any) -> Float32Array:
-        """Fold in what a caller gives."""
-        known = self._priors.get(side)
-        matrix, given = new_rows(side, interactions, features, len(fixed), known)
-        prior = None if given is None or known is None else AlsPrior(given, known.weights)
-        return self._fold_in(side, matrix, fixed, prior)
-
-    def _fold_in(
-        self,
-        side: Side,
-        interactions: Csr,
-        fixed: Float32Array,
-        prior: AlsPrior | None = None,
-        progress: Progress | None = None,
-    ) -> Float32Array:
-        counted = None
-        if self._priors:  # some rows of the other side may have factors by their features alone
-            fitted = self._factor_scorer.interactions
-            by_other = fitted if side == "items" else fitted.transpose()
-            counted = np.flatnonzero(np.diff(by_other.indptr)).astype(np.int32)
-        equations = self._equations("cholesky" if self.solver == "auto" else self.solver)
-        return folded_in(
-            side, interactions, fixed, equations, self.factors, counted=counted, prior=prior, progress=progress
-        )
-
-    def _equations(self, solver: str | None = None) -> Equations:
-        """What the factors solve."""
-        objective = self._factor_scorer.objective.tolist()
-        settings = SolverSettings(solver or self.solver, self.cg_steps, self.block_size, self.num_threads, self.device)
-        if isinstance(self.scorer, RatingScorer):
-            regularization, nu, mean = objective
-            return Equations(AlsObjective(regularization, 0.0, nu, "explicit"), settings, mean)
-        regularization, alpha0, nu, loss = objective
-        return Equations(AlsObjective(regularization, alpha0, nu, _LOSSES[int(loss)]), settings)
-
-    def _equations_for(self, interactions: Interactions) -> Equations:
+    def _equations_for(self, interactions: Interactions, weights: EntryWeights | None) -> Equations:
         """What a fit to these interactions solves."""
-        settings = SolverSettings(self.solver, self.cg_steps, self.block_size, self.num_threads, self.device)
-        explicit = self.loss == "explicit"
-        mean = float(interactions.matrix.values.mean(dtype=np.float64)) if explicit else 0.0
-        return Equations(self.objective_for(interactions), settings, mean)
-
-    @property
-    def user_factors(self) -> Float32Array:
-        """float32 `[n_users, factors]`; with the loss explicit `[n_users, factors + 2]`, rows [mean + bias, x, 1]."""
-        return self._factor_scorer.user_factors
-
-    @property
-    def item_factors(self) -> Float32Array:
-        """float32 `[n_items, factors]`; with the loss explicit `[n_items, factors + 2]`, rows [1, y, bias]."""
-        return self._factor_scorer.item_factors
-
-    @property
-    def _factor_scorer(self) -> FactorScorer:
-        scorer = self.scorer
-        assert isinstance(scorer, FactorScorer)  # _learn returns no other
-        return scorer
+        by_user = None if weights is None else weights.by_user
+        mean = rating_mean(interactions.matrix, by_user) if self.loss == "explicit" else 0.0
+        return Equations(self._objective_for(interactions, by_user), self._settings(), mean)
 
     def _problem(
         self,
         interactions: Interactions,
+        weights: EntryWeights | None,
         equations: Equations,
         features: Mapping[Side, Any],
         factors: tuple[Float32Array, Float32Array] | None = None,
@@ -506,8 +405,7 @@ class ALS(BaseModel):
         """The problem of a fit, at its first factors or at given ones."""
         by_user, by_item = interactions.matrix, interactions.by_item
         if factors is None:
-            users, items = self._first_factors(interactions.n_users, interactions.n_items)
-            factors = equations.rows("users", users), equations.rows("items", items)
+            factors = self._first_rows(equations, interactions.n_users, interactions.n_items)
         lambdas: dict[Side, Any] = {"users": equations.lambdas(by_user), "items": equations.lambdas(by_item)}
         if features and not equations.explicit:  # rows without entries are in no sum, and get their factors last
             for rows, matrix in zip(factors, (by_user, by_item), strict=True):
@@ -517,8 +415,8 @@ class ALS(BaseModel):
             for side, given in features.items()
         }
         return AlsProblem(
-            checked_interactions(by_user),
-            checked_interactions(by_item),
+            checked_interactions(by_user, None if weights is None else weights.by_user),
+            checked_interactions(by_item, None if weights is None else weights.by_item),
             *factors,
             equations,
             lambdas["users"],
@@ -527,22 +425,14 @@ class ALS(BaseModel):
             priors.get("items"),
         )
 
-    def _scorer_of(
-        self, users: Float32Array, items: Float32Array, interactions: Interactions, equations: Equations
-    ) -> FactorScorer:
-        objective = equations.objective
-        if equations.explicit:
-            stored = [objective.regularization, objective.nu, equations.mean]
-            return RatingScorer(interactions.matrix, users, items, np.array(stored, np.float64))
-        stored = [objective.regularization, objective.alpha0, objective.nu, _LOSSES.index(objective.loss)]
-        return FactorScorer(interactions.matrix, users, items, np.array(stored, np.float64), self.device)
-
-    def _judge(self, problem: AlsProblem, interactions: Interactions, validation: Validation) -> Judge:
+    def _judge(
+        self, problem: AlsProblem, interactions: Interactions, weights: EntryWeights | None, validation: Validation
+    ) -> Judge:
         """The metric of the factors as they are when it is called."""
 
         def judge(progress: Progress | None) -> float:
             present = ALS(**self.params())
-            present._scorer = self._scorer_of(*problem.finished(), interactions, problem.equations)
+            present._scorer = _scorer(problem, interactions, weights)
             return validation.value(present, progress)
 
         return judge
@@ -550,6 +440,7 @@ class ALS(BaseModel):
     def _store(
         self,
         interactions: Interactions,
+        weights: EntryWeights | None,
         features: Mapping[Side, Csr],
         validation: Validation | None,
         checkpoint: str | Path | None,
@@ -560,29 +451,50 @@ class ALS(BaseModel):
             # What changes no byte of an epoch may change between two parts of a fit.
             settings = {k: v for k, v in self.params().items() if k not in {"iterations", "num_threads", "device"}}
             held_out = None if validation is None else validation.fingerprint()
-            given = {f"{side[:-1]}_features": matrix.fingerprint() for side, matrix in features.items()}
+            given: dict[str, Any] = {f"{side[:-1]}_features": one.fingerprint() for side, one in features.items()}
+            if weights is not None:
+                given["weights"] = weights.fingerprint()
             fitted = {**settings, **given, "interactions": interactions.matrix.fingerprint(), "validation": held_out}
             return Checkpoints(Path(checkpoint), fitted)
         return MemoryStore() if keeps else None
 
-    def _require_memory(self, interactions: Interactions, limit: int | None, *, keeps: bool) -> None:
+    def _require_memory(
+        self,
+        interactions: Interactions,
+        limit: int | None,
+        *,
+        keeps: bool,
+        weighted: bool,
+        features: Mapping[Side, Csr],
+    ) -> None:
+        counts = {f"{side[:-1]}_features": (one.shape[1], one.nnz) for side, one in features.items()}
         needed = self.estimate_memory(
             interactions.n_users,
             interactions.n_items,
             interactions.nnz,
             keeps_epochs=keeps,
             mapped=interactions.is_mapped,
+            weighted=weighted,
+            **counts,
         )
         held = 0 if interactions.is_mapped else 8 * (interactions.nnz + interactions.n_users + 1)
+        held += sum(8 * (one.nnz + one.shape[0] + 1) for one in features.values())
         limit = None if limit is None else integer(limit, "memory_limit", 0)
         needed.require(self.factors, limit=limit, held=held)
 
-    def _first_factors(self, n_users: int, n_items: int) -> tuple[Float32Array, Float32Array]:
+    def _first_rows(self, equations: Equations, n_users: int, n_items: int) -> tuple[Float32Array, Float32Array]:
         rng = np.random.default_rng(self.seed)
         scale = 0.1 / math.sqrt(self.factors)
-        users, items = (np.empty((count, self.factors), np.float32) for count in (n_users, n_items))
-        for side in (users, items):
+        users = equations.blank("users", n_users, self.factors)
+        items = equations.blank("items", n_items, self.factors)
+        for side in (equations.factors_in(users), equations.factors_in(items)):
             for begin in range(0, len(side), _DRAWN_ROWS):  # in float64, so not all at once
                 some = side[begin : begin + _DRAWN_ROWS]
                 some[:] = rng.normal(0, scale, some.shape)
         return users, items
+
+
+def _scorer(problem: AlsProblem, interactions: Interactions, weights: EntryWeights | None) -> FactorScorer:
+    """What ranks by the factors as they are."""
+    by_user = None if weights is None else weights.by_user
+    return scorer_of(problem.equations, *problem.finished(), interactions.matrix, by_user)

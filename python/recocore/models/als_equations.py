@@ -51,14 +51,18 @@ class Equations:
         """Whether the values are ratings."""
         return self.objective.loss == "explicit"
 
-    def rows(self, side: Side, factors: Float32Array) -> Float32Array:
-        """Rows of a side without biases, float32 `[n, f]`, as the equations take them: the same under an implicit loss."""
+    def blank(self, side: Side, count: int, factors: int) -> Float32Array:
+        """Rows of a side of whom nothing is known, float32 `[count, width]`: zero but for what is constant."""
         if not self.explicit:
-            return factors
-        biases, ones = np.zeros((len(factors), 1), np.float32), np.ones((len(factors), 1), np.float32)
-        if side == "users":
-            return np.hstack([biases + np.float32(self.mean), factors, ones])
-        return np.hstack([ones, factors, biases])
+            return np.zeros((count, factors), np.float32)
+        rows = np.zeros((count, factors + 2), np.float32)
+        rows[:, 0] = self.mean if side == "users" else 1
+        rows[:, -1] = 1 if side == "users" else 0
+        return rows
+
+    def factors_in(self, rows: Float32Array) -> Float32Array:
+        """The factors without biases, a view of the rows."""
+        return rows[:, 1:-1] if self.explicit else rows
 
     def unknowns(self, side: Side, rows: Float32Array) -> Float32Array:
         """What is solved for and regularised: the rows, or factors and bias where there are biases."""

@@ -28,11 +28,12 @@ def folded_in(
     equations: Equations,
     factors: int,
     *,
+    weights: Float32Array | None = None,
     counted: Int32Array | None = None,
     prior: AlsPrior | None = None,
     progress: Progress | None = None,
 ) -> Float32Array:
-    """The rows of a side, float32 `[n, width]` as `Equations.rows` has them; those without entries are at their prior.
+    """The rows of a side, float32 `[n, width]` as `Equations.blank` has them; those without entries are at their prior.
 
     Args:
         side: which one is solved.
@@ -40,12 +41,13 @@ def folded_in(
         fixed: the other side's rows.
         equations: of the fit, with the solver to use.
         factors: their number.
+        weights: float32 `[nnz]` of the interactions; None for ones.
         counted: the rows of `fixed` that had entries in the fit; None for all.
         prior: what the features of the new rows say; None where they have none.
         progress: told the part done of each round.
     """
-    held, other = checked_interactions(interactions), np.ascontiguousarray(fixed)
-    solved = equations.rows(side, np.zeros((interactions.shape[0], factors), np.float32))
+    held, other = checked_interactions(interactions, weights), np.ascontiguousarray(fixed)
+    solved = equations.blank(side, interactions.shape[0], factors)
     for _ in range(1 if equations.settings.solver == "cholesky" else _FOLD_IN_ROUNDS):
         equations.solve(side, held, other, solved, progress, counted=counted, prior=prior)
     if prior is not None:

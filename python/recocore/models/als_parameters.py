@@ -192,6 +192,12 @@ def _in_loss(objective: AlsObjective, weights: Float64Array, loss: str) -> tuple
 def _to_implicit(objective: AlsObjective, weights: Float64Array) -> tuple[ImplicitParameters, Float64Array]:
     if objective.loss != "original":
         raise InvalidArgumentError(f"loss: expected original, implicit's only one, got {objective.loss}", field="loss")
+    if objective.negative_preference != 0 and (weights < 0).any():
+        raise InvalidArgumentError(
+            f"negative_preference: expected 0, got {objective.negative_preference:g}; implicit draws a dislike to 0: refit "
+            "with 0, or leave dislikes out",
+            field="negative_preference",
+        )
     if objective.nu != 0:
         raise InvalidArgumentError(
             f"nu: expected 0, got {objective.nu:g}; implicit regularises every row alike: refit with nu = 0", field="nu"

@@ -25,7 +25,7 @@ class AlsProblem:
     Attributes:
         by_user: `[n_users, n_items]`, checked.
         by_item: its transpose, checked.
-        user_factors: float32 `[n_users, width]`, as `Equations.rows` has them.
+        user_factors: float32 `[n_users, width]`, as `Equations.blank` has them.
         item_factors: float32 `[n_items, width]`.
         equations: what is minimised, and how rows are solved.
         user_lambdas: float64 `[n_users]`, as `Equations.lambdas` has them.
@@ -91,7 +91,7 @@ class AlsProblem:
         unknowns = self.equations.unknowns(side, factors)
         if prior is not None:
             return prior.penalty(unknowns)
-        return float(lambdas @ (unknowns.astype(np.float64) ** 2).sum(1))
+        return float(lambdas @ np.einsum("ij,ij->i", unknowns, unknowns, dtype=np.float64))
 
     def _finished(
         self, side: Side, factors: Float32Array, lambdas: Float64Array, priors: Mapping[Side, AlsPrior]

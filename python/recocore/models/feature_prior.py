@@ -23,6 +23,8 @@ _MOST_DENSE = 2048
 # The residual at which conjugate gradient ends, relative to the right side: about what float32 holds of the weights.
 _TOLERANCE = 1e-7
 _MOST_STEPS = 1000
+# Columns of factors that are widened to float64 at a time: all of them would be twice what the factors take.
+_COLUMNS = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,46 +79,59 @@ class FeaturePrior:
         O(p^2 f) where features are few, else O(entries of the features * f) for each of some tens of steps of conjugate
         gradient. The same bytes at every thread count.
         """
-        right = self._weighted.T @ factors.astype(np.float64)
         factored = self._factored
-        solved = self._iterated(right) if factored is None else scipy.linalg.cho_solve(factored, right)
-        return np.ascontiguousarray(solved, np.float32)
+        if factored is not None:
+            right = np.empty((self.features.shape[1], factors.shape[1]))
+            for some in _columns(factors):
+                right[:, some] = self._transposed @ factors[:, some].astype(np.float64)
+            return np.ascontiguousarray(scipy.linalg.cho_solve(factored, right, overwrite_b=True), np.float32)
+        weights = np.empty((self.features.shape[1], factors.shape[1]), np.float32)
+        for some in _columns(factors):
+            weights[:, some] = self._iterated(self._transposed @ factors[:, some].astype(np.float64))
+        return weights
 
     @cached_property
     def _values(self) -> Any:
         return self.features.to_scipy().astype(np.float64)
 
     @cached_property
-    def _weighted(self) -> Any:
-        return self._values.multiply(self.lambdas[:, None]).tocsr()
+    def _transposed(self) -> Any:
+        """The features transposed, each row of theirs times its lambda."""
+        weighted = self._values.copy()
+        weighted.data *= np.repeat(self.lambdas, np.diff(self.features.indptr))
+        return weighted.T.tocsr()
 
     @cached_property
     def _factored(self) -> Any:
         """The Cholesky factor of the normal equations, or None where they are too many."""
         if self.features.shape[1] > _MOST_DENSE:
             return None
-        system = (self._weighted.T @ self._values).toarray()
+        system = (self._transposed @ self._values).toarray(order="F")
         system[np.diag_indices_from(system)] += self.ridge
-        return scipy.linalg.cho_factor(system)
+        return scipy.linalg.cho_factor(system, overwrite_a=True)
+
+    @cached_property
+    def _diagonal(self) -> Float64Array:
+        """The diagonal of the normal equations, a column."""
+        diagonal: Float64Array = (self._values.power(2).T @ self.lambdas)[:, None] + self.ridge
+        return diagonal
 
     def _iterated(self, right: Float64Array) -> Float64Array:
         """Conjugate gradient from zero, each column by itself, preconditioned by the diagonal."""
-        transposed = self._weighted.T.tocsr()
-        diagonal = np.asarray(self._weighted.multiply(self._values).sum(0)).ravel()[:, None] + self.ridge
         weights = np.zeros_like(right)
         residual = right
         goal = _TOLERANCE**2 * _dots(right, right)
-        direction = residual / diagonal
+        direction = residual / self._diagonal
         energy = _dots(residual, direction)
         for _ in range(_MOST_STEPS):
             if (_dots(residual, residual) <= goal).all():
                 break
-            product = transposed @ (self._values @ direction) + self.ridge * direction
+            product = self._transposed @ (self._values @ direction) + self.ridge * direction
             curvature = _dots(direction, product)
             step = np.divide(energy, curvature, out=np.zeros_like(energy), where=curvature > 0)
             weights += step * direction
             residual = residual - step * product
-            scaled = residual / diagonal
+            scaled = residual / self._diagonal
             after = _dots(residual, scaled)
             keep = np.divide(after, energy, out=np.zeros_like(energy), where=energy > 0)
             direction, energy = scaled + keep * direction, after
@@ -129,14 +144,37 @@ class FeaturePrior:
     def penalty(self, factors: Float32Array) -> float:
         """What the objective has of these factors and their best weights, the latter's own ridge included."""
         weights = self.weights(factors)
-        away = factors.astype(np.float64) - prior_rows(self.features, weights)
-        return float(self.lambdas @ _dots(away.T, away.T)) + self.ridge * float((weights.astype(np.float64) ** 2).sum())
+        penalty = self.ridge * float(np.einsum("ij,ij->", weights, weights, dtype=np.float64))
+        for some in _columns(factors):
+            away = factors[:, some].astype(np.float64) - self._values @ weights[:, some].astype(np.float64)
+            penalty += float(self.lambdas @ _dots(away.T, away.T))
+        return penalty
+
+
+def prior_bytes(rows: int, features: int, entries: int, factors: int) -> tuple[int, int]:
+    """What the regression of `rows` factors on `features` with so many entries holds, and takes beside it at its peak."""
+    columns = min(_COLUMNS, factors)
+    held = 8 * (rows + 1) + 8 * entries  # the features as they are given
+    held += 2 * 12 * entries + 4 * (rows + features)  # in float64, and transposed
+    if features > _MOST_DENSE:
+        return held, 8 * columns * (rows + 10 * features)
+    products = min(features**2, entries**2 // max(rows, 1) + features)  # entries of the normal equations
+    solving = 8 * columns * rows + 2 * 8 * features * factors
+    return held + 8 * features**2, max(12 * products, solving)
 
 
 def prior_rows(features: Csr, weights: Float32Array) -> Float32Array:
     """Where features draw factors to, float32 `[rows, f]`."""
-    rows: Float32Array = (features.to_scipy().astype(np.float64) @ weights.astype(np.float64)).astype(np.float32)
+    values = features.to_scipy().astype(np.float64)
+    rows = np.empty((features.shape[0], weights.shape[1]), np.float32)
+    for some in _columns(weights):
+        rows[:, some] = values @ weights[:, some].astype(np.float64)
     return rows
+
+
+def _columns(matrix: Float32Array) -> list[slice]:
+    """The columns of a matrix, some at a time."""
+    return [slice(begin, begin + _COLUMNS) for begin in range(0, matrix.shape[1], _COLUMNS)]
 
 
 def _dots(a: Any, b: Any) -> Any:

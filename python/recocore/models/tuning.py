@@ -13,6 +13,7 @@ from recocore.data import Interactions, hold_out
 from recocore.errors import InvalidArgumentError
 from recocore.models.als import ALS
 from recocore.models.base import check_learnable
+from recocore.models.entry_weights import entry_weights, weights_of_part
 from recocore.models.search_space import SearchSpace
 from recocore.models.validation import Validation
 from recocore.ops.arguments import integer, real, threads
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from recocore.models.validation import Metric
-    from recocore.types import Progress
+    from recocore.types import Float32Array, Progress
 
 # A first epoch only finds the directions in which the data is widest: it says nothing of how parameters compare.
 _FEWEST_EPOCHS = 2
@@ -121,6 +122,7 @@ def tune(
     interactions: Interactions,
     *,
     validation: Interactions | None = None,
+    weights: Any = None,
     metric: str | Metric = "ndcg@20",
     space: SearchSpace | None = None,
     fixed: Mapping[str, Any] | None = None,
@@ -144,6 +146,7 @@ def tune(
     Args:
         interactions: to learn from; a tenth of each user's pairs is held out of them where `validation` is None.
         validation: held-out interactions under the same id maps, which are then not in `interactions`.
+        weights: of `interactions`, as in `ALS.fit`; None for ones. What is held out is judged without them.
         metric: what to make large, as in `Validation`.
         space: what to search; `SearchSpace()` where it is None.
         fixed: other keywords of `ALS` for every fit, such as `{"loss": "original"}`.
@@ -175,13 +178,16 @@ def tune(
     limit = None if seconds is None else _positive(seconds, "seconds")
     keywords = _fixed(fixed, integer(seed, "seed", 0), threads(num_threads))
     held_out, learned = _split(interactions, validation, seed)
+    own = None if weights is None else entry_weights(weights, interactions.matrix)
+    if own is not None and validation is None:
+        own = weights_of_part(own, interactions.matrix, learned.matrix)
     most = integer(max_users, "max_users", 1)
     judge = Validation(_some_users(Validation(held_out, metric).held_out, most, seed), metric)
     judge.check_shape(learned.matrix.shape)
     plan = halvings(trials, integer(iterations, "iterations", 1), reduction)
-    search = _Search(learned, judge, keywords, limit, on_trial, progress, sum(n * epochs for n, epochs in plan))
-    drawn = space.draw(learned.matrix, trials, seed)
-    default = _default(learned, keywords)
+    search = _Search(learned, own, judge, keywords, limit, on_trial, progress, sum(n * epochs for n, epochs in plan))
+    drawn = space.draw(learned.matrix, trials, seed, own)
+    default = _default(learned, own, keywords)
     if space.has(*default):
         drawn[0] = default
     found = [Trial(number, *chosen) for number, chosen in enumerate(drawn)]
@@ -227,6 +233,7 @@ class _Search:
     def __init__(
         self,
         learned: Interactions,
+        weights: Float32Array | None,
         judge: Validation,
         keywords: Mapping[str, Any],
         limit: float | None,
@@ -235,6 +242,7 @@ class _Search:
         all_epochs: int,
     ) -> None:
         self._learned = learned
+        self._weights = weights
         self._judge = judge
         self._keywords = keywords
         self._until = math.inf if limit is None else time.monotonic() + limit
@@ -253,7 +261,7 @@ class _Search:
         """The trial with one rung more."""
         started = time.monotonic()
         model = ALS(**{**self._keywords, **{name: getattr(trial, name) for name in _SEARCHED}, "iterations": epochs})
-        model.fit(self._learned, self._part(epochs))
+        model.fit(self._learned, self._part(epochs), weights=self._weights)
         rung = Rung(epochs, self._judge.value(model), time.monotonic() - started)
         self._done += epochs
         longer = Trial(trial.number, trial.factors, trial.regularization, trial.alpha0, trial.nu, (*trial.rungs, rung))
@@ -273,10 +281,12 @@ def _rank(trial: Trial) -> tuple[int, float, int]:
     return -trial.epochs, -trial.value, trial.number
 
 
-def _default(learned: Interactions, keywords: Mapping[str, Any]) -> tuple[int, float, float, float]:
+def _default(
+    learned: Interactions, weights: Float32Array | None, keywords: Mapping[str, Any]
+) -> tuple[int, float, float, float]:
     """The parameters of `ALS` that are searched, as it would have them on this data."""
     model = ALS(**keywords)
-    objective = model.objective_for(learned)
+    objective = model.objective_for(learned, weights)
     return model.factors, objective.regularization, objective.alpha0, objective.nu
 
 

@@ -1,10 +1,11 @@
 """The steps of alternating least squares on implicit feedback.
 
-An entry's value v has the weight w = |v| and the preference p = 1, or 0 where v < 0 (a dislike). Over stored entries S:
+An entry has a value v and a weight u of its own, 1 where none are given. Its implicit weight is w = u |v| and its preference
+p = 1, or negative_preference, 0 to -1, where v < 0 (a dislike). Over stored entries S:
 
     loss "ials":      sum_S w (p - x_u.y_i)^2  +  alpha0 sum_all (x_u.y_i)^2
     loss "original":  sum_S (alpha0 + w) (p - x_u.y_i)^2  +  alpha0 sum_not_S (x_u.y_i)^2
-    loss "explicit":  sum_S u (v - offset_i - x_u.y_i)^2, for ratings v that each have a weight u of their own; alpha0 is 0
+    loss "explicit":  sum_S u (v - offset_i - x_u.y_i)^2, for ratings v; alpha0 is 0
     objective:        loss  +  sum_u lambda_u |x_u - prior_u|^2  +  sum_i lambda_i |y_i - prior_i|^2, where a prior is zero
                       unless features are given
     lambda_row = regularization * (entries of the row + alpha0 * length of the other side) ** nu
@@ -48,12 +49,14 @@ class AlsObjective:
         alpha0: weight of every pair, seen or not.
         nu: how far the regularisation grows with a row's entries; 0 is plain, 1 is frequency-scaled.
         loss: ials, original or explicit.
+        negative_preference: what the prediction of a dislike is drawn to, 0 to -1.
     """
 
     regularization: float
     alpha0: float
     nu: float
     loss: str = "ials"
+    negative_preference: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,7 +108,7 @@ def checked_interactions(interactions: Csr, weights: Float32Array | None = None)
 
     Args:
         interactions: `[rows, cols]`.
-        weights: float32 `[nnz]`, at least 0: the weights of ratings, which only the loss explicit has; ones where None.
+        weights: float32 `[nnz]`, at least 0, the entries' own; ones where None.
 
     Raises:
         InvalidArgumentError: an entry out of range or not finite, naming its row; a weight below 0.
@@ -170,7 +173,14 @@ def als_half_epoch(
         [[1.0], [1.0]]
     """
     params = _native.AlsParams(
-        objective.regularization, objective.alpha0, objective.nu, objective.loss, solver, cg_steps, block_size
+        objective.regularization,
+        objective.alpha0,
+        objective.nu,
+        objective.loss,
+        solver,
+        cg_steps,
+        block_size,
+        objective.negative_preference,
     )
     native_prior = None if prior is None else (prior.features.native, prior.weights)
     return AlsReport(
@@ -211,7 +221,13 @@ def als_objective(
 
     `offsets`, `device` and `stream` are those of `als_half_epoch`. O(nnz f + (rows + cols) f^2).
     """
-    params = _native.AlsParams(objective.regularization, objective.alpha0, objective.nu, objective.loss)
+    params = _native.AlsParams(
+        objective.regularization,
+        objective.alpha0,
+        objective.nu,
+        objective.loss,
+        negative_preference=objective.negative_preference,
+    )
     return _native.als_objective(
         _held(interactions),
         row_factors,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -30,6 +30,14 @@ if TYPE_CHECKING:
     from recocore.types import AnyArray, BoolArray, Float32Array, Float64Array, Int32Array, NativeFilter
 
 
+class EntryRow(NamedTuple):
+    """Entries of somebody: what they met, the stored values, and what weighs these besides; None for ones."""
+
+    items: Int32Array
+    values: Float32Array
+    weights: Float32Array | None
+
+
 class FactorScorer:
     """Scores are inner products of factors; similar items are those whose factors have the largest cosine.
 
@@ -37,10 +45,11 @@ class FactorScorer:
         interactions: `[n_users, n_items]` weights that the factors were fitted on.
         user_factors: float32 `[n_users, f]`.
         item_factors: float32 `[n_items, f]`.
-        objective: float64 (regularization, alpha0, nu, 0 for the ials loss or 1 for original) of the ALS objective that the
-            user factors minimise, the last 0 where it is missing; or an empty array for factors from elsewhere, which
-            cannot be explained.
+        objective: float64 (regularization, alpha0, nu, 0 for the ials loss or 1 for original, the preference of a dislike)
+            of the ALS objective that the user factors minimise, the last two 0 where they are missing; or an empty array for
+            factors from elsewhere, which cannot be explained.
         device: where items are ranked: cpu, or cuda.
+        weights: float32 `[nnz]`, what the weight of each entry is multiplied by; None for ones.
     """
 
     kind: ClassVar[str] = "factors"
@@ -53,8 +62,10 @@ class FactorScorer:
         item_factors: Float32Array,
         objective: Float64Array,
         device: str = "cpu",
+        weights: Float32Array | None = None,
     ) -> None:
         self.device = device
+        self.weights = weights
         self.interactions = interactions
         self.user_factors = user_factors
         self.item_factors = item_factors
@@ -81,7 +92,7 @@ class FactorScorer:
             return _FactorProfiles(self, self.user_factors[users], users, None)
         vectors = np.empty((len(users), self.user_factors.shape[1]), np.float32)
         for row, user in enumerate(users.tolist()):
-            vectors[row] = self._solved(*self._row(user, events))
+            vectors[row] = self._solved(self._row(user, events))
         return _FactorProfiles(self, vectors, users, events)
 
     def alike(self, seeds: Int32Array, negatives: Int32Array) -> Profiles:
@@ -126,36 +137,47 @@ class FactorScorer:
         score where the factors were solved exactly, and the users have no features, which would add what no item does.
         O(f^3 + len(items) f entries).
         """
-        return self._shares(*self.interactions.row(user), items, limit)
+        return self._shares(self._row(user, None), items, limit)
 
-    def _row(self, user: int, events: Events | None) -> tuple[Int32Array, Float32Array]:
+    def _row(self, user: int, events: Events | None) -> EntryRow:
         """The entries of a user, with events."""
         own, values = row_of(self.interactions, user)
-        return (own, values) if events is None else events.added_to(own, values)
+        weights = self._weights_of(user)
+        if events is None:
+            return EntryRow(own, values, weights)
+        return EntryRow(*events.added_to(own, values if weights is None else values * weights), None)
 
-    def _shares(self, own: Int32Array, values: Float32Array, items: Int32Array, limit: int) -> list[list[Contribution]]:
+    def _weights_of(self, user: int) -> Float32Array | None:
+        """The weights of a user's entries; None for ones."""
+        if self.weights is None or user < 0:
+            return None
+        return self.weights[self.interactions.indptr[user] : self.interactions.indptr[user + 1]]
+
+    def _shares(self, row: EntryRow, items: Int32Array, limit: int) -> list[list[Contribution]]:
         """Split the scores of somebody with these entries."""
-        if len(self.objective) == 0 or len(own) == 0:
+        if len(self.objective) == 0 or len(row.items) == 0:
             return [[] for _ in items]
-        design, pulls, system = self._equations(own, values)
+        design, pulls, system = self._equations(row)
         projected = np.linalg.solve(system, self._targets(items))
-        return [heaviest(own, pulls * (design @ column), limit) for column in projected.T]
+        return [heaviest(row.items, pulls * (design @ column), limit) for column in projected.T]
 
-    def _solved(self, own: Int32Array, values: Float32Array) -> Float64Array:
+    def _solved(self, row: EntryRow) -> Float64Array:
         """The factors of somebody with these entries."""
-        design, pulls, system = self._equations(own, values)
+        design, pulls, system = self._equations(row)
         right = pulls @ design
         solved = _native.solve_positive_definite(system, right)
         return np.asarray(np.linalg.lstsq(system, right)[0], np.float64) if solved is None else solved
 
-    def _equations(self, own: Int32Array, values: Float32Array) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def _equations(self, row: EntryRow) -> tuple[Float64Array, Float64Array, Float64Array]:
         """The y_j of some items, their p_j, and A."""
-        regularization, alpha0, nu = self.objective[:3].tolist()
-        original = bool(self.objective[3:].any())
-        pulls = np.where(values < 0, 0.0, values.astype(np.float64) + (alpha0 if original else 0.0))
-        y = self.item_factors[own].astype(np.float64)
-        mass = len(own) + alpha0 * self.interactions.shape[1]
-        system = alpha0 * self._item_gram + (y.T * np.abs(values)) @ y
+        regularization, alpha0, nu, original, dislike = (*self.objective.tolist(), 0.0, 0.0)[:5]
+        weights = np.abs(row.values, dtype=np.float64)
+        if row.weights is not None:
+            weights *= row.weights
+        pulls = np.where(row.values < 0, dislike, 1.0) * (weights + alpha0 if original else weights)
+        y = self.item_factors[row.items].astype(np.float64)
+        mass = len(row.items) + alpha0 * self.interactions.shape[1]
+        system = alpha0 * self._item_gram + (y.T * weights) @ y
         system[np.diag_indices_from(system)] += regularization * mass**nu
         return y, pulls, system
 
@@ -164,12 +186,14 @@ class FactorScorer:
         return self.item_factors[items].T.astype(np.float64)
 
     def arrays(self) -> dict[str, AnyArray]:
-        """user_factors, item_factors, objective, item_gram where there is one, and the items as prepared for retrieval."""
+        """The factors, the objective, weights and item_gram where there are some, and the items prepared for retrieval."""
         fitted: dict[str, AnyArray] = {
             "user_factors": self.user_factors,
             "item_factors": self.item_factors,
             "objective": self.objective,
         }
+        if self.weights is not None:
+            fitted["weights"] = self.weights
         if self._has_gram:
             fitted["item_gram"] = self._gram
         # What is not finite cannot be prepared; whoever stores the arrays refuses it by name.
@@ -184,9 +208,14 @@ class FactorScorer:
         user_factors = take_finite(arrays, "user_factors", np.float32, (n_users, None))
         item_factors = take_finite(arrays, "item_factors", np.float32, (n_items, user_factors.shape[1]))
         objective = take_finite(arrays, "objective", np.float64, (None,))
-        if len(objective) not in (0, 3, 4):
-            raise CorruptError(f"objective: expected none, 3 or 4 numbers, got {len(objective)}")
-        scorer = cls(interactions, user_factors, item_factors, objective)
+        if len(objective) not in (0, 3, 4, 5):
+            raise CorruptError(f"objective: expected none, or 3 to 5 numbers, got {len(objective)}")
+        weights = None
+        if "weights" in arrays:
+            weights = take_finite(arrays, "weights", np.float32, (interactions.nnz,))
+            if (weights < 0).any():
+                raise CorruptError(f"weights: expected none below 0, got {weights.min()}")
+        scorer = cls(interactions, user_factors, item_factors, objective, weights=weights)
         # An index of an earlier version has nothing prepared: then that is done when it is first needed.
         if scorer._has_gram and "item_gram" in arrays:
             scorer._gram = take_finite(arrays, "item_gram", np.float32, 2 * (user_factors.shape[1],))
@@ -250,7 +279,7 @@ class _FactorProfiles:
 
     def explain(self, row: int, items: Int32Array, limit: int) -> list[list[Contribution]]:
         """See `Profiles`."""
-        return self.scorer._shares(*self.scorer._row(int(self.users[row]), self.events), items, limit)
+        return self.scorer._shares(self.scorer._row(int(self.users[row]), self.events), items, limit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Self
 
@@ -12,7 +13,7 @@ from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.retrieval import Retriever
 from recocore.scoring.arrays import of_prefix, prefixed, take
 from recocore.scoring.base import row_of
-from recocore.scoring.factors import FactorScorer
+from recocore.scoring.factors import EntryRow, FactorScorer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,10 +40,10 @@ class RatingScorer(FactorScorer):
     def explain(self, user: int, items: Int32Array, limit: int) -> list[list[Contribution]]:
         """Split what the user adds to each item's mean + bias over the user's ratings.
 
-        The user's bias and factors solve A z = sum_j (r_j - mean - bias_j) [1, y_j] over their items j, so each rating adds
-        (r_j - mean - bias_j) [1, y_i]^T A^-1 [1, y_j]. O(f^3 + len(items) f entries).
+        The user's bias and factors solve A z = sum_j w_j (r_j - mean - bias_j) [1, y_j] over their items j, so each adds
+        w_j (r_j - mean - bias_j) [1, y_i]^T A^-1 [1, y_j], w_j being its weight. O(f^3 + len(items) f entries).
         """
-        return self._shares(*self.interactions.row(user), items, limit)
+        return self._shares(self._row(user, None), items, limit)
 
     def arrays(self) -> dict[str, AnyArray]:
         """Those of `FactorScorer`, and the items without bias as they are prepared for comparison."""
@@ -71,22 +72,29 @@ class RatingScorer(FactorScorer):
     def _has_gram(self) -> bool:
         return False
 
-    def _solved(self, own: Int32Array, values: Float32Array) -> Float64Array:
-        solved = super()._solved(own, values)
+    def _solved(self, row: EntryRow) -> Float64Array:
+        solved = super()._solved(row)
         solved[0] += self.objective[2]
         return np.append(solved, 1.0)
 
-    def _row(self, user: int, events: Events | None) -> tuple[Int32Array, Float32Array]:
+    def _row(self, user: int, events: Events | None) -> EntryRow:
         own, values = row_of(self.interactions, user)
-        return (own, values) if events is None else events.put_over(own, values)
+        weights = self._weights_of(user)
+        if events is None:
+            return EntryRow(own, values, weights)
+        if weights is not None:
+            _, weights = replace(events, weights=np.ones_like(events.weights)).put_over(own, weights)
+        return EntryRow(*events.put_over(own, values), weights)
 
-    def _equations(self, own: Int32Array, values: Float32Array) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """The [1, y_j] of some items, r_j - mean - bias_j, and A."""
+    def _equations(self, row: EntryRow) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """The [1, y_j] of some items, their weighted r_j - mean - bias_j, and A."""
         regularization, nu, mean = self.objective.tolist()
-        design = self.item_factors[own, :-1].astype(np.float64)
-        pulls = values.astype(np.float64) - mean - self.item_factors[own, -1]
-        system = design.T @ design
-        system[np.diag_indices_from(system)] += regularization * len(own) ** nu
+        design = self.item_factors[row.items, :-1].astype(np.float64)
+        pulls = row.values.astype(np.float64) - mean - self.item_factors[row.items, -1]
+        system = design.T @ design if row.weights is None else (design.T * row.weights) @ design
+        if row.weights is not None:
+            pulls *= row.weights
+        system[np.diag_indices_from(system)] += regularization * len(row.items) ** nu
         return design, pulls, system
 
     def _targets(self, items: Int32Array) -> Float64Array:

@@ -343,25 +343,27 @@ __global__ void __launch_bounds__(kThreads)
 enum class EntryLoss { ials, original, ratings };
 
 __global__ void __launch_bounds__(kThreads)
-    weigh_entries(EntryLoss loss, float alpha0, const float* values, const float* given, const float* offsets,
-                  const std::int32_t* columns, std::int64_t count, float* weights, float* pulls) {
+    weigh_entries(EntryLoss loss, float alpha0, float negative_preference, const float* values, const float* given,
+                  const float* offsets, const std::int32_t* columns, std::int64_t count, float* weights, float* pulls) {
   for (std::int64_t e = std::int64_t{blockIdx.x} * kThreads + threadIdx.x; e < count;
        e += std::int64_t{gridDim.x} * kThreads) {
     const float value = values[e];
+    const float own = given == nullptr ? 1.0F : given[e];
     if (loss == EntryLoss::ratings) {
-      weights[e] = given == nullptr ? 1.0F : given[e];
-      pulls[e] = weights[e] * (value - (offsets == nullptr ? 0.0F : offsets[columns[e]]));
+      weights[e] = own;
+      pulls[e] = own * (value - (offsets == nullptr ? 0.0F : offsets[columns[e]]));
     } else {
-      weights[e] = fabsf(value);
-      pulls[e] = value < 0 ? 0.0F : loss == EntryLoss::original ? alpha0 + value : value;
+      weights[e] = own * fabsf(value);
+      pulls[e] =
+          (value < 0 ? negative_preference : 1.0F) * (loss == EntryLoss::original ? alpha0 + weights[e] : weights[e]);
     }
   }
 }
 
 /// losses[r]: what the entries of row r add to the objective beside alpha0 times the square of every prediction.
 __global__ void __launch_bounds__(kThreads)
-    sum_losses(EntryLoss loss, double alpha0, AlsBasisView basis, AlsRowsView rows, const float* values,
-               const float* offsets, std::int64_t count, double* losses) {
+    sum_losses(EntryLoss loss, double alpha0, double negative_preference, AlsBasisView basis, AlsRowsView rows,
+               const float* values, const float* offsets, std::int64_t count, double* losses) {
   RECOCORE_SHARED(double, sums, kThreads);
   for (std::int64_t r = blockIdx.x; r < count; r += gridDim.x) {
     const long long begin = rows.begin[r];
@@ -376,7 +378,7 @@ __global__ void __launch_bounds__(kThreads)
                         mine += weight * (value - offset - prediction) * (value - offset - prediction);
                         return;
                       }
-                      const double wanted = value < 0 ? 0 : 1;
+                      const double wanted = value < 0 ? negative_preference : 1.0;
                       const double squared = (wanted - prediction) * (wanted - prediction);
                       mine += loss == EntryLoss::ials ? weight * squared
                                                       : (alpha0 + weight) * squared - alpha0 * prediction * prediction;
