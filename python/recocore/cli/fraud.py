@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from recocore.cli.events import SourceOptions, source_options
+from recocore.cli.fraud_log import FRAUD, back_up_log, say_copied
 from recocore.cli.terminal import console, note, print_json, table
 from recocore.data.files import check_target
 from recocore.data.times import to_us
@@ -25,7 +26,7 @@ from recocore.fraud.report import fraud_report
 from recocore.fraud.rules import OUTCOMES
 from recocore.fraud.synthetic import synthetic_orders
 from recocore.fraud.velocity.columns import event_times
-from recocore.state import KeyFile
+from recocore.state import KeyFile, restore
 
 if TYPE_CHECKING:
     from recocore.data import EventBatch
@@ -327,6 +328,37 @@ def export_command(log: str, out: str, labels: str | None, keys: str | None, as_
         print_json({"events": events, "reports": reports})
         return
     click.echo(f"{events:,} events, {reports:,} reports on them")
+
+
+@command.command("backup")
+@click.argument("log", metavar="LOG", type=click.Path(path_type=Path))
+@click.argument("backup", metavar="BACKUP", type=click.Path(path_type=Path))
+@click.option("--keys", type=click.Path(path_type=Path), metavar="FILE", help="The master keys.  [default: LOG.key]")
+@_json
+def backup_command(log: Path, backup: Path, keys: Path | None, as_json: bool) -> None:
+    """Copy a service's LOG ([fraud] path) to the folder BACKUP while it is used; what is there is not copied again.
+
+    `recocore state backup --fraud LOG` does it with the state. The master keys are not in it: keep a copy of LOG.key elsewhere.
+
+    \b
+    Example:
+      recocore fraud backup fraud-log/ backup/
+    """
+    say_copied({FRAUD: back_up_log(log, backup, keys)}, as_json=as_json)
+
+
+@command.command("restore")
+@click.argument("backup", metavar="BACKUP", type=click.Path(path_type=Path))
+@click.argument("log", metavar="LOG", type=click.Path(path_type=Path))
+def restore_command(backup: Path, log: Path) -> None:
+    """Restore the log of BACKUP to LOG, a new folder. Every file is checked; a damaged one is named.
+
+    \b
+    Example:
+      recocore fraud restore backup/ fraud-log/
+    """
+    restore(backup / FRAUD, log)
+    click.echo(f"restored {log}")
 
 
 @command.command("report")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recocore.cli.fraud_log import FRAUD, back_up_log, say_copied
 from recocore.cli.parameters import duration
 from recocore.cli.terminal import print_json, progress
 from recocore.data.paths import local_path
@@ -26,6 +27,10 @@ _keys = click.option(
     "--keys", type=click.Path(path_type=Path), metavar="FILE", help="The file of master keys.  [default: STATE.key]"
 )
 _visitor = click.option("--visitor", is_flag=True, help="The id is a visitor_id.")
+_PARTS = ("state", "registry", FRAUD)
+_fraud = click.option(
+    "--fraud", type=click.Path(path_type=Path), metavar="LOG", help="Back up this log of fraud ([fraud] path) as well."
+)
 _state = click.argument("state", metavar="STATE", type=click.Path(path_type=Path))
 
 
@@ -40,7 +45,7 @@ def command() -> None:
       recocore state info state/
       recocore state export state/ ann > ann.json
       recocore state forget state/ ann
-      recocore state backup state/ backup/ --registry models/
+      recocore state backup state/ backup/ --registry models/ --fraud fraud-log/
       recocore state restore backup/ state/
     """
 
@@ -200,8 +205,8 @@ def verify(state: Path, rebuild: bool, keys: Path | None, as_json: bool) -> None
       recocore state verify state/
       recocore state verify backup/
     """
-    if (not rebuild and (state / "manifest.json").exists()) or (state / "state").is_dir():
-        parts = [part for part in (state, state / "state", state / "registry") if (part / "manifest.json").exists()]
+    if (not rebuild and (state / "manifest.json").exists()) or any((state / name).is_dir() for name in _PARTS):
+        parts = [part for part in (state, *(state / name for name in _PARTS)) if (part / "manifest.json").exists()]
         files = sum(check_backup(part) for part in parts)
         _say(as_json, {"files": files}, f"{files:,} files are as they were written")
         return
@@ -218,12 +223,16 @@ def verify(state: Path, rebuild: bool, keys: Path | None, as_json: bool) -> None
 @click.option(
     "--registry", type=click.Path(path_type=Path), metavar="FOLDER", help="Back this registry of models up as well."
 )
+@_fraud
 @_keys
 @_json
-def backup(state: Path, backup: Path, registry: Path | None, keys: Path | None, as_json: bool) -> None:
-    """Copy STATE, and a registry, to the folder BACKUP while they are used; what is there already is not copied again.
+def backup(
+    state: Path, backup: Path, registry: Path | None, fraud: Path | None, keys: Path | None, as_json: bool
+) -> None:
+    """Copy STATE, a registry and a log of fraud to the folder BACKUP while they are used; what is there is not copied again.
 
-    The master keys are not in it: keep a copy of STATE.key elsewhere, or nobody can read the backup.
+    The master keys are not in it: keep copies of STATE.key and LOG.key elsewhere, or nobody can read the backup.
+    `recocore fraud backup` copies a log of fraud alone, with keys that lie elsewhere too.
 
     \b
     Examples:
@@ -235,22 +244,21 @@ def backup(state: Path, backup: Path, registry: Path | None, keys: Path | None, 
     done = {"state": _ask(state, keys, lambda store: store.backup(target), lambda owner: owner.backup(target))}
     if registry is not None:
         done["registry"] = back_up_registry(registry, backup / "registry")
-    if as_json:
-        print_json(done)
-        return
-    for name, counts in done.items():
-        click.echo(f"{name}: {counts['files']:,} files, {counts['copied']:,} copied, {counts['bytes']:,} bytes in all")
+    if fraud is not None:
+        done["fraud"] = back_up_log(fraud, backup, None)
+    say_copied(done, as_json=as_json)
 
 
 @command.command("restore")
 @click.argument("backup", metavar="BACKUP", type=click.Path(path_type=Path))
 @_state
 @click.option("--registry", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to restore the registry.")
+@click.option("--fraud", type=click.Path(path_type=Path), metavar="LOG", help="Where to restore the log of fraud.")
 @click.option(
     "--keys", type=click.Path(path_type=Path), metavar="FILE", help="Open the state with these, to see that it can be."
 )
-def restore_command(backup: Path, state: Path, registry: Path | None, keys: Path | None) -> None:
-    """Restore BACKUP to STATE, a new folder, and its registry. Every file is checked; a damaged one is named.
+def restore_command(backup: Path, state: Path, registry: Path | None, fraud: Path | None, keys: Path | None) -> None:
+    """Restore BACKUP to STATE, a new folder, and its registry and log of fraud. Every file is checked; a damaged one is named.
 
     \b
     Examples:
@@ -261,7 +269,9 @@ def restore_command(backup: Path, state: Path, registry: Path | None, keys: Path
         restore(backup / "state", state, bar)
         if registry is not None:
             restore(backup / "registry", registry)
-    click.echo(f"restored {state}" + (f" and {registry}" if registry else ""))
+        if fraud is not None:
+            restore(backup / FRAUD, fraud)
+    click.echo(f"restored {', '.join(str(each) for each in (state, registry, fraud) if each is not None)}")
     if keys is not None:
         with StateStore.open(state, keys=KeyFile.open(keys)) as store:
             click.echo(f"{store.stats().events:,} events, {store.stats().users:,} users")

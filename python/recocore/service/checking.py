@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from recocore.errors import InvalidArgumentError, NotFoundError, RecocoreError
 from recocore.fraud import FraudModel, KnownRings
+from recocore.fraud.ledger import check_keep
 from recocore.index import Index
 from recocore.service.config import address
 from recocore.service.hosting.sources import RegistrySource
@@ -123,6 +124,8 @@ def _state(config: StateConfig) -> str:
 
 def _fraud(config: FraudConfig) -> str:
     model = FraudModel.load(config.model)
+    if config.keep is not None:
+        check_keep(model, config.keep)
     rings = f" and rings {KnownRings.load(config.rings).version}" if config.rings else ""
     if config.keys and Path(config.keys).exists():
         KeyFile.open(config.keys)

@@ -1,6 +1,7 @@
 """Backups: a folder of copies with a manifest that has the SHA-256 of each, replaced last; the next backup adds what is new.
 
-    manifest.json    {"format": "recocore-backup", "kind": "state" or "registry", "files": {NAME: {"size", "sha256"}}, ...}
+    manifest.json    {"format": "recocore-backup", "kind": KIND, "files": {NAME: {"size", "sha256"}}, ...}, where KIND is
+                     "state", "registry" or "fraud"
     files/NAME       the copies
 
 Sealed segments never change, so a backup of a state copies each once. The users' keys are copied every time, and so is the
@@ -22,7 +23,7 @@ from recocore.storage.folder import published, sync
 from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from recocore.state.log_files import Sealed
 
@@ -38,25 +39,30 @@ _TRIES = 10
 Entry = dict[str, Any]
 
 
-def back_up_state(
+def back_up_folder(
     path: Path,
     dest: Path,
     sealed: tuple[Sealed, ...],
     growing: tuple[Path, int],
     user_keys: bytes,
     commit: int,
+    *,
+    kind: str = "state",
+    more: Iterable[str] = (),
 ) -> dict[str, int]:
-    """Copy a state whose segments stay as they are meanwhile.
+    """Copy the folder of a log whose segments stay as they are meanwhile: a state, or a ledger of fraud.
 
     Args:
-        path: its folder.
+        path: the folder.
         dest: of the backup.
         sealed: its sealed segments.
         growing: the file that grows, and how many bytes of it.
         user_keys: the content of the file of users' keys.
         commit: the last of these.
+        kind: what the manifest says that it is.
+        more: further files of the folder, as they are now.
     """
-    with _Backup(dest, "state") as backup:
+    with _Backup(dest, kind) as backup:
         for each in sealed:
             backup.copy(path / LOG / each.name, f"{LOG}/{each.name}", {"size": each.size, "sha256": each.sha256})
             backup.put(f"{LOG}/{each.document_name}", each.spell())
@@ -64,6 +70,8 @@ def back_up_state(
             backup.put(f"{LOG}/{growing[0].name}", source.read(growing[1]))
         backup.put(USER_KEYS, user_keys)
         backup.put(DOCUMENT, read_plain(path / DOCUMENT))
+        for name in more:
+            backup.put_file(path / name, name)
         return backup.finish({"commit": commit})
 
 
@@ -84,7 +92,7 @@ def back_up_registry(registry: str | os.PathLike[str], dest: str | os.PathLike[s
                 # What the file of aliases names was there before it was written, and is there after it was read.
                 if (path / _ALIASES).is_file():
                     backup.put_file(path / _ALIASES, _ALIASES)
-                for name in sorted(_files_of(path)):
+                for name in files_of(path):
                     if name != _ALIASES:
                         backup.put_file(path / name, name)
                 return backup.finish({})
@@ -100,7 +108,7 @@ def restore(
     """Restore a backup to a folder, which appears whole or not at all.
 
     Every file's SHA-256 is compared while it is copied. Of a state, the owner that opens it next makes the records from the
-    log; it needs the key file.
+    log; that and a ledger of fraud need the key file.
 
     Args:
         backup: the folder that `StateStore.backup` or `back_up_registry` wrote.
@@ -108,7 +116,7 @@ def restore(
         progress: is called with the part done.
 
     Returns:
-        What it was: "state" or "registry".
+        What it was: "state", "registry" or "fraud".
 
     Raises:
         NotFoundError: there is no backup.
@@ -313,15 +321,15 @@ def _check_name(source: Path, name: str) -> None:
         raise CorruptError(f"{source / _MANIFEST}: names a file outside of the backup: {name!r:.80}")
 
 
-def _files_of(path: Path) -> list[str]:
-    """The files of a registry, without what a writer has begun and not published."""
-    return [
+def files_of(path: Path) -> list[str]:
+    """The files of a folder by their names in it, without what a writer has begun and not published."""
+    return sorted(
         found.relative_to(path).as_posix()
         for found in path.rglob("*")
         if found.is_file()
         and not found.is_symlink()
         and not any(part.startswith(".") for part in found.relative_to(path).parts)
-    ]
+    )
 
 
 def _refused(path: Path, error: OSError) -> StorageError:

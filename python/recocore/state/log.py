@@ -141,6 +141,11 @@ class Log:
         return self._tally.events
 
     @property
+    def growing_oldest(self) -> int:
+        """The oldest event time in the growing segment; beyond all times without events."""
+        return self._tally.oldest if self._tally.events else 2**63
+
+    @property
     def total_bytes(self) -> int:
         """Of all frames."""
         return sum(each.size for each in self.sealed) + self._size

@@ -6,7 +6,7 @@ import hashlib
 import threading
 from typing import TYPE_CHECKING
 
-from recocore.state.backup import back_up_state
+from recocore.state.backup import back_up_folder
 from recocore.state.commits import PIECE
 from recocore.state.draft import Draft
 from recocore.state.people import view_of
@@ -59,7 +59,7 @@ class Upkeep:
                 commits.log.flush()
                 sealed, growing = tuple(commits.log.sealed), (commits.log.growing_path, commits.log.durable_bytes)
                 user_keys, commit = commits.user_keys.content(), commits.log.last
-            return back_up_state(commits.folder.path, dest, sealed, growing, user_keys, commit)
+            return back_up_folder(commits.folder.path, dest, sealed, growing, user_keys, commit)
 
     def rotate_master_key(self, *, drop_old: bool) -> int:
         """Wrap every user's key with a new master key: its number. See `StateStore.rotate_master_key`."""

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from recocore.errors import (
@@ -18,6 +18,8 @@ from recocore.errors import (
     RecocoreError,
 )
 from recocore.fraud.decision import Decider, rule_columns
+from recocore.fraud.ledger.backup import back_up_ledger
+from recocore.fraud.ledger.checkpoints import Checkpoints
 from recocore.fraud.ledger.contents import (
     is_report,
     pack_decision,
@@ -29,14 +31,11 @@ from recocore.fraud.ledger.contents import (
 )
 from recocore.fraud.ledger.ledger import RULES, Entry, FraudLedger, rules_entry
 from recocore.fraud.ledger.recall import recall
+from recocore.fraud.ledger.retention import Retention, check_keep, read_cut, windows_need, write_cut
 from recocore.fraud.ledger.tally import RuleTally
 from recocore.fraud.ledger.versions import Versions
 from recocore.fraud.rules import RuleSet
-from recocore.fraud.velocity import Velocity
 from recocore.state.segment import EVENT
-from recocore.storage import published
-from recocore.storage.document import parse, seal
-from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
     import os
@@ -44,10 +43,12 @@ if TYPE_CHECKING:
 
     from recocore.fraud.decision import FraudModel, KnownRings, OutcomeReport
     from recocore.fraud.ledger.recall import Recalled
+    from recocore.fraud.velocity import Velocity
     from recocore.state import KeyFile
     from recocore.state.disk import Disk
 
 _LOGGER = logging.getLogger("recocore.fraud")
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +99,20 @@ class FraudDesk:
         self._ledger, self.model, self.rings = ledger, model, rings
         self._checkpoint_events, self._remembered = checkpoint_events, remembered
         self._lock = threading.RLock()
+        # Held by who rewrites segments or copies them; it is taken before the other one.
+        self._rewriting = threading.Lock()
+        self._retention: Retention | None = None
+        self._cut = read_cut(ledger.path)
         self._versions = Versions(ledger.path, ledger.keys)
         self._versions.keep_model(model)
         if rings is not None:
             self._versions.keep_rings(rings)
-        self._checkpoints = ledger.path / "counters"
-        self._checkpoints.mkdir(mode=0o700, exist_ok=True)
-        # The counters' hash key follows from the key file, so that what lies in the folder tells nothing of the ids.
-        self._hash_key = ledger.keys.mac(b"velocity 0") + ledger.keys.mac(b"velocity 1")
+        self._checkpoints = Checkpoints(ledger.path / "counters", ledger.keys)
         self._decide = frozenset(model.decide)
         self._velocity: Velocity
         self._recent: OrderedDict[str, bytes | None]
         self._since = 0
+        self._newest = 0
         self._broken = True
         self._rebuild()
 
@@ -183,6 +186,12 @@ class FraudDesk:
         decider = self._decider
         try:
             time = decider.time(event)
+            if time < self._cut:
+                raise InvalidArgumentError(
+                    f"event_time: expected {_spelled(self._cut)} or later, got {_spelled(time)}; what is older was dropped "
+                    "([fraud] keep_days)",
+                    field="event_time",
+                )
             if not self._decide or event.get("type") in self._decide:
                 given = decider.given(event, time)
                 counters = self._velocity.update_one(event)
@@ -191,6 +200,7 @@ class FraudDesk:
                 self._velocity.update_one(event)
         except InvalidArgumentError as error:
             return Scored(error=error)
+        self._newest = max(self._newest, time)
         subject = self._ledger.keys.subject(user_id)
         entries = [Entry(EVENT, time, subject, name, row)]
         if packed is not None:
@@ -228,7 +238,9 @@ class FraudDesk:
                 name, own = bytes.fromhex(report.decision_id), report_id(report)
                 if not self._ledger.knows(name):
                     outcomes.append(
-                        NotFoundError(f"decision_id: there is no decision {name.hex()}, or its user was forgotten")
+                        NotFoundError(
+                            f"decision_id: there is no decision {name.hex()}, or it was dropped or its user forgotten"
+                        )
                     )
                     continue
                 new = own not in taken and not self._ledger.knows(own)
@@ -237,6 +249,9 @@ class FraudDesk:
                     taken.add(own)
                     groups.append([Entry(EVENT, report.ts, name, own, pack_report(report))])
             self._ledger.write(groups, durable=True)
+            if self._retention is not None:
+                for [entry] in groups:
+                    self._retention.reported(entry.subject, entry.time)
             return outcomes
 
     def activate(self, toml: str, expected: str = "", *, dry_run: bool = False) -> tuple[str, str]:
@@ -292,31 +307,81 @@ class FraudDesk:
         Raises:
             StorageError: the disk refuses; call it again.
         """
-        with self._lock:
-            self._whole()
-            self.checkpoint()
-        rows = self._ledger.forget(self._ledger.keys.subject(user_id))
+        with self._rewriting:
+            with self._lock:
+                self._whole()
+                self.checkpoint()
+            rows = self._ledger.forget(self._ledger.keys.subject(user_id))
         with self._lock:
             self._recall_recent()
         return rows
 
-    def checkpoint(self) -> None:
-        """Write the counters down, so that the next opening counts from here.
+    def retain(self, keep: timedelta, *, now: datetime | None = None) -> int:
+        """Drop events older than `keep`, with what was decided on them, and take none so old from now on: how many rows went.
+
+        What windows, undecided reviews and late reports need stays, see `retention`; counters do not change. Decisions go on
+        meanwhile. O(bytes of the log).
+
+        Args:
+            keep: by event_time.
+            now: by default the clock's.
+
+        Raises:
+            InvalidArgumentError: the windows need more.
+            StorageError: the disk refuses; call it again.
+        """
+        check_keep(self.model, keep)
+        moment = _now() if now is None else round(now.timestamp() * 1_000_000)
+        with self._lock:
+            self._whole()
+            cut = min(moment - keep // _MICROSECOND, self._newest - windows_need(self.model) // _MICROSECOND)
+            if cut <= 0:
+                return 0
+            self.checkpoint()
+            if cut > self._cut:
+                write_cut(self._ledger.path, cut)
+                self._cut = cut
+            self._retention = retention = Retention(self._ledger, self._cut)
+        try:
+            return retention.run(self._lock, self._rewriting)
+        finally:
+            with self._lock:
+                self._retention = None
+                self._recall_recent()
+
+    def backup(self, dest: str | os.PathLike[str]) -> dict[str, int]:
+        """Copy the folder while it is used, counters and versions with it; what an earlier backup has is not copied again.
+
+        Who was forgotten since is forgotten in the backup. The master keys are not in it. `recocore.state.restore` restores it.
+
+        Returns:
+            files, copied and bytes: of the backup, of which copied now, and their size.
+
+        Raises:
+            CorruptError: a file is damaged; the message names it.
+            StorageError: the disk refuses.
+        """
+        with self._rewriting:
+            with self._lock:
+                self._whole()
+                self._checkpoints.hold(name := self.checkpoint())
+            try:
+                return back_up_ledger(self._ledger, Path(dest), name)
+            finally:
+                self._checkpoints.hold("")
+
+    def checkpoint(self) -> str:
+        """Write the counters down, so that the next opening counts from here: the checkpoint's name.
 
         Raises:
             StorageError: the disk refuses.
         """
         with self._lock:
             self._ledger.flush()
-            path = self._checkpoints / f"{self._ledger.last:020}"
-            if not path.exists():
-                with published(path, replace=False) as folder:
-                    self._velocity.save(folder / "velocity", with_key=False)
-                    replace_plain(folder / "about.json", seal({"rules": self.rules.version}), mode=0o600)
-            for old in self._checkpoints.iterdir():
-                if old.name != path.name:
-                    shutil.rmtree(old)
+            about = {"rules": self.rules.version, "newest": self._newest}
+            name = self._checkpoints.write(self._ledger.last, self._velocity, about)
             self._since = 0
+            return name
 
     def flush(self) -> None:
         """Wait until the device holds all that was answered.
@@ -363,35 +428,19 @@ class FraudDesk:
 
     def _rebuild(self) -> None:
         self._broken = True
-        after, version = self._from_checkpoint()
+        after, self._velocity, about = self._checkpoints.latest(self.model.velocity, self._ledger.last)
+        version, self._newest, self._since = str(about.get("rules", "")), int(about.get("newest", 0)), 0
         for commit, rows in self._ledger.commits(after=after):
             row, plain = rows[0]
             if row.kind == RULES:
                 version = plain.decode()
             elif not is_report(plain):
                 self._velocity.update_one(read_event(plain))
+                self._newest = max(self._newest, row.time)
             self._since = commit - after
         self._use(self._made(self._rules_of(version)))
         self._recall_recent()
         self._broken = False
-
-    def _from_checkpoint(self) -> tuple[int, str]:
-        """Take the latest counters that are written down: their commit, and the rules that decided then."""
-        self._since = 0
-        # What a killed process left half-written has a name that begins with a dot.
-        for path in sorted(self._checkpoints.glob("[0-9]*"), reverse=True):
-            try:
-                velocity = Velocity.load(path / "velocity", self._hash_key)
-                about = parse(read_plain(path / "about.json"))
-            except (RecocoreError, OSError) as error:
-                _LOGGER.warning("%s: not used, the counters are made from the log: %s", path, error)
-                continue
-            if velocity.describe() == dict(self.model.velocity) and int(path.name) <= self._ledger.last:
-                self._velocity = velocity
-                return int(path.name), str(about["rules"])
-            _LOGGER.warning("%s: of other counters than the model's, which are made from the log", path)
-        self._velocity = Velocity.described(self.model.velocity, self._hash_key)
-        return 0, ""
 
     def _rules_of(self, version: str) -> RuleSet:
         if version:
@@ -409,6 +458,10 @@ class FraudDesk:
             if row.kind != RULES and not is_report(plain):
                 packed = pack_decision(read_kept(rows[1][1]).value()) if len(rows) > 1 else None
                 self._remember(str(read_event(plain)["event_id"]), packed)
+
+
+def _spelled(time: int) -> str:
+    return datetime.fromtimestamp(time / 1_000_000, UTC).isoformat(timespec="seconds")
 
 
 def _now() -> int:

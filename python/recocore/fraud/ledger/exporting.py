@@ -14,6 +14,7 @@ from recocore.data.files import check_target, write_parquet
 from recocore.data.schema import EVENT_SCHEMA
 from recocore.fraud.ledger.contents import is_report, read_event, read_report
 from recocore.fraud.ledger.ledger import RULES
+from recocore.fraud.ledger.retention import read_cut
 from recocore.state.folder import LOG, USER_KEYS, StateFolder
 from recocore.state.log_files import growing_name, read_frames, sealed_segments
 from recocore.state.segment import HEADER_BYTES, check_header, frame_at
@@ -39,8 +40,9 @@ def export_ledger(
     """Write the events, in the order in which they counted, as Parquet, and the reports on them as CSV: how many of each.
 
     The CSV has `event_id`, `y`, `ts` (when it became known, microseconds since 1970), `source` and `confidence`, the surest
-    report on an event last and of equally sure ones the latest, as `recocore.fraud.labels.read_labels` reads it. The files are
-    not encrypted. O(bytes of the log); the events are in memory.
+    report on an event last and of equally sure ones the latest, as `recocore.fraud.labels.read_labels` reads it. Events from
+    before those that were dropped for their age are left out: they could not be counted as they were. The files are not
+    encrypted. O(bytes of the log); the events are in memory.
 
     Args:
         path: the ledger's folder.
@@ -59,6 +61,7 @@ def export_ledger(
     rows: list[dict[str, Any]] = []
     reports: list[OutcomeReport] = []
     event_ids: dict[bytes, str] = {}
+    cut = read_cut(folder.path)
     try:
         for frame in _frames(folder):
             first, *more = frame.rows
@@ -68,11 +71,14 @@ def export_ledger(
             if is_report(plain):
                 reports.append(read_report(plain))
                 continue
+            if first.time < cut:
+                continue
             rows.append(read_event(plain))
             event_ids.update((row.event, str(rows[-1]["event_id"])) for row in more)
     finally:
         reader.close()
     write_parquet(_table(rows), events)
+    reports = [report for report in reports if bytes.fromhex(report.decision_id) in event_ids]
     if labels is not None:
         replace_plain(Path(labels), _csv(reports, event_ids).encode(), mode=0o600)
     return len(rows), len(reports)
@@ -112,7 +118,6 @@ def _csv(reports: Sequence[OutcomeReport], event_ids: dict[bytes, str]) -> str:
     lines = csv.writer(told, lineterminator="\n")
     lines.writerow(("event_id", "y", "ts", "source", "confidence"))
     for report in sorted(reports, key=lambda report: (report.confidence, report.ts)):
-        event_id = event_ids.get(bytes.fromhex(report.decision_id))
-        if event_id is not None:
-            lines.writerow((event_id, report.y, report.ts, report.source, report.confidence))
+        event_id = event_ids[bytes.fromhex(report.decision_id)]
+        lines.writerow((event_id, report.y, report.ts, report.source, report.confidence))
     return told.getvalue()

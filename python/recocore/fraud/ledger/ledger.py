@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from recocore.state.backup import back_up_folder
 from recocore.state.disk import Disk
 from recocore.state.folder import LOG, USER_KEYS, StateFolder, owned
 from recocore.state.log import Log, Tally
@@ -26,10 +27,11 @@ from recocore.state.segment import EVENT, NO_EVENT, NO_SUBJECT, frame, plain_row
 from recocore.state.user_keys import UserKeyWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from recocore.state.keys import KeyFile
-    from recocore.state.segment import Row
+    from recocore.state.log_files import Sealed
+    from recocore.state.segment import Frame, Row
 
 RULES: Final = 16
 
@@ -184,9 +186,14 @@ class FraudLedger:
             self._folder.path / LOG, self._folder.state_id, after=after, until=until, naming=naming
         ):
             if not naming or any(naming in (row.subject, row.event) for row in each.rows):
-                yield each.commit, [(row, self._plain(row, each.commit)) for row in each.rows]
+                yield each.commit, [(row, self.open_row(row, each.commit)) for row in each.rows]
 
-    def _plain(self, row: Row, commit: int) -> bytes:
+    def open_row(self, row: Row, commit: int) -> bytes:
+        """The content of a row.
+
+        Raises:
+            CorruptError: it is not what was written.
+        """
         if row.kind == RULES:
             return row.open_plain(commit, self.keys)
         cipher = self._keys.cipher(row.slot)
@@ -203,23 +210,84 @@ class FraudLedger:
         gone -= {NO_EVENT}
         if not gone:
             return 0
-        with self._lock:
-            self._log.seal()
-            self._take_key()
-            sealed = tuple(self._log.sealed)
 
         def stays(row: Row) -> bool:
             return row.subject != subject and row.subject not in gone
 
         dropped = 0
-        for each in sealed:
-            rewritten = self._log.rewrite(each, stays)
+        for each in self.end_segment():
+            rewritten = self.prepare(each.first, stays)
             if rewritten is not None:
-                new, lost = rewritten
-                dropped += lost
-                with self._lock:
-                    self._log.put_in_place(each, new)
+                self.put_in_place(*rewritten)
+                dropped += rewritten[0].events - rewritten[1].events
         return dropped
+
+    def end_segment(self, before: int = 2**62) -> list[Sealed]:
+        """Seal the segment that grows, where it has an event before a time: the sealed ones that have one.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        with self._lock:
+            if self._log.growing_oldest < before:
+                self._log.seal()
+                self._take_key()
+            return [each for each in self._log.sealed if each.events and each.oldest < before]
+
+    def prepare(self, first: int, stays: Callable[[Row], bool]) -> tuple[Sealed, Sealed] | None:
+        """Write a sealed segment anew without some of its rows: the old one and the new one, None where all rows stay.
+
+        Nothing changes until `put_in_place`; writing goes on meanwhile.
+
+        Args:
+            first: the segment's first commit.
+            stays: says of a row whether it does.
+
+        Raises:
+            CorruptError: the segment is damaged.
+            StorageError: the disk refuses.
+        """
+        sealed = self._sealed(first)
+        rewritten = self._log.rewrite(sealed, stays)
+        return None if rewritten is None else (sealed, rewritten[0])
+
+    def put_in_place(self, old: Sealed, new: Sealed) -> None:
+        """Have what `prepare` wrote in place of the old segment.
+
+        Raises:
+            StorageError: the disk refuses; the old one stays.
+        """
+        with self._lock:
+            self._log.put_in_place(old, new)
+
+    def frames(self, first: int | None = None) -> Iterator[Frame]:
+        """Frames as they are kept, first to last: of a sealed segment, by its first commit, or of the whole log.
+
+        Raises:
+            CorruptError: a file is damaged; the message names it.
+        """
+        with self._lock:
+            after, until = 0, self._log.last
+        if first is not None:
+            after, until = first - 1, self._sealed(first).last
+        return read_frames(self._folder.path / LOG, self._folder.state_id, after=after, until=until)
+
+    def _sealed(self, first: int) -> Sealed:
+        with self._lock:
+            return next(each for each in self._log.sealed if each.first == first)
+
+    def backup(self, dest: Path, more: Callable[[], Iterable[str]]) -> dict[str, int]:
+        """Copy the ledger while it is written; no segment may be rewritten meanwhile. See `back_up_folder`.
+
+        Args:
+            dest: of the backup.
+            more: names further files of the folder, and is called once the log's end is known.
+        """
+        with self._lock:
+            self._log.flush()
+            sealed, growing = tuple(self._log.sealed), (self._log.growing_path, self._log.durable_bytes)
+            user_keys, commit = self._keys.content(), self._log.last
+        return back_up_folder(self.path, dest, sealed, growing, user_keys, commit, kind="fraud", more=more())
 
     def _take_key(self) -> None:
         """The growing segment's key: that in the slot of its number."""

@@ -64,6 +64,10 @@ class FraudClient:
         """How many rows of a user went."""
         return int(await self._caller.call("forget", {"user_id": user_id}, timeout=_LONG_SECONDS))
 
+    async def backup(self, dest: str) -> dict[str, int]:
+        """Copy the log's folder to another: files, copied and bytes."""
+        return dict(await self._caller.call("backup", {"dest": dest}, timeout=_LONG_SECONDS))
+
     async def close(self) -> None:
         """Close the connection."""
         await self._caller.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,8 @@ class FraudConfig:
         checkpoint_events: counters are written down each time that so many events have come; a start counts as many again at
             most.
         remembered: events whose decision is kept in memory, to be given again at once.
+        keep_days: events older than that are dropped with their decisions, once a day; at least what the longest window of
+            the model needs. 0 keeps all.
 
     Raises:
         InvalidArgumentError: a setting is out of range; `field` names it.
@@ -38,6 +41,7 @@ class FraudConfig:
     durability: Literal["buffered", "fsync"] = "buffered"
     checkpoint_events: int = 200_000
     remembered: int = 10_000
+    keep_days: int = 0
 
     def __post_init__(self) -> None:
         if bool(self.model) != bool(self.path):
@@ -55,11 +59,16 @@ class FraudConfig:
             raise InvalidArgumentError(
                 f"durability: expected buffered or fsync, got {self.durability!r}", field="fraud.durability"
             )
-        for name, least in (("checkpoint_events", 1), ("remembered", 1)):
+        for name, least in (("checkpoint_events", 1), ("remembered", 1), ("keep_days", 0)):
             if getattr(self, name) < least:
                 raise InvalidArgumentError(
                     f"{name}: expected at least {least}, got {getattr(self, name)}", field=f"fraud.{name}"
                 )
+
+    @property
+    def keep(self) -> timedelta | None:
+        """How long events are kept; None for ever."""
+        return timedelta(days=self.keep_days) if self.keep_days else None
 
 
 def socket_path(path: str) -> Path:

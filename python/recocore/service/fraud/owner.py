@@ -18,6 +18,7 @@ from recocore.state.flushing import Flusher
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
     from pathlib import Path
 
     from recocore.fraud.ledger import FraudDesk, Scored
@@ -31,6 +32,9 @@ _MOST_WAITING: Final = 5_000
 # How long after its answer a decision may be before the device has it. A flush takes milliseconds in which nothing is decided.
 _FLUSH_SECONDS: Final = 0.1
 _COUNT_SECONDS: Final = 0.5
+# A start has other things to do first.
+_FIRST_RETAIN_SECONDS: Final = 60.0
+_RETAIN_SECONDS: Final = 86_400.0
 
 
 class FraudOwner:
@@ -40,20 +44,30 @@ class FraudOwner:
         desk: decides.
         durable: whether ScoreFraud waits for the device.
         counting: where the metrics port reads what was decided; None where nobody does.
+        keep: how long events are kept; None for ever.
     """
 
-    def __init__(self, desk: FraudDesk, *, durable: bool, counting: FraudCounting | None = None) -> None:
-        self._desk, self._durable, self._counting = desk, durable, counting
+    def __init__(
+        self,
+        desk: FraudDesk,
+        *,
+        durable: bool,
+        counting: FraudCounting | None = None,
+        keep: timedelta | None = None,
+    ) -> None:
+        self._desk, self._durable, self._counting, self._keep = desk, durable, counting, keep
         self._waiting: list[tuple[list[bytes], asyncio.Future[list[Scored]]]] = []
         self._waiting_rows = 0
         self._arrived = asyncio.Event()
-        # What reads or rewrites the log runs here: decisions go on meanwhile.
-        self._upkeep = ThreadPoolExecutor(1, "recocore-fraud")
+        self._aside = ThreadPoolExecutor(1, "recocore-fraud")
+        # What reads or rewrites the log runs here: decisions, reports and rules go on meanwhile.
+        self._upkeep = ThreadPoolExecutor(2, "recocore-fraud-upkeep")
         self._flusher = Flusher(self._flush, _FLUSH_SECONDS)
 
     async def serve(self, socket: Path, ready: asyncio.Event, stop: asyncio.Event) -> None:
         """Answer until told to stop."""
         tasks = [asyncio.create_task(work) for work in (self._commit_forever(), self._count_forever(), stop.wait())]
+        retaining = asyncio.create_task(self._retain_forever())
         try:
             async with answering(socket, self.do):
                 ready.set()
@@ -61,10 +75,11 @@ class FraudOwner:
                 for task in done:
                     task.result()
         finally:
-            for task in tasks:
+            for task in (*tasks, retaining):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.to_thread(self._upkeep.shutdown)
+            await asyncio.gather(*tasks, retaining, return_exceptions=True)
+            for executor in (self._aside, self._upkeep):
+                await asyncio.to_thread(executor.shutdown)
             self._flusher.stop()
             self._count()
 
@@ -88,8 +103,8 @@ class FraudOwner:
             )
         if request.method == "activate":
             self._count()  # the new set's counts begin anew
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._upkeep, method, self._desk, request.arguments)
+        executor = self._upkeep if request.method in _LONG else self._aside
+        return await asyncio.get_running_loop().run_in_executor(executor, method, self._desk, request.arguments)
 
     async def _score(self, rows: list[bytes]) -> list[Scored]:
         if self._durable:
@@ -141,6 +156,19 @@ class FraudOwner:
             log(logging.WARNING, "decisions wait for the disk", reason=str(error))
             return False
         return True
+
+    async def _retain_forever(self) -> None:
+        """Drop what is old: soon after the start, and every day."""
+        pause = _FIRST_RETAIN_SECONDS
+        while self._keep is not None:
+            await asyncio.sleep(pause)
+            pause = _RETAIN_SECONDS
+            try:
+                dropped = await asyncio.get_running_loop().run_in_executor(self._upkeep, self._desk.retain, self._keep)
+            except RecocoreError as error:
+                log(logging.WARNING, "old events could not be dropped", reason=str(error))
+            else:
+                log(logging.INFO, "old events were dropped", rows=dropped)
 
     async def _count_forever(self) -> None:
         while True:
@@ -217,4 +245,6 @@ _METHODS: Final[dict[str, Callable[[FraudDesk, dict[str, Any]], Any]]] = {
     "rings": _rings,
     "of_user": lambda desk, given: desk.of_user(given["user_id"]),
     "forget": lambda desk, given: desk.forget(given["user_id"]),
+    "backup": lambda desk, given: desk.backup(given["dest"]),
 }
+_LONG: Final = frozenset({"recall", "of_user", "forget", "backup"})

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recocore.fraud import FraudModel, KnownRings
-from recocore.fraud.ledger import FraudDesk
+from recocore.fraud.ledger import FraudDesk, check_keep
 from recocore.service.fraud.config import FraudConfig, socket_path
 from recocore.service.fraud.counting import FraudCounting
 from recocore.service.fraud.owner import FraudOwner
@@ -32,16 +32,19 @@ async def _own(settings: Mapping[str, Any], ready: asyncio.Event, stop: asyncio.
     gc.freeze()
     try:
         counting = None if board is None else FraudCounting(Board(Path(board)))
-        owner = FraudOwner(desk, durable=config.durability == "fsync", counting=counting)
+        owner = FraudOwner(desk, durable=config.durability == "fsync", counting=counting, keep=config.keep)
         await owner.serve(socket_path(config.path), ready, stop)
     finally:
         await asyncio.to_thread(desk.close)
 
 
 def _open(config: FraudConfig) -> FraudDesk:
+    model = FraudModel.load(config.model)
+    if config.keep is not None:
+        check_keep(model, config.keep)
     return FraudDesk.open(
         config.path,
-        FraudModel.load(config.model),
+        model,
         KnownRings.load(config.rings) if config.rings else None,
         keys=KeyFile.open(config.keys, create=True) if config.keys else None,
         checkpoint_events=config.checkpoint_events,
