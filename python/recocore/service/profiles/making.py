@@ -74,6 +74,7 @@ class MadeProfile:
         as_of: microseconds since 1970.
         kept: features; None where there is no event.
         features: of them what consent leaves.
+        lifetime: what is expected of the person, as `LifetimeModels.row` has it; nothing where consent does not allow it.
         declared: what the person said of themselves.
         tags: with their reasons.
         segments: names.
@@ -83,6 +84,7 @@ class MadeProfile:
     as_of: int
     kept: KeptRow | None
     features: dict[str, Any]
+    lifetime: dict[str, float]
     declared: tuple[Declared, ...]
     tags: list[GivenTag]
     segments: list[str]
@@ -141,23 +143,33 @@ class ProfileMaker:
         declared = person.record.declared
         parts = [record.profile for record in person.records if record.profile]
         if not needs_features:
-            return MadeProfile(person, as_of, None, {}, declared, [], []) if parts or declared else None
+            return MadeProfile(person, as_of, None, {}, {}, declared, [], []) if parts or declared else None
         kept = self._kept.row(parts, person.id, as_of) if parts else None
         if kept is None:
-            return MadeProfile(person, as_of, None, {}, declared, [], []) if declared else None
+            return MadeProfile(person, as_of, None, {}, {}, declared, [], []) if declared else None
         withdrawn = person.withdrawn
         row = kept.row if not withdrawn else _without(kept.row, withdrawn)
         features = {name: value for name, value in row.items() if name != "user_id"}
-        tags, segments = self._words(row, as_of, withdrawn)
-        return MadeProfile(person, as_of, kept, features, declared, tags, segments)
+        lifetime = self._lifetime(row, withdrawn)
+        tags, segments = self._words(row, lifetime, as_of, withdrawn)
+        return MadeProfile(person, as_of, kept, features, lifetime, declared, tags, segments)
 
-    def _words(self, row: dict[str, Any], as_of: int, withdrawn: Collection[str]) -> tuple[list[GivenTag], list[str]]:
+    def _lifetime(self, row: dict[str, Any], withdrawn: frozenset[str]) -> dict[str, float]:
+        models = self.definitions.models
+        # All of it is made for one purpose.
+        if models is None or set(purposes_of("expected_purchases")) <= withdrawn:
+            return {}
+        return models.row(row)
+
+    def _words(
+        self, row: dict[str, Any], lifetime: dict[str, float], as_of: int, withdrawn: Collection[str]
+    ) -> tuple[list[GivenTag], list[str]]:
         segmentation = self.definitions.segmentation
         if self._tags is None and segmentation is None and not self._rules:
             return [], []
         from recocore.expressions import RowError  # noqa: PLC0415  # see Definitions
 
-        features = row_features(row, as_of)
+        features = row_features(row, as_of) | lifetime
         tags = [] if self._tags is None else self._tags.of(features, _EPOCH + timedelta(microseconds=as_of), withdrawn)
         segments: list[str] = []
         if set(purposes_of("segment")) <= set(withdrawn):
