@@ -9,23 +9,20 @@ from typing import TYPE_CHECKING, Any
 from recocore.profiles.consent import purposes_of
 from recocore.profiles.kept import KeptProfiles
 from recocore.profiles.row_features import row_features
+from recocore.state.merged import merged_records
 from recocore.state.values import PROFILING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from recocore.profiles.kept import KeptRow
     from recocore.profiles.tags.row_tags import GivenTag
     from recocore.service.profiles.definitions import Definitions
     from recocore.state import UserRecord
+    from recocore.state.merged import Look
     from recocore.state.values import Declared, Link
 
-    # What is known of an id, which is a visitor's where the second argument says so.
-    Look = Callable[[str, bool], UserRecord | None]
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Merges are followed this far up and down; a longer way would be a damaged record.
-_FARTHEST = 1_000
 # The purposes of a state by their names among features.
 PURPOSES = {"personalization": "personalisation", "marketing": "marketing", "analytics": "analytics"}
 
@@ -119,18 +116,15 @@ class ProfileMaker:
     def person(self, id_: str, *, visitor: bool = False) -> Person | None:
         """Who is behind an id; None where nothing is known, or the person wants no profile."""
         record = self._look(id_, visitor)
-        for _ in range(_FARTHEST):
-            into = None if record is None else next((e for e in record.links if e.into and e.unmade is None), None)
-            if into is None:
-                break
-            id_, visitor = into.id, False
-            record = self._look(id_, visitor)
-        if record is None or record.forgotten:
+        if record is None:
             return None
-        records = [record, *self._merged(id_, visitor, record)]
+        found = merged_records(self._look, id_, visitor, record)
+        if found.records[0].forgotten:
+            return None
+        records = tuple(each for each in found.records if not each.forgotten)
         if any(not each.consent.get(PROFILING, True) for each in records):
             return None
-        return Person(id_, visitor, tuple(records))
+        return Person(found.id, found.visitor, records)
 
     def make(self, person: Person, as_of: int, *, needs_features: bool = True) -> MadeProfile | None:
         """The profile of a person; None where there is neither an event before `as_of` nor anything declared.
@@ -183,21 +177,6 @@ class ProfileMaker:
             except RowError:
                 continue
         return tags, segments
-
-    def _merged(self, id_: str, visitor: bool, record: UserRecord) -> list[UserRecord]:
-        found: list[UserRecord] = []
-        met, waiting = {(id_, visitor)}, [record]
-        while waiting:
-            for link in waiting.pop().links:
-                key = (link.id, link.visitor)
-                if link.into or link.unmade is not None or key in met:
-                    continue
-                met.add(key)
-                other = self._look(*key)
-                if other is not None and not other.forgotten:
-                    found.append(other)
-                    waiting.append(other)
-        return found
 
 
 def _without(row: dict[str, Any], withdrawn: frozenset[str]) -> dict[str, Any]:
