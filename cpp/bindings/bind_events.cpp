@@ -61,7 +61,8 @@ EventMessages make_messages(const py::list& fields, const std::vector<int>& left
                                            {"time", Kind::time},
                                            {"whole", Kind::whole},
                                            {"number", Kind::number},
-                                           {"token", Kind::token}}),
+                                           {"token", Kind::token},
+                                           {"texts", Kind::texts}}),
                     least, most, required});
   }
   return {std::move(made), left, item, arm, std::move(itemless)};
@@ -93,15 +94,17 @@ EventRows make_rows(const py::list& fields, std::vector<std::string> itemless, s
   using Kind = EventRowKind;
   std::vector<EventRowField> made;
   for (const py::handle& each : fields) {
-    const auto [name, kind, most] = each.cast<std::tuple<std::string, std::string, std::int64_t>>();
+    const auto [name, kind, most, count] =
+        each.cast<std::tuple<std::string, std::string, std::int64_t, std::int64_t>>();
     made.push_back({name,
                     kind_from<Kind>(kind, {{"text", Kind::text},
                                            {"id", Kind::id},
                                            {"name", Kind::name},
                                            {"time", Kind::time},
                                            {"whole", Kind::whole},
-                                           {"number", Kind::number}}),
-                    most});
+                                           {"number", Kind::number},
+                                           {"texts", Kind::texts}}),
+                    most, count});
   }
   const std::string_view secret = view_of(key);
   const EventRows::Hashes hashes{KeyedBlake2b(secret, "user"), KeyedBlake2b(secret, "visitor"),

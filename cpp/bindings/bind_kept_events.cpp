@@ -1,12 +1,17 @@
+#include <pybind11/stl.h>
+
+#include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "arrays.hpp"
 #include "module.hpp"
 #include "recocore/kept_events.hpp"
+#include "recocore/name_sets.hpp"
 
 namespace recocore::bindings {
 namespace {
@@ -20,7 +25,7 @@ std::span<const std::uint8_t> bytes_of(const py::bytes& bytes) {
 class Fields {
  public:
   explicit Fields(const py::handle& row) : row_(row.cast<py::tuple>()) {
-    require(row_.size() == 15, [] { return std::string("rows: expected 15 fields"); });
+    require(row_.size() == 16, [] { return std::string("rows: expected 16 fields"); });
   }
   [[nodiscard]] std::int64_t whole(std::size_t place) const {
     return row_[place].is_none() ? kNone : row_[place].cast<std::int64_t>();
@@ -33,6 +38,18 @@ class Fields {
   }
   [[nodiscard]] std::int32_t name(std::size_t place, KeptEvents& kept) const {
     return row_[place].is_none() ? -1 : kept.intern(row_[place].cast<std::string_view>());
+  }
+  /// Places of distinct names in the order of their bytes.
+  [[nodiscard]] std::vector<std::int32_t> names(std::size_t place, KeptEvents& kept) const {
+    std::vector<std::int32_t> places;
+    if (row_[place].is_none()) return places;
+    auto given = row_[place].cast<std::vector<std::string_view>>();
+    std::ranges::sort(given);
+    for (const std::string_view name : given) {
+      const std::int32_t at = kept.intern(name);
+      if (std::ranges::find(places, at) == places.end()) places.push_back(at);
+    }
+    return places;
   }
   [[nodiscard]] bool present(std::size_t place) const { return !row_[place].is_none(); }
 
@@ -64,7 +81,8 @@ py::bytes kept_events_add(const py::bytes& packed, const py::list& rows, std::si
     event.category = fields.name(12, kept);
     event.brand = fields.name(13, kept);
     event.channel = fields.name(14, kept);
-    events.push_back(event);
+    event.tags = fields.names(15, kept);
+    events.push_back(std::move(event));
   }
   kept.add(events);
   const auto out = kept.pack(limit, cutoff);
@@ -77,6 +95,20 @@ py::array_t<T> column(std::span<const KeptEvent> events, const Field& field) {
   T* out = values.mutable_data();
   for (const KeptEvent& event : events) *out++ = field(event);
   return values;
+}
+
+/// The place among `sets` of each event's tags, -1 where it has none; the sets are named as NameSets has them.
+py::array_t<std::int32_t> tag_sets(const KeptEvents& kept, py::list& sets) {
+  std::unordered_map<std::string, std::int32_t> places;
+  return column<std::int32_t>(kept.events(), [&](const KeptEvent& event) {
+    std::vector<std::string_view> tags;
+    for (const std::int32_t tag : event.tags) tags.push_back(kept.names()[static_cast<std::size_t>(tag)]);
+    const auto joined = NameSets::joined(std::move(tags));
+    if (!joined || joined->empty()) return -1;
+    const auto [found, added] = places.try_emplace(*joined, static_cast<std::int32_t>(places.size()));
+    if (added) sets.append(py::str(*joined));
+    return found->second;
+  });
 }
 
 py::dict kept_events_read(const py::list& parts) {
@@ -105,6 +137,9 @@ py::dict kept_events_read(const py::list& parts) {
   put("category", &KeptEvent::category);
   put("brand", &KeptEvent::brand);
   put("channel", &KeptEvent::channel);
+  py::list sets;
+  out["tags"] = tag_sets(kept, sets);
+  out["tag_sets"] = sets;
   out["coupons"] = column<std::int32_t>(events, [](const KeptEvent& event) { return event.coupon ? 0 : -1; });
   return out;
 }
@@ -115,9 +150,10 @@ void register_kept_events(py::module_& module) {
   module.def("kept_events_add", &kept_events_add, py::arg("packed"), py::arg("rows"), py::arg("limit"),
              py::arg("cutoff"),
              "Packed events with further ones: tuples of time, type, item, session, order, value, price, currency, "
-             "quantity, dwell, query, coupon, category, brand and channel, None where absent.");
-  module.def("kept_events_read", &kept_events_read, py::arg("parts"),
-             "Packed events of several parts as columns, by time; names by their places in `names`.");
+             "quantity, dwell, query, coupon, category, brand, channel and a list of tags, None where absent.");
+  module.def(
+      "kept_events_read", &kept_events_read, py::arg("parts"),
+      "Packed events of several parts as columns, by time; names by their places in `names`, tags in `tag_sets`.");
 }
 
 }  // namespace recocore::bindings

@@ -9,11 +9,13 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "module.hpp"
 #include "ops/profiles/checks.hpp"
 #include "profile_arguments.hpp"
+#include "recocore/name_sets.hpp"
 #include "recocore/profile_log.hpp"
 #include "recocore/profile_reader.hpp"
 
@@ -87,12 +89,16 @@ class HeldReader {
     for (std::size_t i = 0; i < given.codes.size() && given.codes[i] >= 0; ++i) {
       py::dict entry;
       // Price bands count from 1.
-      entry[name_] = named ? text(log_.dimension(static_cast<int>(place)).names().name(given.codes[i]))
-                           : py::str(std::to_string(given.codes[i] + 1));
+      entry[name_] = named ? text(names_of(place).name(given.codes[i])) : py::str(std::to_string(given.codes[i] + 1));
       entry[weight_] = py::float_(given.weights[i]);
       listed.append(entry);
     }
     return py::make_tuple(listed, given.total[0], given.truncated[0]);
+  }
+
+  [[nodiscard]] const Vocabulary& names_of(std::size_t dimension) const {
+    return std::cmp_equal(dimension, plan_.tags) ? log_.tags().names()
+                                                 : log_.dimension(static_cast<int>(dimension)).names();
   }
 
   [[nodiscard]] py::list paths(const ProfileColumns& columns) const {
@@ -142,9 +148,11 @@ class HeldReader {
 /// then reads the event at leisure, and says what is wrong with it.
 class EventAppender {
  public:
-  /// `columns` are those of the event schema.
+  /// `columns` are those of the event schema, `dimensions` the names of those that have an interest vector; `tags` is
+  /// the one of these that holds lists, or empty.
   EventAppender(const std::vector<std::string>& types, const std::vector<std::string>& columns,
-                const std::vector<std::string>& dimensions, const std::string& path, std::string default_type)
+                const std::vector<std::string>& dimensions, const std::string& tags, const std::string& path,
+                std::string default_type)
       : default_type_(std::move(default_type)), path_is_type_(path == "type") {
     for (const std::string& type : types) codes_.emplace(type, static_cast<std::uint8_t>(codes_.size()));
     for (const std::string& name : columns) {
@@ -153,6 +161,7 @@ class EventAppender {
         if (name == known) use.field = field;
       for (std::size_t d = 0; d < dimensions.size(); ++d)
         if (name == dimensions[d]) use.dimension = static_cast<int>(d);
+      use.tags = use.dimension >= 0 && name == tags;
       use.path = name == path && !path_is_type_;
       places_[py::str(name)] = uses_.size();
       uses_.push_back(use);
@@ -223,6 +232,7 @@ class EventAppender {
   struct Use {
     Field field = Field::none;
     int dimension = -1;
+    bool tags = false;
     bool path = false;
   };
 
@@ -233,6 +243,7 @@ class EventAppender {
     std::optional<std::string_view> type;
     std::string user_bytes;
     std::string term;
+    std::string tags;
   };
 
   struct ViewHash {
@@ -276,6 +287,7 @@ class EventAppender {
   }
 
   static bool take(const Use& use, PyObject* value, Taken& taken) {
+    if (use.tags) return take_tags(use.dimension, value, taken);
     if (use.dimension >= 0 || use.path) {
       const auto text = text_of(value);
       if (!text) return false;
@@ -328,6 +340,22 @@ class EventAppender {
     return text.has_value();
   }
 
+  static bool take_tags(int dimension, PyObject* value, Taken& taken) {
+    const bool listed = PyList_CheckExact(value) != 0 || PyTuple_CheckExact(value) != 0;
+    if (!listed) return false;
+    std::vector<std::string_view> tags;
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(value); ++i) {
+      const auto text = text_of(PySequence_Fast_GET_ITEM(value, i));
+      if (!text) return false;
+      tags.push_back(*text);
+    }
+    auto joined = NameSets::joined(std::move(tags));
+    if (!joined) return false;
+    taken.tags = std::move(*joined);
+    if (!taken.tags.empty()) taken.event.dimensions[static_cast<std::size_t>(dimension)] = taken.tags;
+    return true;
+  }
+
   static bool take_query(PyObject* value, Taken& taken) {
     const auto text = text_of(value);
     auto term = text ? term_of(*text) : std::nullopt;
@@ -355,8 +383,9 @@ void register_profile_stream(py::module_& module) {
            "known.");
   py::class_<EventAppender>(module, "EventAppender", "Appends single events of plain values to a log.")
       .def(py::init<const std::vector<std::string>&, const std::vector<std::string>&, const std::vector<std::string>&,
-                    const std::string&, std::string>(),
-           py::arg("types"), py::arg("columns"), py::arg("dimensions"), py::arg("path"), py::arg("default_type"))
+                    const std::string&, const std::string&, std::string>(),
+           py::arg("types"), py::arg("columns"), py::arg("dimensions"), py::arg("tags"), py::arg("path"),
+           py::arg("default_type"))
       .def("append", &EventAppender::append, py::arg("log"), py::arg("event"), py::arg("time"), py::arg("known"),
            py::arg("digits"),
            "0: the event has something that has to be looked at, and was not taken; 1: taken; 2: taken, with money.");

@@ -130,7 +130,25 @@ class BatchArgument {
   std::array<Column<std::int32_t>, kMaxDimensions> dimensions_;
 };
 
-py::tuple to_python(ProfileColumns&& columns, PriceOffers&& offers) {
+/// Names as (offsets int64, data uint8): of these codes, or of all.
+py::tuple names_to_python(const Vocabulary& names, const std::optional<py::array_t<std::int32_t>>& codes) {
+  std::vector<std::int64_t> offsets{0};
+  std::vector<std::uint8_t> data;
+  const auto add = [&](std::int32_t code) {
+    require(code >= 0 && code < names.size(), [&] { return "codes: unknown code " + std::to_string(code); });
+    const std::string_view name = names.name(code);
+    data.insert(data.end(), name.begin(), name.end());
+    offsets.push_back(std::ssize(data));
+  };
+  if (codes) {
+    for (const std::int32_t code : span_of(*codes)) add(code);
+  } else {
+    for (std::int32_t code = 0; code < names.size(); ++code) add(code);
+  }
+  return py::make_tuple(to_numpy(std::move(offsets)), to_numpy(std::move(data)));
+}
+
+py::tuple to_python(ProfileColumns&& columns, PriceOffers&& offers, const Vocabulary& tags) {
   py::dict out;
   for (std::size_t i = 0; i < columns.integers.size(); ++i)
     out[kProfileIntegers[i]] = to_numpy(std::move(columns.integers[i]));
@@ -148,6 +166,7 @@ py::tuple to_python(ProfileColumns&& columns, PriceOffers&& offers) {
   out["terms"] = py::make_tuple(to_numpy(std::move(columns.term_codes)), to_numpy(std::move(columns.term_counts)));
   out["hours"] = py::make_tuple(to_numpy(std::move(columns.hour_begins)), to_numpy(std::move(columns.hours)),
                                 to_numpy(std::move(columns.hour_counts)));
+  out["tag_names"] = names_to_python(tags, std::nullopt);
   return py::make_tuple(out, py::make_tuple(to_numpy(std::move(offers.begins)), to_numpy(std::move(offers.prices)),
                                             to_numpy(std::move(offers.items))));
 }
@@ -170,10 +189,15 @@ py::tuple profile_batch_(const py::dict& columns, std::int64_t n_users, const py
   const auto zones = codes_or_none(user_zones, "user_zones");
   PriceOffers prices = offers_of(offers);
   const bool fit = offers.is_none();
+  ProfileVocabularies all = names.view();
+  NameSets tags;
+  if (given.tags >= 0 && given.tags < kMaxDimensions)
+    tags.follow(*all.dimensions[static_cast<std::size_t>(given.tags)]);
+  all.tags = &tags;
   auto out = run_released(num_threads, progress, [&](const Execution& execution) {
-    return profile_batch(batch.batch(n_users), given, names.view(), span_or_empty(zones), prices, fit, execution);
+    return profile_batch(batch.batch(n_users), given, all, span_or_empty(zones), prices, fit, execution);
   });
-  return to_python(std::move(out), std::move(prices));
+  return to_python(std::move(out), std::move(prices), tags.names());
 }
 
 py::tuple send_windows_(const py::object& begins, const py::object& hours, const py::object& counts,
@@ -263,31 +287,14 @@ py::array_t<std::uint64_t> hash_numbers_(const py::object& numbers) {
   return hashes;
 }
 
-/// Names as (offsets int64, data uint8): of these codes, or of all.
-py::tuple names_to_python(const Vocabulary& names, const std::optional<py::array_t<std::int32_t>>& codes) {
-  std::vector<std::int64_t> offsets{0};
-  std::vector<std::uint8_t> data;
-  const auto add = [&](std::int32_t code) {
-    require(code >= 0 && code < names.size(), [&] { return "codes: unknown code " + std::to_string(code); });
-    const std::string_view name = names.name(code);
-    data.insert(data.end(), name.begin(), name.end());
-    offsets.push_back(std::ssize(data));
-  };
-  if (codes) {
-    for (const std::int32_t code : span_of(*codes)) add(code);
-  } else {
-    for (std::int32_t code = 0; code < names.size(); ++code) add(code);
-  }
-  return py::make_tuple(to_numpy(std::move(offsets)), to_numpy(std::move(data)));
-}
-
-const Interner& interner_of(const ProfileLog& log, const std::string& which) {
-  if (which == "users") return log.users();
-  if (which == "query") return log.query();
-  if (which == "path") return log.path();
+const Vocabulary& names_of(const ProfileLog& log, const std::string& which) {
+  if (which == "users") return log.users().names();
+  if (which == "query") return log.query().names();
+  if (which == "path") return log.path().names();
+  if (which == "tags") return log.tags().names();
   for (int d = 0; d < log.dimensions(); ++d)
-    if (which == "dimension_" + std::to_string(d)) return log.dimension(d);
-  throw Error(ErrorCode::invalid_argument, "which: expected users, query, path or dimension_N, got " + which);
+    if (which == "dimension_" + std::to_string(d)) return log.dimension(d).names();
+  throw Error(ErrorCode::invalid_argument, "which: expected users, query, path, tags or dimension_N, got " + which);
 }
 
 void log_append(ProfileLog& log, const py::dict& columns, const py::dict& vocabularies, const py::object& users) {
@@ -367,7 +374,7 @@ py::tuple log_profiles(const ProfileLog& log, const py::dict& plan, const py::ob
   auto out = run_released(num_threads, progress, [&](const Execution& execution) {
     return log.profiles(given, span_or_empty(codes), !codes, span_or_empty(zones), prices, fit, execution);
   });
-  return to_python(std::move(out), std::move(prices));
+  return to_python(std::move(out), std::move(prices), log.tags().names());
 }
 
 py::tuple log_packed(const ProfileLog& log) {
@@ -404,6 +411,7 @@ ProfilePlan plan_of(const py::dict& given) {
   plan.half_lives = given["half_lives"].cast<std::vector<double>>();
   plan.dimensions = given["dimensions"].cast<int>();
   plan.category = given["category"].cast<int>();
+  plan.tags = given["tags"].cast<int>();
   plan.price_bands = given["price_bands"].cast<int>();
   plan.top = given["top"].cast<int>();
   plan.at_risk_gaps = given["at_risk_gaps"].cast<int>();
@@ -458,7 +466,7 @@ void register_profiles(py::module_& module) {
              "uint64 hashes of strings in the layout of Arrow's String (int32 offsets, uint8 data).");
   module.def("hash_numbers", &hash_numbers_, py::arg("numbers"), "uint64 hashes of int64 numbers.");
   py::class_<ProfileLog>(module, "ProfileLog", "Each user's events, packed; one thread at a time.")
-      .def(py::init<int, int>(), py::arg("dimensions"), py::arg("types"))
+      .def(py::init<int, int, int>(), py::arg("dimensions"), py::arg("types"), py::arg("tags") = -1)
       .def("append", &log_append, py::arg("columns"), py::arg("vocabularies"), py::arg("users"), "Appends a batch.")
       .def("append_one", &log_append_one, py::arg("user"), py::arg("time"), py::arg("known"), py::arg("type"),
            py::arg("id"), py::arg("item"), py::arg("session"), py::arg("order"), py::arg("money"), py::arg("price"),
@@ -477,13 +485,12 @@ void register_profiles(py::module_& module) {
       .def(
           "names",
           [](const ProfileLog& log, const std::string& which, const py::object& codes) {
-            return names_to_python(interner_of(log, which).names(), codes_or_none(codes, "codes"));
+            return names_to_python(names_of(log, which), codes_or_none(codes, "codes"));
           },
           py::arg("which"), py::arg("codes") = py::none(),
-          "(offsets, data) of users, query, path or dimension_N: of these codes, or all by code.")
+          "(offsets, data) of users, query, path, tags or dimension_N: of these codes, or all by code.")
       .def(
-          "count",
-          [](const ProfileLog& log, const std::string& which) { return interner_of(log, which).names().size(); },
+          "count", [](const ProfileLog& log, const std::string& which) { return names_of(log, which).size(); },
           py::arg("which"), "How many names there are.")
       .def("packed", &log_packed, "(begins, data): each user's events, for files.")
       .def("restore", &log_restore, py::arg("vocabularies"), py::arg("users"), py::arg("begins"), py::arg("data"),

@@ -87,13 +87,14 @@ class EventAppender:
         types: Sequence[str],
         columns: Sequence[str],
         dimensions: Sequence[str],
+        tags: str,
         path: str,
         default_type: str,
     ) -> None: ...
     def append(self, log: ProfileLog, event: dict[str, Any], time: int, known: int, digits: int) -> int: ...
 
 class ProfileLog:
-    def __init__(self, dimensions: int, types: int) -> None: ...
+    def __init__(self, dimensions: int, types: int, tags: int = -1) -> None: ...
     def append(
         self, columns: dict[str, AnyArray], vocabularies: dict[str, Any], users: tuple[Int64Array, UInt8Array] | None
     ) -> None: ...
@@ -433,7 +434,7 @@ class EventMessages:
 
 class EventRows:
     def __init__(
-        self, fields: list[tuple[str, str, int]], itemless: list[str], default_type: str, key: bytes
+        self, fields: list[tuple[str, str, int, int]], itemless: list[str], default_type: str, key: bytes
     ) -> None: ...
     def read(
         self, rows: list[Any], now: int

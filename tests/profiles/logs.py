@@ -12,10 +12,21 @@ from recocore.data import EVENT_SCHEMA, EventBatch
 
 Event = dict[str, Any]
 
+# Of items: several, one, in another order, twice, none.
+TAG_LISTS = [
+    ["gift", "cotton"],
+    ["cotton"],
+    ["cotton", "gift"],
+    ["wool", "gift", "gift"],
+    [],
+    None,
+    ["größe xl", "wool"],
+]
+
 START = datetime(2025, 9, 20, tzinfo=UTC)
 NAMES = [
     "event_id", "event_time", "known_time", "user_id", "item_id", "type", "value", "quantity", "session_id", "channel",
-    "query", "dwell_ms", "category", "brand", "price", "currency", "order_id", "coupon_id",
+    "query", "dwell_ms", "category", "brand", "tags", "price", "currency", "order_id", "coupon_id",
 ]  # fmt: skip
 
 
@@ -47,6 +58,7 @@ def made_up(n_users: int, n_events: int, seed: int, days: int = 200, *, integer_
             "dwell_ms": rng.randrange(100_000) if kind == "view" else None,
             "category": None if kind == "search" else f"c{item % 7}",
             "brand": None if kind == "search" else f"b{item % 11}",
+            "tags": None if kind == "search" else TAG_LISTS[item % len(TAG_LISTS)],
             "price": None if kind == "search" else price,
             "currency": "EUR",
             "order_id": rng.choice([f"o{user}-{time.date()}", None]) if kind == "buy" else None,

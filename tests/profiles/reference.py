@@ -212,11 +212,13 @@ def profile(events: list[Event], as_of: datetime, prices: dict[str, list[int]], 
     whole = quantile(days, 0.75) + quantile(days, 0.25) if days else 0.0
     row["regularity"] = 1 - row["gap_iqr"] / whole if len(days) > 1 and whole > 0 else None
     row["lifecycle"] = lifecycle(events, as_of, gaps, times[-1] if times else None)
-    for name in ("category", "brand", "channel"):
+    for name in ("category", "brand", "channel", "tag"):
         sums: dict[str, float] = defaultdict(float)
         for event in events:
-            if event.get(name) is not None:
-                sums[event[name]] += WEIGHTS.get(event["type"], 0.0) * decay(event, as_of)
+            given = event.get(name)
+            names = set(event.get("tags") or ()) if name == "tag" else set() if given is None else {given}
+            for each in names:
+                sums[each] += WEIGHTS.get(event["type"], 0.0) * decay(event, as_of)
         row[f"interest_{name}"], row[f"interest_{name}_total"], row[f"interest_{name}_truncated"] = interest(sums)
     bands: dict[str, float] = defaultdict(float)
     bought_places = []

@@ -20,7 +20,7 @@ from recocore.profiles.tags.row_tags import RowTags
 
 AS_OF = 1_790_000_000_000_000
 FACTS = ("type", "item_id", "session_id", "order_id", "value", "price", "currency", "quantity", "dwell_ms", "query",
-         "coupon_id", "category", "brand", "channel")  # fmt: skip
+         "coupon_id", "category", "brand", "channel", "tags")  # fmt: skip
 TAGS = {
     "dimensions": {"money": 2.0},
     "tags": [

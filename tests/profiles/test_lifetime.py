@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.special import betainc, gammaln
 
+from recocore.data import synthetic_shop
 from recocore.errors import CorruptError, InvalidArgumentError, NotFittedError
-from recocore.profiles.lifetime import BGNBD, GammaGamma, ModifiedBGNBD, clv
+from recocore.profiles import build
+from recocore.profiles.lifetime import BGNBD, LIFETIME_FEATURES, GammaGamma, LifetimeModels, ModifiedBGNBD, clv
 from recocore.profiles.lifetime.future import alive_purchases
 from recocore.profiles.lifetime.inputs import distinct
 from recocore.storage.document import seal
@@ -220,6 +223,25 @@ def test_lifetime_value_is_the_discounted_sum() -> None:
     first, both = (model.expected_purchases(ahead, 3, 20, 30).item() for ahead in (4, 8))
     value = spend.expected_spend(3, 25.0).item()
     assert worth[0] == pytest.approx(0.5 * value * (first / 1.1 + (both - first) / 1.21), rel=1e-12)
+
+
+def test_one_user_alone_has_what_the_table_has() -> None:
+    events = synthetic_shop(n_users=300, n_items=40, n_events=12_000, seed=4).events
+    table = build(events, datetime(2025, 7, 1, tzinfo=UTC))
+    for models in (LifetimeModels.fit(table), LifetimeModels.fit(table, penalizer=0.1)):
+        for expected, profile in zip(models.features(table).to_pylist(), table.table.to_pylist(), strict=True):
+            present = {name: expected[name] for name in LIFETIME_FEATURES if expected[name] is not None}
+            told = models.row(profile)
+            assert told == pytest.approx({"horizon_days": 90.0, **present} if present else {}, rel=1e-12)
+
+
+def test_a_value_over_many_periods_is_that_of_each() -> None:
+    model = fitted(ModifiedBGNBD, {"r": 0.24, "alpha": 4.4, "a": 0.8, "b": 2.4})
+    spend = fitted(GammaGamma, {"p": 6.25, "q": 3.74, "v": 15.44})
+    worth = clv(model, spend, [3, 1], [20, 4], [30, 31], [25.0, 9.0], periods=30, period=7, discount_rate=0.02)
+    bought = np.array([model.expected_purchases(7.0 * step, [3, 1], [20, 4], [30, 31]) for step in range(31)])
+    plain = (np.diff(bought, axis=0) / 1.02 ** np.arange(1, 31)[:, None]).sum(axis=0)
+    assert worth == pytest.approx(plain * spend.expected_spend([3, 1], [25.0, 9.0]), rel=1e-12)
 
 
 REFUSED: list[tuple[str, tuple[Any, Any, Any]]] = [

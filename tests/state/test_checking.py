@@ -73,6 +73,21 @@ def test_what_a_storefront_sends_is_checked_natively(checker: RowChecker) -> Non
     assert (second[2:5], second[6]) == ((NOW, None, "search"), True)
 
 
+@pytest.mark.parametrize("tags", [["a"] * 33, ["a" * 65], [""], ["a\x1f"], ["a\n"], ["a", None], "a", [["a"]], 7])
+def test_tags_that_are_none_are_refused_by_both_checks(checker: RowChecker, tags: Any) -> None:
+    for row in ({**TEA, "tags": tags}, msgspec.msgpack.encode({**TEA, "tags": tags})):
+        [refused] = checker.check([row], NOW)
+        assert refused[:2] == ("invalid", "tags")
+
+
+@pytest.mark.parametrize("tags", [["wool", "gr\u00f6\u00dfe xl"], [], ["a" * 64] * 32, None, ["\u00e9" * 64]])
+def test_tags_are_read_alike(checker: RowChecker, tags: Any) -> None:
+    row = {**TEA, "tags": tags}
+    [quickly] = checker._native.read([msgspec.msgpack.encode(row)], NOW)
+    assert quickly is not None
+    assert quickly == checker._slowly(row, NOW)
+
+
 def test_whole_numbers_as_ids_are_their_text(checker: RowChecker) -> None:
     for number in (0, 7, -1, 2**63 - 1, -(2**63)):
         for row in (
@@ -113,7 +128,7 @@ def test_times_with_a_zone_and_mappings_are_checked_slowly(checker: RowChecker) 
 
 
 def test_the_kinds_of_fields() -> None:
-    kinds = {name: (kind, most) for name, kind, most in native_fields()}
+    kinds = {name: (kind, most) for name, kind, most, _ in native_fields()}
     assert tuple(kinds) == FIELDS
     assert kinds["event_id"] == ("id", 256)
     assert kinds["user_id"] == ("name", 256)
@@ -121,3 +136,4 @@ def test_the_kinds_of_fields() -> None:
     assert kinds["known_time"] == ("time", 0)
     assert kinds["quantity"] == ("whole", 0)
     assert kinds["price"] == ("number", 0)
+    assert native_fields()[FIELDS.index("tags")] == ("tags", "texts", 64, 32)

@@ -18,6 +18,7 @@ enum class EventMessageKind : std::uint8_t {
   whole,   ///< an int64 from `least` to `most`
   number,  ///< a finite double
   token,   ///< a text, of which the caller is told
+  texts,   ///< repeated, up to `least` times: a text of 1 to `most` characters, none a control character
 };
 
 struct EventMessageField {
@@ -70,8 +71,8 @@ class EventMessages {
 
   std::vector<Known> fields_;
   std::array<std::int8_t, kNumbers> place_{};  // in fields_, -1 for none
-  std::uint64_t left_ = 0, required_ = 0, item_ = 0, arm_ = 0, time_ = 0;
-  std::string packed_time_;
+  std::uint64_t left_ = 0, required_ = 0, item_ = 0, arm_ = 0, time_ = 0, texts_ = 0;
+  std::string packed_time_, packed_texts_;
   std::vector<std::string> itemless_;
 };
 

@@ -19,12 +19,14 @@ enum class EventRowKind : std::uint8_t {
   time,    ///< microseconds since 1970, to a day from now; now where it is absent
   whole,   ///< 64 bits
   number,  ///< a finite float64
+  texts,   ///< an array of up to `count` texts of 1 to `most` characters, none a control character
 };
 
 struct EventRowField {
   std::string name;
   EventRowKind kind = EventRowKind::text;
   std::int64_t most = 0;
+  std::int64_t count = 0;
 };
 
 /// A row as the log keeps it, before it is encrypted, and what its writer has to know.

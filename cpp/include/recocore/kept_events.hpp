@@ -31,6 +31,7 @@ struct KeptEvent {
   double price = std::numeric_limits<double>::quiet_NaN();
   std::int64_t quantity = kNone;
   std::int64_t dwell = kNone;  // milliseconds
+  std::vector<std::int32_t> tags;
 };
 
 /// A user's events, oldest first; what is equally old stands in the order in which it was added.

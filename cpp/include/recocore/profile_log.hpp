@@ -9,33 +9,11 @@
 #include <string_view>
 #include <vector>
 
+#include "recocore/interner.hpp"
+#include "recocore/name_sets.hpp"
 #include "recocore/profiles.hpp"
 
 namespace recocore {
-
-/// Names by code, of which this keeps copies; a name keeps its code.
-class Interner {
- public:
-  /// The code of a name, a new one where it is not known.
-  std::int32_t intern(std::string_view name);
-  /// The code of a name, -1 where it is not known.
-  [[nodiscard]] std::int32_t find(std::string_view name) const;
-  [[nodiscard]] const Vocabulary& names() const noexcept { return names_; }
-  /// The memory held.
-  [[nodiscard]] std::int64_t bytes() const noexcept;
-
- private:
-  [[nodiscard]] std::size_t place_of(std::string_view name, std::uint64_t hash) const;
-  std::string_view keep(std::string_view name);
-  void grow();
-
-  Vocabulary names_;
-  std::vector<std::int32_t> table_;  // codes, -1 where free
-  std::vector<std::unique_ptr<char[]>> blocks_;
-  std::size_t block_size_ = 0;
-  std::size_t block_used_ = 0;
-  std::int64_t text_bytes_ = 0;
-};
 
 /// What the packing of an event refers to: the event before it.
 struct PackedBefore {
@@ -56,8 +34,8 @@ struct NamedEvent {
 /// events have doubled. One thread at a time.
 class ProfileLog {
  public:
-  /// For events of `dimensions` dimensions and `types` types.
-  ProfileLog(int dimensions, int types);
+  /// For events of `dimensions` dimensions and `types` types; the names of dimension `tags`, if not -1, are sets.
+  ProfileLog(int dimensions, int types, int tags = -1);
 
   /// Appends a batch whose codes are of `vocabularies` and whose users are names of `users`: all of it or, where
   /// something does not fit, nothing.
@@ -93,6 +71,8 @@ class ProfileLog {
 
   [[nodiscard]] const Interner& users() const noexcept { return users_; }
   [[nodiscard]] const Interner& dimension(int d) const { return dimensions_[static_cast<std::size_t>(d)]; }
+  /// The sets of the dimension of tags.
+  [[nodiscard]] const NameSets& tags() const noexcept { return tags_; }
   [[nodiscard]] const Interner& query() const noexcept { return query_; }
   [[nodiscard]] const Interner& path() const noexcept { return path_; }
   [[nodiscard]] int dimensions() const noexcept { return n_dimensions_; }
@@ -118,11 +98,14 @@ class ProfileLog {
   class Users;
 
   void append(Record& record, const ProfileEvent& event);
+  void follow_tags();
   void unpack(std::span<const std::uint8_t> packed, std::vector<ProfileEvent>& events) const;
   void repack(Record& record, std::span<const ProfileEvent> events) const;
 
   int n_dimensions_;
   int types_;
+  int tag_dimension_;
+  NameSets tags_;
   Interner users_, query_, path_;
   std::array<Interner, kMaxDimensions> dimensions_;
   std::vector<Record> records_;

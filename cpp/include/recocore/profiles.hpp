@@ -60,11 +60,14 @@ class Vocabulary {
   std::vector<std::uint64_t> hashes_;
 };
 
+class NameSets;
+
 /// The vocabularies of an event's codes, which somebody else keeps; all are set.
 struct ProfileVocabularies {
   std::array<const Vocabulary*, kMaxDimensions> dimensions{};
   const Vocabulary* query = nullptr;
   const Vocabulary* path = nullptr;
+  const NameSets* tags = nullptr;  // of the plan's dimension of tags; may be absent where it has none
 };
 
 /// The hash of a name, never 0; the same in every build, as saved states hold it.
@@ -98,6 +101,7 @@ struct ProfilePlan {
   std::vector<double> half_lives;   // one a dimension, then of the price band, then of spend
   int dimensions = 0;
   int category = -1;  // the dimension whose offers place a price; -1 is none
+  int tags = -1;      // the dimension whose names are sets of names, each of which counts; -1 is none
   int price_bands = 0;
   int top = 5;
   int at_risk_gaps = 3;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "ops/events/listed_text.hpp"
 #include "ops/events/message_pack.hpp"
 #include "ops/events/utf8.hpp"
 #include "ops/events/wire.hpp"
@@ -62,6 +63,11 @@ EventMessages::EventMessages(std::vector<EventMessageField> fields, const std::v
     const std::uint64_t mine = bit(field.number);
     place_[static_cast<std::size_t>(field.number)] = static_cast<std::int8_t>(fields_.size());
     if (field.required) required_ |= mine;
+    if (field.kind == EventMessageKind::texts) {
+      require(texts_ == 0, [] { return std::string("fields: expected one of kind texts at most"); });
+      texts_ = mine;
+      packed_texts_ = packed_name(field.name);
+    }
     if (field.kind == EventMessageKind::time) {
       time_ = mine;
       packed_time_ = packed_name(field.name);
@@ -103,13 +109,14 @@ bool EventMessages::append_row(std::string_view event, std::int64_t now, std::st
   Packer packer(row);
   std::uint64_t seen = 0, present = 0;
   std::string_view type;
+  std::vector<std::string_view> texts;
   WireField field;
   for (WireReader reader(event); !reader.done();) {
     if (!reader.next(field)) return false;
     const std::int8_t place = field.number < kNumbers ? place_[field.number] : std::int8_t{-1};
     const std::uint64_t mine = field.number < kNumbers ? std::uint64_t{1} << field.number : 0;
     // A field that comes twice counts by its last, or is merged: rare enough to leave it.
-    if ((left_ & mine) != 0 || (seen & mine) != 0) return false;
+    if ((left_ & mine) != 0 || (seen & ~texts_ & mine) != 0) return false;
     if (place < 0) continue;
     seen |= mine;
     const auto& [known, name] = fields_[static_cast<std::size_t>(place)];
@@ -143,6 +150,12 @@ bool EventMessages::append_row(std::string_view event, std::int64_t now, std::st
         packer.whole(whole);
         break;
       }
+      case EventMessageKind::texts:
+        if (field.wire != Wire::bytes || std::ssize(texts) == known.least ||
+            !events::is_listed_text(field.view, known.most))
+          return false;
+        texts.push_back(field.view);
+        continue;
       case EventMessageKind::number: {
         const double number = std::bit_cast<double>(field.bits);
         if (field.wire != Wire::fixed64 || !std::isfinite(number)) return false;
@@ -152,6 +165,12 @@ bool EventMessages::append_row(std::string_view event, std::int64_t now, std::st
       }
     }
     present |= mine;
+  }
+  if (!texts.empty()) {
+    row += packed_texts_;
+    packer.array_head(texts.size());
+    for (const std::string_view text : texts) packer.text(text);
+    present |= texts_;
   }
   if ((present & time_) == 0) {
     row += packed_time_;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "ops/events/listed_text.hpp"
 #include "ops/events/message_pack.hpp"
 #include "ops/events/utf8.hpp"
 #include "recocore/error.hpp"
@@ -34,8 +35,28 @@ bool fits(const EventRowField& field, const PackedValue& value, std::int64_t now
              static_cast<std::int64_t>(value.bits) <= now + kDay;
     case EventRowKind::whole: return is_whole(value);
     case EventRowKind::number: return value.kind == PackedKind::number && std::isfinite(value.number);
+    case EventRowKind::texts:
+      return value.kind == PackedKind::array && static_cast<std::int64_t>(value.bits) <= field.count;
   }
   return false;
+}
+
+/// Reads the members of an array of texts, whose view becomes their bytes; false where one does not fit.
+bool take_texts(const EventRowField& field, std::string_view map, Unpacker& unpacker, PackedValue& value) {
+  const std::size_t begin = unpacker.at();
+  PackedValue text;
+  for (std::uint64_t left = value.bits; left != 0; --left)
+    if (!unpacker.next(text) || text.kind != PackedKind::text || !events::is_listed_text(text.view, field.most))
+      return false;
+  value.view = map.substr(begin, unpacker.at() - begin);
+  return true;
+}
+
+/// Writes what take_texts() read.
+void put_texts(const PackedValue& value, Packer& packer) {
+  packer.array_head(value.bits);
+  PackedValue text;
+  for (Unpacker unpacker(value.view); unpacker.next(text);) packer.text(text.view);
 }
 
 std::string text_of(const PackedValue& value) {
@@ -91,6 +112,7 @@ bool EventRows::read(std::string_view map, std::int64_t now, EventRow& row) cons
     likely = place + 1;
     if (value.kind == PackedKind::nil && place != type_) continue;
     if (!fits(fields_[place], value, now)) return false;
+    if (value.kind == PackedKind::array && !take_texts(fields_[place], map, unpacker, value)) return false;
     values[place] = value;
   }
   if (!unpacker.done()) return false;
@@ -126,6 +148,8 @@ bool EventRows::read(std::string_view map, std::int64_t now, EventRow& row) cons
         packer.nil();
     } else if (value.kind == PackedKind::text) {
       packer.text(value.view);
+    } else if (value.kind == PackedKind::array) {
+      put_texts(value, packer);
     } else if (value.kind == PackedKind::number) {
       packer.number(value.number);
     } else if (fields_[place].kind == EventRowKind::name) {

@@ -53,9 +53,14 @@ class ProfileLog::Users final : public cpu::UserEvents {
   std::int64_t as_of_;
 };
 
-ProfileLog::ProfileLog(int dimensions, int types) : n_dimensions_(dimensions), types_(types) {
-  require(dimensions >= 0 && dimensions <= kMaxDimensions && types >= 0 && types <= 255,
-          [] { return std::string("dimensions, types: expected 0 to 4 and 0 to 255"); });
+ProfileLog::ProfileLog(int dimensions, int types, int tags)
+    : n_dimensions_(dimensions), types_(types), tag_dimension_(tags) {
+  require(dimensions >= 0 && dimensions <= kMaxDimensions && types >= 0 && types <= 255 && tags < dimensions,
+          [] { return std::string("dimensions, types, tags: expected 0 to 4, 0 to 255 and one of the dimensions"); });
+}
+
+void ProfileLog::follow_tags() {
+  if (tag_dimension_ >= 0) tags_.follow(dimensions_[static_cast<std::size_t>(tag_dimension_)].names());
 }
 
 ProfileVocabularies ProfileLog::vocabularies() const {
@@ -63,6 +68,7 @@ ProfileVocabularies ProfileLog::vocabularies() const {
   for (std::size_t d = 0; d < kMaxDimensions; ++d) all.dimensions[d] = &dimensions_[d].names();
   all.query = &query_.names();
   all.path = &path_.names();
+  all.tags = &tags_;
   return all;
 }
 
@@ -75,6 +81,7 @@ void ProfileLog::append(const ProfileBatch& batch, const ProfileVocabularies& vo
   std::array<std::vector<std::int32_t>, kMaxDimensions> dimensions;
   for (std::size_t d = 0; d < kMaxDimensions; ++d)
     dimensions[d] = interned(*vocabularies.dimensions[d], dimensions_[d]);
+  follow_tags();
   records_.resize(static_cast<std::size_t>(users_.names().size()));
   for (std::size_t row = 0; row < batch.users.size(); ++row) {
     ProfileEvent event = cpu::event_of(batch, row);
@@ -96,6 +103,7 @@ void ProfileLog::append(const NamedEvent& named) {
   event.query = interned(named.query, query_);
   event.path = interned(named.path, path_);
   for (std::size_t d = 0; d < kMaxDimensions; ++d) event.dimensions[d] = interned(named.dimensions[d], dimensions_[d]);
+  follow_tags();
   append(records_[user], event);
 }
 
@@ -127,7 +135,8 @@ void ProfileLog::repack(Record& record, std::span<const ProfileEvent> events) co
 }
 
 void ProfileLog::merge(const ProfileLog& other) {
-  require(&other != this && other.n_dimensions_ == n_dimensions_ && other.types_ == types_,
+  require(&other != this && other.n_dimensions_ == n_dimensions_ && other.types_ == types_ &&
+              other.tag_dimension_ == tag_dimension_,
           [] { return std::string("other: expected another log of the same dimensions and types"); });
   std::vector<ProfileEvent> events;
   for (std::size_t user = 0; user < other.records_.size(); ++user) {
@@ -144,6 +153,7 @@ void ProfileLog::merge(const ProfileLog& other) {
       append(records_[code], event);
     }
   }
+  follow_tags();
 }
 
 bool ProfileLog::forget(std::string_view user) {
@@ -178,7 +188,7 @@ ProfileColumns ProfileLog::profiles(const ProfilePlan& plan, std::span<const std
 }
 
 void ProfileLog::check(const ProfilePlan& plan) const {
-  require(plan.dimensions == n_dimensions_ && plan.types() == types_,
+  require(plan.dimensions == n_dimensions_ && plan.types() == types_ && plan.tags == tag_dimension_,
           [] { return std::string("plan: expected the dimensions and types of this log"); });
 }
 
@@ -194,7 +204,7 @@ std::int64_t ProfileLog::events() const noexcept {
 }
 
 std::int64_t ProfileLog::bytes() const noexcept {
-  std::int64_t all = users_.bytes() + query_.bytes() + path_.bytes();
+  std::int64_t all = users_.bytes() + query_.bytes() + path_.bytes() + tags_.bytes();
   for (const Interner& names : dimensions_) all += names.bytes();
   for (const Record& record : records_) all += static_cast<std::int64_t>(sizeof(Record) + record.packed.capacity());
   return all;
@@ -217,6 +227,7 @@ void ProfileLog::restore(const ProfileVocabularies& vocabularies, const Vocabula
   interned(*vocabularies.query, query_);
   interned(*vocabularies.path, path_);
   for (std::size_t d = 0; d < kMaxDimensions; ++d) interned(*vocabularies.dimensions[d], dimensions_[d]);
+  follow_tags();
   corrupt(users_.names().size() == users.size(), "each user once");
   std::vector<Record> records(static_cast<std::size_t>(users.size()));
   std::vector<ProfileEvent> events;

@@ -21,7 +21,8 @@ const recocore::EventMessages& reader() {
                                              {7, "unit_price_minor", Kind::whole, 0, INT64_MAX, false},
                                              {8, "weight", Kind::number, 0, 0, false},
                                              {9, "attribution_token", Kind::token, 0, 512, false},
-                                             {10, "arm", Kind::text, 0, 64, false}},
+                                             {10, "arm", Kind::text, 0, 64, false},
+                                             {12, "tags", Kind::texts, 32, 64, false}},
                                             {11}, 4, 10, {"search", "login"});
   return made;
 }

@@ -26,7 +26,8 @@ EventRows reader() {
            {"type", Kind::id, 8},
            {"price", Kind::number, 0},
            {"count", Kind::whole, 0},
-           {"note", Kind::text, 4}},
+           {"note", Kind::text, 4},
+           {"tags", Kind::texts, 3, 2}},
           {"visit"},
           "view",
           {hash, KeyedBlake2b("key", "visitor"), KeyedBlake2b("key", "event")}};
@@ -54,15 +55,39 @@ TEST_CASE("a sound row is packed in the order of the fields") {
   CHECK(row.event == KeyedBlake2b::Digest{});
   std::string expected;
   events::Packer packer(expected);
-  packer.array_head(9);
+  packer.array_head(10);
   packer.nil();
   packer.whole(kNow);
   packer.text("ann");
   packer.nil();
   packer.text("tea");
   packer.text("buy");
-  for (int i = 0; i < 3; ++i) packer.nil();
+  for (int i = 0; i < 4; ++i) packer.nil();
   CHECK(row.packed == expected);
+}
+
+TEST_CASE("a list of texts is packed as it came, and left where a text may be wrong") {
+  const auto read = [](const std::vector<std::string>& tags, EventRow& row) {
+    std::string map = map_of({{"user_id", "ann"}, {"item_id", "tea"}});
+    map[0] = '\x83';
+    events::Packer packer(map);
+    packer.text("tags");
+    packer.array_head(tags.size());
+    for (const std::string& tag : tags) packer.text(tag);
+    return reader().read(map, kNow, row);
+  };
+  EventRow row;
+  REQUIRE(read({"red", "gr\xc3\xbc"}, row));
+  std::string expected;
+  events::Packer packer(expected);
+  packer.array_head(2);
+  packer.text("red");
+  packer.text("gr\xc3\xbc");
+  CHECK(row.packed.ends_with(expected));
+  CHECK(read({}, row));
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{"a", "b", "c"}, {"long"}, {""}, {"a\x1f"}, {"\xff"}})
+    CHECK_FALSE(read(wrong, row));
 }
 
 TEST_CASE("whatever may be wrong is left") {

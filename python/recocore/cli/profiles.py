@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from recocore.cli.events import LogOptions, identities_option, joined_by, log_options, report_counts, report_table
 from recocore.cli.profile_config import profile_config
+from recocore.cli.profile_view import json_ready, print_profile, show_served
 from recocore.cli.terminal import console, note, print_json, table
 from recocore.data import files
 from recocore.errors import InvalidArgumentError, NotFoundError
@@ -25,8 +26,6 @@ from recocore.profiles.segments.clustering import DEFAULT_FEATURES
 from recocore.profiles.tags import TagSet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from recocore.data import EventBatch
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -108,12 +107,26 @@ def build_profiles(
 
 
 @command.command("show")
-@click.argument("profiles", metavar="PROFILES")
-@click.argument("user", metavar="USER")
+@click.argument("words", nargs=-1, metavar="[PROFILES] USER")
 @_tags
 @_models
+@click.option(
+    "--server", metavar="ADDRESS", help="Ask a running service, such as localhost:50051, in place of PROFILES."
+)
+@click.option("--visitor", is_flag=True, help="With --server: the id is a visitor_id.")
+@click.option("--ca", metavar="FILE", help="With --server: the certificate authority of its TLS, PEM.")
+@click.option("--api-key-file", metavar="FILE", help="With --server: a file that holds the API key to call with.")
 @_json
-def show(profiles: str, user: str, tags_file: str | None, models_folder: str | None, as_json: bool) -> None:
+def show(
+    words: tuple[str, ...],
+    tags_file: str | None,
+    models_folder: str | None,
+    server: str | None,
+    visitor: bool,
+    ca: str | None,
+    api_key_file: str | None,
+    as_json: bool,
+) -> None:
     """Show the profile of USER: features, what is expected of them, and tags with their reasons.
 
     \b
@@ -121,7 +134,18 @@ def show(profiles: str, user: str, tags_file: str | None, models_folder: str | N
       recocore profiles show profiles.parquet ann
       recocore profiles show profiles.parquet ann --tags tags.toml --json
       recocore profiles show profiles.parquet ann --models models/
+      recocore profiles show ann --server localhost:50051
     """
+    if server is not None:
+        if len(words) != 1 or tags_file or models_folder:
+            raise click.UsageError("with --server expected USER alone; tags and models are those of the service")
+        show_served(server, words[0], visitor, ca, api_key_file, as_json)
+        return
+    if len(words) != 2:
+        raise click.UsageError("expected PROFILES and USER, or USER and --server ADDRESS")
+    if visitor or ca or api_key_file:
+        raise click.UsageError("--visitor, --ca and --api-key-file go with --server")
+    profiles, user = words
     loaded = ProfileTable.load(profiles)
     who: str | int = user
     if pa.types.is_integer(loaded.table.schema.field("user_id").type):
@@ -138,16 +162,9 @@ def show(profiles: str, user: str, tags_file: str | None, models_folder: str | N
         reasons = [str(tags.explain(features, who, tag.name)) for tag in given]
     if as_json:
         told = [{**dataclasses.asdict(tag), "why": why} for tag, why in zip(given, reasons, strict=True)]
-        print_json(_json_ready({"profile": row, "expected": expected, "tags": told}))
+        print_json(json_ready({"profile": row, "expected": expected, "tags": told}))
         return
-    shown = table("feature", "value", text=2)
-    for name, value in (row | expected).items():
-        if value is not None and value != []:
-            shown.add_row(name, _spell(value))
-    target = console()
-    target.print(shown)
-    for why in reasons:
-        target.print(why, soft_wrap=True, markup=False)
+    print_profile(row | expected, reasons)
 
 
 @command.command("segment")
@@ -380,35 +397,3 @@ def _after(events: EventBatch) -> datetime:
             "events: expected event_time, got none; name its source with --columns event_time=SOURCE"
         )
     return max(known) + timedelta(microseconds=1)
-
-
-def _spell(value: Any) -> str:
-    match value:
-        case datetime():
-            return f"{value:%Y-%m-%d %H:%M:%S}"
-        case float():
-            return f"{value:,.6g}"
-        case list():
-            return ", ".join(_entry(entry) for entry in value[:8]) + (
-                f", … {len(value) - 8} more" if len(value) > 8 else ""
-            )
-        case int():
-            return f"{value:,}"
-    return str(value)
-
-
-def _entry(entry: Any) -> str:
-    values: Sequence[Any] = list(entry.values()) if isinstance(entry, dict) else [entry]
-    *names, last = values
-    return f"{' → '.join(map(str, names))} {_spell(last)}".strip()
-
-
-def _json_ready(value: Any) -> Any:
-    match value:
-        case datetime() | date():
-            return value.isoformat()
-        case dict():
-            return {key: _json_ready(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [_json_ready(inner) for inner in value]
-    return value

@@ -76,6 +76,7 @@ class Event:
     coupon_id: str = ""
     campaign_id: str = ""
     experiment: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ def event_message(event: Event) -> shared.Event:
             f"event_time: expected a time with a zone, got {event.event_time!r}; add tzinfo=UTC", field="event_time"
         )
     values = {entry.name: getattr(event, entry.name) for entry in fields(event) if entry.name != "event_time"}
-    given = {name: value for name, value in values.items() if value is not None and value != ""}
+    given = {name: value for name, value in values.items() if value not in (None, "", ())}
     made = message(shared.Event, given)
     made.event_time.FromDatetime(event.event_time)
     return made

@@ -90,6 +90,8 @@ class Profile:
         complete_since: events from this time on are all in the features; None where all are.
         merges: other ids that are the same person.
         etag: for `update`.
+        lifetime: whether they are still a customer and what is expected of them, by the names of Lifetime in
+            profile.proto; what has no value is not there, and without purchase models nothing is.
     """
 
     user_id: str
@@ -104,6 +106,7 @@ class Profile:
     complete_since: datetime | None
     merges: tuple[Merged, ...]
     etag: str
+    lifetime: dict[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +263,7 @@ def _profile(given: shared.Profile) -> Profile:
         _time(given.complete_since) if given.HasField("complete_since") else None,
         tuple(map(_merged, given.merges)),
         given.etag,
+        {field.name: value for field, value in given.lifetime.ListFields()},
     )
 
 

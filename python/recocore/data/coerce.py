@@ -60,6 +60,8 @@ def coerce(column: pa.ChunkedArray, name: str, source: str, times: TimeReading) 
             return _to_time(column, source, times)
         if pa.types.is_string(target):
             return _to_text(column, source)
+        if pa.types.is_list(target):
+            return _to_texts(column, source)
         return _to_number(column, source, target)
     except pa.ArrowInvalid as error:
         raise InvalidArgumentError(
@@ -91,6 +93,15 @@ def _to_text(column: pa.ChunkedArray, source: str) -> pa.ChunkedArray:
     if _is_text(column.type) or pa.types.is_integer(column.type):
         return column.cast(pa.string())
     raise _refused(source, "strings (or integers)", column.type, "cast them to strings")
+
+
+def _to_texts(column: pa.ChunkedArray, source: str) -> pa.ChunkedArray:
+    kind = column.type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        inner = kind.value_type.value_type if pa.types.is_dictionary(kind.value_type) else kind.value_type
+        if _is_text(inner) or pa.types.is_null(inner):
+            return column.cast(pa.list_(pa.string()))
+    raise _refused(source, "lists of strings", kind, "split a text of several into a list")
 
 
 def _to_number(column: pa.ChunkedArray, source: str, target: pa.DataType) -> pa.ChunkedArray:

@@ -142,6 +142,8 @@ class EventBatch:
             kind = EVENT_SCHEMA.field(name).type
             if pa.types.is_timestamp(kind):
                 kind = pa.string() if time_unit is None else pa.float64() if time_unit == "s" else pa.int64()
+            elif pa.types.is_list(kind):
+                kind = pa.string()  # CSV has no lists; what is there is refused by its name
             types[source] = kind
         table = files.read_csv(path, types)
         return cls.from_arrow(table, columns, drop_unmapped=drop_unmapped, time_unit=time_unit, timezone=timezone)

@@ -36,6 +36,7 @@ EVENT_SCHEMA: Final = pa.schema(
         # the item, as it was at that moment
         ("category", pa.string()),
         ("brand", pa.string()),
+        ("tags", pa.list_(pa.string())),  # as many as it has, each a text that is not empty
         ("price", pa.float64()),
         ("currency", pa.string()),
         # the order and what brought it about

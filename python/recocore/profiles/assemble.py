@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from recocore import _native
+from recocore.profiles.columns import arrow_names
+from recocore.profiles.config import TAG
 from recocore.profiles.cuts import LEVELS, CutPoints, apply_cuts, fit_cuts
 from recocore.profiles.plan import offers_by_name
 from recocore.profiles.schema import LIFECYCLE, profile_schema
@@ -117,16 +119,20 @@ def features(
     made["spend_net"] = native["spend_gross"] - native["spend_refunded"]
     made |= _scores(native, as_of, cuts)
     for place, name in enumerate(config.interests):
-        interest_names: NamesByCode = (
-            _BANDS if name == "price_band" else names.dimensions[config.dimensions.index(name)]
-        )
-        made |= _interest(name, native["interests"][place], interest_names)
+        made |= _interest(name, native["interests"][place], _interest_names(name, native, names, config))
     made |= _hours(native, send)
     made["lifecycle"] = Coded(np.where(native["lifecycle"] == _NONE, -1, native["lifecycle"]), LIFECYCLE)
     made |= _shares(native)
     made |= _paths_and_terms(native, names)
     made |= _btyd(native)
     return made
+
+
+def _interest_names(name: str, native: dict[str, Any], names: Names, config: ProfileConfig) -> NamesByCode:
+    if name == "price_band":
+        return _BANDS
+    # The codes of the native result are those of tags, not of the sets that events have.
+    return arrow_names(native["tag_names"]) if name == TAG else names.dimensions[config.dimensions.index(name)]
 
 
 def to_table(made: dict[str, Any], user_ids: pa.Array, config: ProfileConfig) -> pa.Table:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from recocore import _native
 from recocore.data.buffers import filled, flat, strings, valid
@@ -21,3 +22,18 @@ def codes(column: pa.ChunkedArray) -> tuple[Int32Array, pa.Array]:
         return coded, flat(column.take(pa.array(firsts)))
     encoded = flat(column).dictionary_encode()
     return np.asarray(filled(pa.chunked_array([encoded.indices]), -1), np.int32), encoded.dictionary
+
+
+def renamed(coded: Int32Array, names: pa.Array) -> tuple[Int32Array, pa.Array]:
+    """Codes of rows and their distinct values after names were changed: equal ones become one, an empty one is none.
+
+    Args:
+        coded: of `codes`.
+        names: the new name of each code, none of them null.
+    """
+    if not len(names):
+        return coded, names
+    again = names.dictionary_encode()
+    new = np.append(again.indices.to_numpy(), np.int32(-1)).astype(np.int32)
+    new[np.isin(new, np.flatnonzero(np.asarray(pc.equal(again.dictionary, ""))))] = -1
+    return new[coded], again.dictionary

@@ -14,10 +14,14 @@ from recocore.data.buffers import filled, flat, hashes
 from recocore.data.events import EventBatch
 from recocore.data.id_column import missing_ids
 from recocore.errors import InvalidArgumentError
-from recocore.profiles.codes import codes
+from recocore.profiles.codes import codes, renamed
+from recocore.profiles.config import TAGS_COLUMN
 from recocore.profiles.money import currency_of, digits_of, minor_units
+from recocore.profiles.tag_sets import tag_sets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recocore.profiles.config import ProfileConfig
     from recocore.types import AnyArray, Int32Array
 
@@ -40,7 +44,7 @@ class NativeEvents:
         columns: arrays by the extension's names, absent ones left out.
         user_ids: distinct ids, ascending: string or int64 Arrow array.
         vocabularies: names of the codes, for the extension.
-        dimension_names: the same as Arrow arrays, one a dimension of the configuration.
+        dimension_names: the same as Arrow arrays, one a dimension of the configuration; of `tag` the names of sets.
         query_names: search terms by code.
         path_names: names of `config.path` by code.
         currency: of all money, None where no event says one.
@@ -89,7 +93,7 @@ def native_events(events: Any, config: ProfileConfig, currency: str | None = Non
             columns[column] = minor_units(table.column(name), digits, name)
     names = {
         f"dimension_{place}": _named(table, name, f"dimension_{place}", columns)
-        for place, name in enumerate(config.dimensions)
+        for place, name in enumerate(config.dimension_columns)
     }
     names["query"] = _named(table, "query", "queries", columns)
     if config.path == "type":
@@ -111,7 +115,7 @@ def _named(table: pa.Table, name: str, column: str, columns: dict[str, AnyArray]
     """Puts the codes of a text column among the columns, where it is there, and returns its names."""
     if not _present(table, name):
         return pa.array([], pa.string())
-    columns[column], names = (_terms if name == "query" else codes)(table.column(name))
+    columns[column], names = _CODED.get(name, codes)(table.column(name))
     return names
 
 
@@ -167,10 +171,8 @@ def _users(batch: EventBatch) -> tuple[Int32Array, pa.Array]:
 def _terms(column: pa.ChunkedArray) -> tuple[Int32Array, pa.Array]:
     """Codes of search terms, trimmed and in lower case; what is empty then is none."""
     terms, names = codes(column)
-    if not len(names):
-        return terms, names
-    again = pc.utf8_lower(pc.utf8_trim_whitespace(names)).dictionary_encode()
-    renamed = np.append(again.indices.to_numpy(), np.int32(-1)).astype(np.int32)
-    empty = np.flatnonzero(np.asarray(pc.equal(again.dictionary, "")))
-    renamed[np.isin(renamed, empty)] = -1
-    return renamed[terms], again.dictionary
+    return renamed(terms, pc.utf8_lower(pc.utf8_trim_whitespace(names)))
+
+
+# How the names of a column become codes, where not as they are.
+_CODED: dict[str, Callable[[pa.ChunkedArray], tuple[Int32Array, pa.Array]]] = {"query": _terms, TAGS_COLUMN: tag_sets}

@@ -27,6 +27,10 @@ FORMAT = 1
 MAX_DIMENSIONS = 4
 MAX_TYPES = 255
 
+# The dimension whose names are the members of lists, and the column that holds these.
+TAG = "tag"
+TAGS_COLUMN = "tags"
+
 _DAY = timedelta(days=1)
 _TEXT_COLUMNS = frozenset(name for name in EVENT_SCHEMA.names if EVENT_SCHEMA.field(name).type == pa.string())
 
@@ -42,7 +46,8 @@ class ProfileConfig:
         refund_types: types whose `value`, whatever its sign, is given back.
         search_types: types whose `query` is a search term.
         passive_types: types that happen to a user; they are counted, but are no activity of the life cycle.
-        dimensions: text columns of the event schema with an interest vector each, up to 4; `price_band` comes besides.
+        dimensions: text columns of the event schema with an interest vector each, up to 4, and `tag`, which is each of the
+            event's `tags`; `price_band` comes besides.
         half_life: after how long an event says half as much.
         half_lives: other half-lives by dimension, by `price_band`, or by `spend` (of `spend_decayed`).
         top: entries kept of an interest vector, of paths and of search terms; what is cut off is recorded.
@@ -74,7 +79,7 @@ class ProfileConfig:
     refund_types: tuple[str, ...] = ("refund",)
     search_types: tuple[str, ...] = ("search",)
     passive_types: tuple[str, ...] = ("impression",)
-    dimensions: tuple[str, ...] = ("category", "brand", "channel")
+    dimensions: tuple[str, ...] = ("category", "brand", "channel", TAG)
     half_life: timedelta = 30 * _DAY
     half_lives: Mapping[str, timedelta] = field(default_factory=dict, hash=False)
     top: int = 5
@@ -122,9 +127,12 @@ class ProfileConfig:
             raise _refused("refund_types", "types that are no purchase_types", ", ".join(sorted(overlap)))
         if len(self.dimensions) > MAX_DIMENSIONS:
             raise _refused("dimensions", f"at most {MAX_DIMENSIONS}", len(self.dimensions))
-        for name in (*self.dimensions, *(() if self.path == "type" else (self.path,))):
-            if name not in _TEXT_COLUMNS - {"type", "event_id", "user_id", "item_id"}:
-                raise _refused("dimensions, path", "text columns of the event schema", repr(name))
+        texts = _TEXT_COLUMNS - {"type", "event_id", "user_id", "item_id"}
+        for name in self.dimensions:
+            if name not in texts | {TAG}:
+                raise _refused("dimensions", f"text columns of the event schema, or {TAG}", repr(name))
+        if self.path not in texts | {"type"}:
+            raise _refused("path", "a text column of the event schema", repr(self.path))
 
     def _check_spans(self) -> None:
         for name in ("half_life", "session_gap", "active_within", "dormant_after", "lost_after"):
@@ -156,6 +164,16 @@ class ProfileConfig:
         """The types that the configuration names anywhere: the counted ones first, the others by name."""
         named = {*self.weights, *self.purchase_types, *self.refund_types, *self.search_types, *self.passive_types}
         return (*self.types, *sorted(named - set(self.types)))
+
+    @property
+    def tag_dimension(self) -> int:
+        """The place of `tag` among the dimensions, -1 where it is none of them."""
+        return self.dimensions.index(TAG) if TAG in self.dimensions else -1
+
+    @property
+    def dimension_columns(self) -> tuple[str, ...]:
+        """The columns of the event schema behind the dimensions."""
+        return tuple(TAGS_COLUMN if name == TAG else name for name in self.dimensions)
 
     @property
     def interests(self) -> tuple[str, ...]:

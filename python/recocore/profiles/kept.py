@@ -13,7 +13,7 @@ from recocore import _native
 from recocore.data.times import to_us
 from recocore.errors import InvalidArgumentError
 from recocore.profiles.columns import arrow_names
-from recocore.profiles.config import ProfileConfig
+from recocore.profiles.config import TAG, ProfileConfig
 from recocore.profiles.cuts import CutPoints
 from recocore.profiles.money import digits_of, sound_units
 from recocore.profiles.one_event import user_key
@@ -67,7 +67,7 @@ class KeptProfiles:
         InvalidArgumentError: a dimension, or the path, is a column that records do not keep.
 
     Example:
-        >>> event = (1_700_000_000_000_000, "buy", "mug", None, None, 7.5, 8.0, "EUR", 1, None, None, None, "home", None, None)
+        >>> event = (1_700_000_000_000_000, "buy", "mug", None, None, 7.5, 8.0, "EUR", 1, *[None] * 3, "home", *[None] * 3)
         >>> packed = _native.kept_events_add(b"", [event], 1_024, 0)
         >>> kept = KeptProfiles().row([packed], "ann", 1_700_000_000_000_001)
         >>> kept.row["spend_net"], kept.row["interest_category"][0]["name"], kept.currency, len(packed)
@@ -77,9 +77,9 @@ class KeptProfiles:
     def __init__(self, config: ProfileConfig | None = None) -> None:
         self._config = config = config or ProfileConfig()
         for name in (*config.dimensions, config.path):
-            if name not in (*KEPT_TEXTS, "type"):
+            if name not in (*KEPT_TEXTS, TAG, "type"):
                 raise InvalidArgumentError(
-                    f"dimensions, path: expected some of {', '.join(KEPT_TEXTS)}, which records keep, got {name!r}",
+                    f"dimensions, path: expected some of {', '.join((*KEPT_TEXTS, TAG))}, which records keep, got {name!r}",
                     field="dimensions",
                 )
         self._rows = RowMaker(config)
@@ -116,11 +116,11 @@ class KeptProfiles:
         digits = digits_of(currency) if config.money_digits is None else config.money_digits
         given, query_names = self._batch(kept, names, currency, digits)
         arrow, key = _arrow_layout(names), user_key(user_id)
-        log = _native.ProfileLog(len(config.dimensions), len(config.all_types))
+        log = _native.ProfileLog(len(config.dimensions), len(config.all_types), config.tag_dimension)
         log.append(
             given,
             {
-                "dimensions": [arrow] * len(config.dimensions),
+                "dimensions": [_arrow_layout(kept["tag_sets"]) if name == TAG else arrow for name in config.dimensions],
                 "query": arrow if query_names is names else _arrow_layout(query_names),
                 "path": arrow,
             },
@@ -152,7 +152,7 @@ class KeptProfiles:
         foreign = (kept["currency"] >= 0) & (kept["currency"] != (names.index(currency) if currency in names else -1))
         for column, name in (("money", "value"), ("prices", "price")):
             given[column] = sound_units(np.where(foreign, np.nan, kept[name]) if foreign.any() else kept[name], digits)
-        for place, name in enumerate(config.dimensions):
+        for place, name in enumerate(config.dimension_columns):
             given[f"dimension_{place}"] = kept[name]
         given["paths"] = kept["types"] if config.path == "type" else kept[config.path]
         given["queries"], query_names = kept["query"], names

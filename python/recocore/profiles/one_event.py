@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 from recocore.data.schema import DEFAULT_TYPE, EVENT_SCHEMA
 from recocore.data.times import to_us
 from recocore.errors import InvalidArgumentError
+from recocore.profiles.config import TAGS_COLUMN
 from recocore.profiles.money import minor_unit
+from recocore.profiles.tag_sets import set_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +38,7 @@ class EventReader:
 
     def __init__(self, config: ProfileConfig) -> None:
         self._types = {name: code for code, name in enumerate(config.all_types)}
-        self._dimensions = config.dimensions
+        self._dimension_columns = config.dimension_columns
         self._path = config.path
 
     def read(self, event: Mapping[str, Any], digits: int) -> ReadEvent:
@@ -82,7 +84,10 @@ class EventReader:
             _term(_text(event, "query")),
             kind if self._path == "type" else _text(event, self._path),
             _text(event, "coupon_id") is not None,
-            [_text(event, name) for name in self._dimensions],
+            [
+                set_name(event.get(name)) if name == TAGS_COLUMN else _text(event, name)
+                for name in self._dimension_columns
+            ],
         )
         return ReadEvent(arguments, money != _NONE or price != _NONE)
 

@@ -42,6 +42,7 @@ def native_plan(config: ProfileConfig, as_of: int, zones: Sequence[Zone]) -> dic
         "half_lives": [float(life // _US) for life in lives],
         "dimensions": len(config.dimensions),
         "category": config.dimensions.index("category") if "category" in config.dimensions else -1,
+        "tags": config.tag_dimension,
         "price_bands": config.price_bands if "category" in config.dimensions else 0,
         "top": config.top,
         "at_risk_gaps": config.at_risk_gaps,

@@ -17,7 +17,7 @@ from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
 from recocore.ops.arguments import threads
 from recocore.profiles.assemble import Names, features, fitted_cuts, send_windows, to_table
 from recocore.profiles.columns import NONE, arrow_names, native_events, native_names
-from recocore.profiles.config import ProfileConfig
+from recocore.profiles.config import TAGS_COLUMN, ProfileConfig
 from recocore.profiles.cuts import CutPoints
 from recocore.profiles.money import DEFAULT_DIGITS, digits_of
 from recocore.profiles.one_event import EventReader, user_key
@@ -67,7 +67,9 @@ class Updater:
 
     def __init__(self, config: ProfileConfig | None = None) -> None:
         self._config = config or ProfileConfig()
-        self._log = _native.ProfileLog(len(self._config.dimensions), len(self._config.all_types))
+        self._log = _native.ProfileLog(
+            len(self._config.dimensions), len(self._config.all_types), self._config.tag_dimension
+        )
         # What every row needs, made once.
         self._rows = RowMaker(self._config)
         self._readers: dict[str, tuple[NativeOffers, _native.ProfileReader]] = {}  # by zone
@@ -78,7 +80,12 @@ class Updater:
         self._offers: tuple[int, NativeOffers] | None = None
         self._events = EventReader(self._config)
         self._appender = _native.EventAppender(
-            self._config.all_types, EVENT_SCHEMA.names, self._config.dimensions, self._config.path, DEFAULT_TYPE
+            self._config.all_types,
+            EVENT_SCHEMA.names,
+            self._config.dimension_columns,
+            TAGS_COLUMN,
+            self._config.path,
+            DEFAULT_TYPE,
         )
         self._lock = threading.Lock()
 

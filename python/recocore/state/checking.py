@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
-from msgspec.inspect import DateTimeType, FloatType, IntType, StrType, StructType, UnionType
+from msgspec.inspect import DateTimeType, FloatType, IntType, StrType, StructType, UnionType, VarTupleType
 
 from recocore.data.schema import DEFAULT_TYPE, ITEMLESS_TYPES
 from recocore.state.rows import Event, check_event, pack
@@ -64,21 +64,26 @@ class RowChecker:
         return subject, event_id, event.event_time, event.item_id, event.type, pack(event), visitor
 
 
-def native_fields() -> list[tuple[str, str, int]]:
-    """Name, kind and most bytes of each field of `Event`, as the native check takes them."""
+def native_fields() -> list[tuple[str, str, int, int]]:
+    """Name, kind, most bytes and most members of each field of `Event`, as the native check takes them."""
     struct = msgspec.inspect.type_info(Event)
     assert isinstance(struct, StructType)
     fields = []
     for each in struct.fields:
         types = each.type.types if isinstance(each.type, UnionType) else (each.type,)
-        text = next((kind for kind in types if isinstance(kind, StrType)), None)
+        listed = next((kind for kind in types if isinstance(kind, VarTupleType)), None)
+        inner = types if listed is None else (listed.item_type,)
+        text = next((kind for kind in inner if isinstance(kind, StrType)), None)
         whole = any(isinstance(kind, IntType) for kind in types)
-        if any(isinstance(kind, DateTimeType) for kind in types):
+        if listed is not None:
+            kind = "texts"
+        elif any(isinstance(kind, DateTimeType) for kind in types):
             kind = "time"
         elif text is not None:
             kind = "name" if whole else "id" if text.min_length else "text"
         else:
             kind = "whole" if whole else "number"
             assert whole or any(isinstance(kind, FloatType) for kind in types), each
-        fields.append((each.name, kind, 0 if text is None else text.max_length or 0))
+        count = 0 if listed is None else listed.max_length or 0
+        fields.append((each.name, kind, 0 if text is None else text.max_length or 0, count))
     return fields

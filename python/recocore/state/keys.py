@@ -125,7 +125,7 @@ class KeyFile:
         told.update(event_id.encode("utf-8", "surrogatepass"))
         return told.digest()
 
-    def event_rows(self, fields: list[tuple[str, str, int]], itemless: list[str], default_type: str) -> EventRows:
+    def event_rows(self, fields: list[tuple[str, str, int, int]], itemless: list[str], default_type: str) -> EventRows:
         """What checks rows natively, and names whom they are about as `subject` and `event` do."""
         return EventRows(fields, itemless, default_type, self._pseudonym_key)
 

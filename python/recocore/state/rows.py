@@ -26,11 +26,17 @@ if TYPE_CHECKING:
 # Characters of a text field, and of an id.
 MAX_TEXT: Final = 1_024
 MAX_ID: Final = 256
+# Tags of an event, and characters of one.
+MAX_TAGS: Final = 32
+MAX_TAG: Final = 64
 
 # A clock that runs ahead is forgiven that much; an event of next year would be a user's newest for a year.
 _AHEAD_US: Final = 24 * 3600 * 1_000_000
 
 _Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
+# No control characters: what reads tags puts one between them.
+_Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_TAG, pattern=r"\A[^\x00-\x1f]*\Z")]
+_Tags = Annotated[tuple[_Tag, ...], msgspec.Meta(max_length=MAX_TAGS)]
 _Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
 # JSON and Parquet know no more than 64 bits.
 _Whole = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
@@ -75,6 +81,7 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     attribution_token: _Text | None = None
     served_model: _Text | None = None
     served_request: _Text | None = None
+    tags: _Tags | None = None
 
 
 FIELDS: Final = Event.__struct_fields__
@@ -82,7 +89,7 @@ FIELDS: Final = Event.__struct_fields__
 # What profiles need of an event, in the order of `_native.kept_events_add`.
 _FACTS = (
     *("event_time", "type", "item_id", "session_id", "order_id", "value", "price", "currency"),
-    *("quantity", "dwell_ms", "query", "coupon_id", "category", "brand", "channel"),
+    *("quantity", "dwell_ms", "query", "coupon_id", "category", "brand", "channel", "tags"),
 )
 facts_in: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*(FIELDS.index(name) for name in _FACTS))
 
@@ -98,6 +105,9 @@ _KINDS = {
     pa.string(): "text",
     pa.int64(): "a whole number",
     pa.float64(): "a number",
+    pa.list_(
+        pa.string()
+    ): f"a list of at most {MAX_TAGS} texts of 1 to {MAX_TAG} characters, none of them a control character",
 }
 
 

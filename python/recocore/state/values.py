@@ -168,8 +168,8 @@ class StateConfig:
     Attributes:
         max_seen: items bought that a record keeps.
         max_recent: events that a record keeps.
-        max_profile_bytes: bytes of a record that profiles are made of: the newest events that fit, some 50 in 1,024; 0 keeps
-            none.
+        max_profile_bytes: bytes of a record that profiles are made of: the newest events that fit, 31 to 86 in 1,024; 0
+            keeps none.
         weights: event type → weight in `RecentEvent`.
         seen_types: event types that put an item on the list of items bought.
         segment_events: a segment of the log is sealed once it has this many events. The ids of the newest segment are kept

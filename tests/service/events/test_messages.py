@@ -30,7 +30,7 @@ SOUND = {"event_id": "e1", "type": "view", "user_id": "ann", "item_id": "i1"}
 TEXTS = sorted(
     field.name
     for field in shared.Event.DESCRIPTOR.fields
-    if field.type == field.TYPE_STRING and field.name != "attribution_token"
+    if field.type == field.TYPE_STRING and field.name not in ("attribution_token", "tags")
 )
 
 texts = st.text("aé\0🍵", max_size=3) | st.sampled_from(
@@ -40,6 +40,8 @@ changes = st.fixed_dictionaries(
     {},
     optional={
         **dict.fromkeys(TEXTS, texts),
+        "tags": st.lists(st.sampled_from(["gift", "é" * 64, "é" * 65, "", "a\x1f", "a\n", "🍵"]), max_size=3)
+        | st.integers(30, 34).map(lambda count: ["gift"] * count),
         "attribution_token": st.sampled_from([TOKEN, PLAIN_TOKEN, TOKEN[:-1], "x" * 1_025, ""]),
         "type": st.sampled_from([*sorted(ITEMLESS_TYPES), "view", "View", "a" * 64, "a" * 65, "", "a b"]),
         **{name: st.floats() for name in ("value", "rating", "price")},

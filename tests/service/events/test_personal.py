@@ -16,6 +16,7 @@ from recocore.service.events.personal import NOBODY, StatePeople
 from recocore.service.events.problems import CommitNotSeenError, NoStateError
 from recocore.service.queries import Template
 from recocore.state import RecentEvent, UserRecord
+from recocore.state.values import Link
 
 RECENT = (RecentEvent("a", "view", 1, 1.0), RecentEvent("b", "impression", 2, 0.0), RecentEvent("c", "buy", 3, 5.0))
 RECORD = UserRecord(7, seen=("c", "z"), recent=RECENT)
@@ -29,7 +30,7 @@ class Reader:
     records: dict[str, UserRecord] = field(default_factory=dict)
     last: int = 0
 
-    def user(self, user_id: str) -> UserRecord | None:
+    def user(self, user_id: str, *, visitor: bool = False) -> UserRecord | None:
         return self.records.get(user_id)
 
     @property
@@ -49,6 +50,25 @@ def test_recent_events_come_before_those_of_the_request_and_what_was_bought_is_h
         ASK, session=(SessionEvent("a", 1.0), SessionEvent("c", 5.0), SessionEvent("d", 2.0)), had=("c", "z")
     )
     assert found.named is ASK
+
+
+def test_whoever_was_merged_is_one_person_under_any_id() -> None:
+    held, undone = (Link(3, False, False, "old", 0, at, "") for at in (None, 5))
+    old = replace(RECORD, version=9, consent={"personalization": True}, links=(held._replace(into=True, id="ann"),))
+    own = UserRecord(8, seen=("z", "y"), recent=(RecentEvent("b", "view", 2, 1.0),), links=(held,))
+    both = people(ann=own, old=old)
+    for id_ in ("ann", "old"):
+        found = both.record(id_)
+        assert found is not None
+        assert [event.time for event in found.recent] == [1, 2, 2, 3]
+        assert (set(found.seen), found.version, found.forgotten) == ({"c", "z", "y"}, 9, False)
+    # What one id withdrew holds for the person; what was forgotten is gone, and the version tells.
+    refused = replace(old, version=10, consent={"personalization": False})
+    assert people(ann=own, old=refused).hides("ann")
+    assert people(ann=own, old=UserRecord(11, forgotten=True)).record("ann") == replace(
+        own, version=11, links=(), seen=("z", "y")
+    )
+    assert people(ann=replace(own, links=(undone,)), old=old).record("ann") == UserRecord(8, own.seen, own.recent)
 
 
 def test_only_the_latest_events_count_and_none_where_none_should() -> None:

@@ -47,6 +47,13 @@ def test_a_row_has_what_was_set_and_the_time() -> None:
     assert found["event_time"] == 1_767_323_045_678_901
 
 
+def test_tags_are_a_list_on_the_way_in_and_out() -> None:
+    found = row(event(tags=["wool", "größe xl", "wool"]))
+    assert found["tags"] == ["wool", "größe xl", "wool"]
+    assert list(event_of(found).tags) == found["tags"]
+    assert "tags" not in row(event(tags=[]))
+
+
 def test_what_is_off_the_list_never_gets_into_a_row() -> None:
     """Field 900 is in no proto: the message keeps its bytes, the row does not."""
     secret = b"my diagnosis"
@@ -76,6 +83,10 @@ def test_what_a_caller_says_of_the_answer_itself_is_ignored() -> None:
         ({"position": -1}, "position", "expected 0 to 1000000, got -1"),
         ({"dwell_ms": limits.MAX_DWELL_MS + 1}, "dwell_ms", "expected 0 to 86400000"),
         ({"attribution_token": "mine"}, "attribution_token", "is damaged"),
+        ({"tags": ["t"] * 33}, "tags", "expected at most 32, got 33"),
+        ({"tags": ["gift", ""]}, "tags", "expected 1 to 64 characters in each, none a control character, got ''"),
+        ({"tags": ["a\x1fb"]}, "tags", "expected 1 to 64 characters in each"),
+        ({"tags": ["t" * 65]}, "tags", "expected 1 to 64 characters in each"),
     ],
 )
 def test_a_field_that_breaks_its_limit_is_named(fields: dict[str, Any], field: str, expected: str) -> None:
@@ -121,6 +132,7 @@ def test_limits_stand_in_the_proto() -> None:
         f"at most {limits.MAX_TEXT_BYTES:,} bytes",
         f"at most {limits.MAX_QUANTITY:,} from 0",
         f"at most {limits.MAX_POSITION:,}.",
+        f"at most {limits.MAX_TAGS}, each of 1 to {limits.MAX_TAG_CHARS} characters",
         f"at most {limits.MAX_ATTRIBUTION_TOKEN_CHARS:,} characters",
     ):
         assert phrase in text, phrase

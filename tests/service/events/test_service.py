@@ -111,6 +111,24 @@ def test_somebody_whom_no_model_knows_is_known_by_events(client: Client, index: 
     assert client.recommend("new", 5).missing_ids == ("new",)
 
 
+def test_recommendations_know_of_merged_ids_until_the_merge_is_taken_back(client: Client) -> None:
+    client.record_events([event("joined", "view", "10"), event("joined-old", "buy", "20")])
+    alone = client.recommend("joined", 6)
+    assert "20" in ids(alone)
+    merge = client.profiles.merge("joined", source_user_id="joined-old")
+    token = client.record_events([event("joined-old", "buy", "30")]).commit_token
+    both = client.recommend("joined", 6, min_commit_token=token)
+    assert {"20", "30"}.isdisjoint(ids(both))
+    # Under either id the person is one, in batches too.
+    assert ids(client.recommend("joined-old", 6)) == ids(both)
+    [row] = client.batch_recommend(["joined"], 6)
+    assert ids(row.result) == ids(both)
+    client.set_consent("joined-old", "personalization", False)
+    assert {item.source for item in client.recommend("joined", 6).items} == {"popular"}
+    client.profiles.unmerge("joined", merge.number)
+    assert ids(client.recommend("joined", 6)) == ids(alone)
+
+
 def test_rows_of_batches_and_streams_know_of_events(client: Client) -> None:
     client.record_events([event("user-02", "buy", "10"), event("user-03", "view", "30")])
     single = {user: ids(client.recommend(user, 6)) for user in ("user-02", "user-03", "user-04")}

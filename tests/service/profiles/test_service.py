@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -20,11 +22,13 @@ from tests.service.http_calls import post
 from tests.service.server_process import ServerProcess
 from tests.service.small_index import small_index
 
+from recocore.cli.app import main
 from recocore.client import Client, Event, ServiceError
 from recocore.data import EventBatch
 from recocore.models import ItemKNN
 from recocore.profiles import Features, ProfileConfig, ProfileTable, Segmentation, TagSet, Updater, build
 from recocore.profiles.consent import purposes_of
+from recocore.profiles.lifetime import LIFETIME_FEATURES, LifetimeModels
 from recocore.profiles.segments import SegmentRule, members
 
 if TYPE_CHECKING:
@@ -43,6 +47,10 @@ name = "category_fan"
 when = "top_category_share > 0.5"
 value_of = "top_category"
 purpose = "personalisation"
+
+[[tags]]
+name = "keeps_coming"
+when = "p_alive >= 0 and expected_purchases_mbg >= 0"
 
 [[tags]]
 name = "asleep"
@@ -90,12 +98,14 @@ def server(
     small_index(ItemKNN()).save(folder / "index")
     population.save(folder / "profiles.parquet")
     Segmentation.fit(population, features=COMPARED, k=3).save(folder / "segments.json")
+    LifetimeModels.fit(population).save(folder / "models")
     (folder / "tags.toml").write_text(TAGS)
     (folder / "rules.toml").write_text(RULES)
     files = {
         "population": "profiles.parquet",
         "tags": "tags.toml",
         "segments": "segments.json",
+        "models": "models",
         "segment_rules": "rules.toml",
     }
     given = ", ".join(f"{name}={str(folder / file)!r}" for name, file in files.items())
@@ -151,11 +161,46 @@ def test_batch_stream_and_rpc_agree_over_a_real_log(client: Client, log: EventBa
         assert profile.features == present(build(log, profile.as_of, config).row(profile.user_id))
 
 
+def test_what_is_expected_of_people_is_that_of_the_batch(
+    client: Client, log: EventBatch, population: ProfileTable
+) -> None:
+    config, models = population.config.with_cuts(population.cuts), LifetimeModels.fit(population)
+    bought = 0
+    for user in [str(user) for user in population.column("user_id").to_pylist()[::2]]:
+        profile = client.profiles.get(user)
+        own = log.filter(np.asarray(pc.equal(log.column("user_id"), user)))
+        [expected] = models.features(build(own, profile.as_of, config)).to_pylist()
+        present = {name: expected[name] for name in LIFETIME_FEATURES if expected[name] is not None}
+        bought += bool(present)
+        assert profile.lifetime == pytest.approx({"horizon_days": 90.0, **present} if present else {}, rel=1e-12)
+    assert bought > 10
+    alone = client.profiles.get("u0", fields=["lifetime"])
+    assert (alone.lifetime, alone.features) == (client.profiles.get("u0").lifetime, {})
+    assert [tag.name for tag in client.profiles.get("u0").tags if tag.name == "keeps_coming"] == ["keeps_coming"]
+
+
+def test_the_command_line_shows_a_profile_of_a_server(
+    server: StateServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["profiles", "show", "u0", "--server", server.address, "--json"]) == 0
+    told, profile = json.loads(capsys.readouterr().out), client.profiles.get("u0")
+    assert (told["user_id"], told["features"]["spend_net"]) == ("u0", profile.features["spend_net"])
+    assert told["lifetime"] == profile.lifetime
+    assert main(["profiles", "show", "u0", "--server", server.address]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in ("spend_net", "p_alive_mbg", "has keeps_coming"))
+    assert main(["profiles", "show", "nobody", "--server", server.address]) == 1
+    assert "there is no profile of 'nobody'" in capsys.readouterr().err
+    for wrong in (["p", "u0", "--server", server.address], ["u0"], ["p", "u0", "--visitor"]):
+        assert main(["profiles", "show", *wrong]) == 2
+
+
 def test_tags_and_segments_are_those_of_the_batch(client: Client, log: EventBatch, population: ProfileTable) -> None:
     config = population.config.with_cuts(population.cuts)
     for user in ("u0", "u3", *[str(user) for user in population.column("user_id").to_pylist()[:12]]):
         one = client.profiles.get(user)
-        whole = Features(build(log, one.as_of, config))
+        built = build(log, one.as_of, config)
+        whole = Features(built, LifetimeModels.fit(population).features(built))
         segmentation = Segmentation.fit(population, features=COMPARED, k=3)
         number = int(segmentation.assign(whole)[whole.position(user)])
         rule = SegmentRule.parse("lost_ones", "lifecycle == 'lost'", whole.kinds)
@@ -165,7 +210,7 @@ def test_tags_and_segments_are_those_of_the_batch(client: Client, log: EventBatc
         assert [(tag.name, tag.value, tag.weight, tag.version) for tag in one.tags] == expected
         assert all(tag.explanation.startswith(f"has {tag.name}") for tag in one.tags)
     definitions = client.profiles.tag_definitions()
-    assert [each["name"] for each in definitions] == ["spender", "category_fan", "asleep"]
+    assert [each["name"] for each in definitions] == ["spender", "category_fan", "keeps_coming", "asleep"]
     assert definitions[0]["weight"] == "min(1, spend_net / 1000000)"
     assert [each["name"] for each in client.profiles.segments()] == ["1", "2", "3", "lost_ones"]
 
@@ -255,6 +300,7 @@ def test_a_merge_joins_what_both_did_and_can_be_taken_back(server: StateServer, 
 def test_a_withdrawn_purpose_takes_its_features_at_once(client: Client) -> None:
     before = client.profiles.get("u5")
     assert before.features["lifecycle"]
+    assert before.lifetime
     client.set_consent("u5", "personalization", False)
     after = client.profiles.get("u5")
     gone = {name for name in before.features if purposes_of(name) == ("personalisation",)}
@@ -262,9 +308,11 @@ def test_a_withdrawn_purpose_takes_its_features_at_once(client: Client) -> None:
     assert set(before.features) - set(after.features) == gone
     client.set_consent("u5", "analytics", False)
     client.set_consent("u5", "marketing", False)
-    assert client.profiles.get("u5").features == {}
+    withdrawn = client.profiles.get("u5")
+    assert (withdrawn.features, withdrawn.lifetime) == ({}, {})
     client.set_consent("u5", "marketing", True)
-    assert "lifecycle" in client.profiles.get("u5").features
+    allowed = client.profiles.get("u5")
+    assert ("lifecycle" in allowed.features, allowed.lifetime) == (True, pytest.approx(before.lifetime, rel=1e-6))
     client.profiles.update("u5", {"region": "Bern"})
     client.set_consent("u5", "profiling", False)
     assert refused(lambda: client.profiles.get("u5")) == ("NOT_FOUND", "NOT_FOUND")

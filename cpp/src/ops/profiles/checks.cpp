@@ -42,6 +42,7 @@ void check_range(std::span<const T> values, std::int64_t least, std::int64_t mos
 void check_plan(const ProfilePlan& plan, std::span<const std::int32_t> user_zones, std::int64_t users) {
   const bool fits = !plan.weights.empty() && plan.weights.size() <= 256 && plan.roles.size() == plan.weights.size() &&
                     plan.dimensions >= 0 && plan.dimensions <= kMaxDimensions && plan.category < plan.dimensions &&
+                    plan.tags < plan.dimensions && (plan.tags < 0 || plan.tags != plan.category) &&
                     static_cast<int>(plan.half_lives.size()) == plan.dimensions + 2 && plan.top >= 1 &&
                     plan.price_bands >= 0 && (plan.price_bands == 0 || plan.category >= 0) && !plan.zones.empty() &&
                     std::abs(plan.as_of) <= kLatest && plan.window >= 0 && plan.window <= kLatest;

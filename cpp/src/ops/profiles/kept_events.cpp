@@ -19,7 +19,9 @@
 namespace recocore {
 namespace {
 
-constexpr std::uint8_t kFormat = 1;
+// The format of events without tags, which versions that know of none read too, and that of all.
+constexpr std::uint8_t kPlain = 1;
+constexpr std::uint8_t kFormat = 2;
 constexpr std::size_t kHeader = 17;
 constexpr std::size_t kLongestName = 100;
 constexpr std::int64_t kMillisecond = 1'000;
@@ -41,6 +43,7 @@ enum Bit : std::uint32_t {
   kDwell = 1U << 12,
   kQuery = 1U << 13,
   kCoupon = 1U << 14,
+  kTags = 1U << 15,
 };
 
 // A number of money is a decimal of at most so many places, or the eight bytes of its float64.
@@ -143,6 +146,7 @@ std::uint32_t bits_of(const KeptEvent& event, std::int64_t distance) {
   set(event.quantity != kNone, kQuantity);
   set(event.dwell != kNone, kDwell);
   set(event.coupon, kCoupon);
+  set(!event.tags.empty(), kTags);
   return bits;
 }
 
@@ -174,6 +178,10 @@ class Packer {
     if ((bits & kPrice) != 0) bytes_.money(event.price);
     if ((bits & kQuantity) != 0) bytes_.signed_number(event.quantity);
     if ((bits & kDwell) != 0) bytes_.signed_number(event.dwell);
+    if ((bits & kTags) != 0) {
+      bytes_.number(event.tags.size());
+      for (const std::int32_t tag : event.tags) name(tag);
+    }
     before_ = event.time;
   }
 
@@ -221,7 +229,8 @@ KeptEvents KeptEvents::unpack(std::span<const std::uint8_t> packed) {
   KeptEvents kept;
   if (packed.empty()) return kept;
   Reader reader(packed);
-  if (reader.byte() != kFormat) refuse("expected format 1; read it with the version that wrote it");
+  if (const std::uint8_t format = reader.byte(); format != kPlain && format != kFormat)
+    refuse("expected format 1 or 2; read it with the version that wrote it");
   kept.left_out_ = static_cast<std::int64_t>(reader.whole());
   std::int64_t time = static_cast<std::int64_t>(reader.whole());
   std::vector<std::uint64_t> hashes;
@@ -261,7 +270,9 @@ KeptEvents KeptEvents::unpack(std::span<const std::uint8_t> packed) {
     if (has(kQuantity)) event.quantity = reader.signed_number();
     if (has(kDwell)) event.dwell = reader.signed_number();
     event.coupon = has(kCoupon);
-    kept.events_.push_back(event);
+    if (has(kTags))
+      for (std::uint64_t left = reader.number(); left > 0; --left) event.tags.push_back(name());
+    kept.events_.push_back(std::move(event));
   }
   std::reverse(kept.events_.begin(), kept.events_.end());
   return kept;
@@ -289,10 +300,12 @@ void KeptEvents::merge(const KeptEvents& other) {
   codes.reserve(other.names_.size());
   for (const std::string& name : other.names_) codes.push_back(intern(name));
   std::vector<KeptEvent> events = other.events_;
-  for (KeptEvent& event : events)
+  for (KeptEvent& event : events) {
     for (std::int32_t* code :
          {&event.type, &event.category, &event.brand, &event.channel, &event.query, &event.currency})
       if (*code >= 0) *code = codes[static_cast<std::size_t>(*code)];
+    for (std::int32_t& tag : event.tags) tag = codes[static_cast<std::size_t>(tag)];
+  }
   left_out_ = std::max(left_out_, other.left_out_);
   add(events);
 }
@@ -302,6 +315,7 @@ std::vector<std::uint8_t> KeptEvents::pack(std::size_t limit, std::int64_t cutof
   const std::int64_t newest = events_.back().time;
   Packer packer(names_, newest);
   std::size_t kept = 0;
+  bool tagged = false;
   // What was left out before the cutoff would not be there anyway.
   std::int64_t left_out = left_out_ < cutoff ? kNone : left_out_;
   for (auto event = events_.rbegin(); event != events_.rend() && event->time >= cutoff; ++event) {
@@ -311,10 +325,11 @@ std::vector<std::uint8_t> KeptEvents::pack(std::size_t limit, std::int64_t cutof
       break;
     }
     kept = packer.size();
+    tagged |= !event->tags.empty();
   }
   if (kept == 0) return {};
   Bytes out;
-  out.put(kFormat);
+  out.put(tagged ? kFormat : kPlain);
   out.whole(static_cast<std::uint64_t>(left_out));
   out.whole(static_cast<std::uint64_t>(newest));
   const auto bytes = packer.bytes().first(kept);

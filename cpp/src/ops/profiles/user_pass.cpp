@@ -7,8 +7,10 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "recocore/error.hpp"
+#include "recocore/name_sets.hpp"
 
 namespace recocore::cpu {
 namespace {
@@ -54,6 +56,10 @@ UserPass::UserPass(const ProfilePlan& plan, const ProfileVocabularies& vocabular
   bands_.resize(plan.price_bands);
 }
 
+const Vocabulary& UserPass::interest_names(std::size_t dimension) const {
+  return std::cmp_equal(dimension, plan_.tags) ? vocabularies_.tags->names() : *vocabularies_.dimensions[dimension];
+}
+
 void UserPass::clear(std::size_t events) {
   integers_.fill(0);
   for (const I field : {I::first_event, I::last_event, I::first_purchase, I::last_purchase, I::spend_min, I::spend_max,
@@ -65,7 +71,7 @@ void UserPass::clear(std::size_t events) {
   hours_.fill(0);
   for (std::size_t d = 0; d < kMaxDimensions; ++d) {
     sums_[d].clear();
-    sums_[d].resize(vocabularies_.dimensions[d]->size());
+    sums_[d].resize(interest_names(d).size());
   }
   bands_.clear();
   for (StampedMap* map : {&items_, &days_, &sessions_by_id_, &orders_, &terms_seen_, &steps_seen_}) map->reset(events);
@@ -182,7 +188,13 @@ void UserPass::take_interests(const ProfileEvent& event, bool bought) {
   if (weight != 0.0) {
     for (int d = 0; d < plan_.dimensions; ++d) {
       const auto at = static_cast<std::size_t>(d);
-      if (event.dimensions[at] >= 0) sums_[at].add(event.dimensions[at], weight * decays_[life_of_[at]]);
+      if (event.dimensions[at] < 0) continue;
+      const double interest = weight * decays_[life_of_[at]];
+      if (d == plan_.tags) {
+        for (const std::int32_t tag : vocabularies_.tags->members(event.dimensions[at])) sums_[at].add(tag, interest);
+      } else {
+        sums_[at].add(event.dimensions[at], interest);
+      }
     }
   }
   if (plan_.category < 0 || event.price == kNone || (weight == 0.0 && !bought)) return;
@@ -302,7 +314,7 @@ void UserPass::write(std::int64_t user, ProfileColumns& columns) {
   for (std::size_t i = 0; i < type_counts_.size(); ++i) columns.type_counts[i][row] = type_counts_[i];
   for (int d = 0; d < plan_.dimensions; ++d) {
     const auto at = static_cast<std::size_t>(d);
-    write_interest(sums_[at], vocabularies_.dimensions[at], user, columns.interests[at]);
+    write_interest(sums_[at], &interest_names(at), user, columns.interests[at]);
   }
   if (plan_.price_bands > 0) write_interest(bands_, nullptr, user, columns.interests.back());
   write_counted(user, columns);

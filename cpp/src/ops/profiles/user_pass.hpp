@@ -73,6 +73,7 @@ class UserPass {
     std::int32_t second;
   };
 
+  [[nodiscard]] const Vocabulary& interest_names(std::size_t dimension) const;
   void clear(std::size_t events);
   void take(const ProfileEvent& event);
   void take_day(std::int64_t local);

@@ -40,6 +40,7 @@ std::vector<KeptEvent> made(KeptEvents& kept, int count, std::uint32_t seed) {
     if (below(4) == 0) event.quantity = static_cast<std::int64_t>(below(9)) - 4;
     if (below(4) == 0) event.dwell = below(100'000);
     event.coupon = below(6) == 0;
+    for (std::uint32_t tag = 0; tag < below(4); ++tag) event.tags.push_back(kept.intern("tag" + std::to_string(tag)));
     events.push_back(event);
   }
   return events;
@@ -56,6 +57,7 @@ std::string spelled(const KeptEvents& kept, const KeptEvent& event) {
   for (const std::uint64_t hash : {event.item, event.session, event.order}) text += " " + std::to_string(hash);
   for (const double money : {event.value, event.price})
     text += " " + (std::isnan(money) ? std::string("-") : std::to_string(money));
+  for (const std::int32_t tag : event.tags) text += " #" + name(tag);
   return text + " " + std::to_string(event.quantity) + " " + std::to_string(event.dwell) + (event.coupon ? " c" : "");
 }
 

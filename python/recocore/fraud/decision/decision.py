@@ -101,11 +101,13 @@ def identity(event: Mapping[str, Any]) -> str:
     return json.dumps(said, ensure_ascii=False)
 
 
-def _plain(name: str, value: Any) -> str | float | int:
+def _plain(name: str, value: Any) -> str | float | int | list[str]:
     """One form of a value, however a caller or a log spells it."""
     kind = EVENT_SCHEMA.field(name).type
     if pa.types.is_timestamp(kind):
         return to_us(value, name)
+    if pa.types.is_list(kind):
+        return sorted(map(str, value))
     return str(value) if pa.types.is_string(kind) else float(value)
 
 

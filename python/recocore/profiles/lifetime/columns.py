@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +17,18 @@ from recocore.profiles.lifetime.value import discounted_purchases
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Mapping
 
     from recocore.profiles.table import ProfileTable
     from recocore.types import BoolArray, Float64Array
 
+# The columns of `LifetimeModels.features`, in their order.
+LIFETIME_FEATURES: Final = (
+    *("p_alive", "expected_purchases", "p_alive_mbg", "expected_purchases_mbg", "expected_spend", "clv"),
+)
+
+# Days ahead of the expected purchases: a quarter.
+_AHEAD = 90.0
 # A year of 30-day periods, and a rate a month that is about 12.7 % a year: the defaults of `clv`.
 _PURCHASES, _MODIFIED, _SPEND = "bgnbd.json", "mbgnbd.json", "gamma_gamma.json"
 _PERIODS, _PERIOD, _RATE = 12, 30.0, 0.01
@@ -89,7 +97,7 @@ class LifetimeModels:
         spend = GammaGamma.load(path / _SPEND) if (path / _SPEND).exists() else None
         return cls(BGNBD.load(path / _PURCHASES), ModifiedBGNBD.load(path / _MODIFIED), spend)
 
-    def features(self, profiles: ProfileTable | pa.Table, ahead: float = 90.0) -> pa.Table:
+    def features(self, profiles: ProfileTable | pa.Table, ahead: float = _AHEAD) -> pa.Table:
         """Columns beside those of the profiles, for the same users in the same order; null without a purchase.
 
         Args:
@@ -104,8 +112,28 @@ class LifetimeModels:
         features = Features(profiles)
         x, last, age, mean = _histories(profiles)
         bought = np.isfinite(x)
-        x, last, age, mean = x[bought], last[bought], age[bought], np.nan_to_num(mean[bought])
-        made = {}
+        made = self._expected(x[bought], last[bought], age[bought], np.nan_to_num(mean[bought]), ahead)
+        return pa.table({"user_id": features.users, **{name: _spread(values, bought) for name, values in made.items()}})
+
+    def row(self, profile: Mapping[str, Any], ahead: float = _AHEAD) -> dict[str, float]:
+        """What `features` says of one user, equal to 1e-12 relative, and `horizon_days`; without what is null there.
+
+        Args:
+            profile: as `Updater.row` gives it.
+            ahead: days ahead of `expected_purchases`.
+        """
+        if profile.get("btyd_frequency") is None:
+            return {}
+        names = ("frequency", "recency", "t", "mean_spend")
+        history = [np.array([float(profile.get(f"btyd_{name}") or 0)]) for name in names]
+        made = {name: float(values[0]) for name, values in self._expected(*history, ahead).items()}
+        return {"horizon_days": ahead, **{name: value for name, value in made.items() if np.isfinite(value)}}
+
+    def _expected(
+        self, x: Float64Array, last: Float64Array, age: Float64Array, mean: Float64Array, ahead: float
+    ) -> dict[str, Float64Array]:
+        """Each column of those who have bought; not finite where there is no value."""
+        made: dict[str, Float64Array] = {}
         for ending, model in (("", self.purchases), ("_mbg", self.purchases_modified)):
             made[f"p_alive{ending}"] = model.p_alive(x, last, age)
             made[f"expected_purchases{ending}"] = model.expected_purchases(ahead, x, last, age)
@@ -115,10 +143,10 @@ class LifetimeModels:
             made["expected_spend"] = self.spend.expected_spend(np.where(mean > 0, x, 0.0), mean)
             bought_later = discounted_purchases(self.purchases_modified, x, last, age, _PERIODS, _PERIOD, _RATE)
             made["clv"] = made["expected_spend"] * bought_later
-        return pa.table({"user_id": features.users, **{name: _spread(values, bought) for name, values in made.items()}})
+        return made
 
 
-def lifetime_features(profiles: ProfileTable | pa.Table, ahead: float = 90.0) -> pa.Table:
+def lifetime_features(profiles: ProfileTable | pa.Table, ahead: float = _AHEAD) -> pa.Table:
     """`LifetimeModels.fit` and its `features` on the same profiles.
 
     Raises:

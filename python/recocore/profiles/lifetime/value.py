@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from recocore.types import Float64Array
 
 
+# Periods looked at together: equal histories are found once for all of them, and a year of months is one step.
+_AT_ONCE = 12
+
+
 def clv(
     purchases: BGNBD | ModifiedBGNBD,
     spend: GammaGamma,
@@ -90,9 +94,13 @@ def discounted_purchases(
     discount_rate: float,
 ) -> Float64Array:
     """The purchases of each coming period, each worth (1 + discount_rate)^-i of one today, added up."""
-    total, before = np.zeros(np.shape(frequency)), np.zeros(np.shape(frequency))
-    for step in range(1, periods + 1):
-        until = purchases.expected_purchases(step * period, frequency, recency, age)
-        total += (until - before) / (1 + discount_rate) ** step
-        before = until
-    return total
+    shape = np.shape(frequency)
+    frequency, recency, age = (np.ravel(each) for each in (frequency, recency, age))
+    total, before = np.zeros(len(frequency)), np.zeros((1, len(frequency)))
+    for begin in range(0, periods, _AT_ONCE):
+        steps = np.arange(begin + 1, min(begin + _AT_ONCE, periods) + 1)
+        until = np.concatenate([before, purchases.purchases_by(steps * float(period), frequency, recency, age)])
+        for step, bought in zip(steps, np.diff(until, axis=0), strict=True):
+            total += bought / (1 + discount_rate) ** step
+        before = until[-1:]
+    return total.reshape(shape)

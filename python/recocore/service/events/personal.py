@@ -17,6 +17,7 @@ from recocore.index.asking import SessionEvent
 from recocore.service.convert.checks import id_problem
 from recocore.service.events import commit_tokens
 from recocore.service.events.problems import CommitNotSeenError, NoStateError
+from recocore.state.merged import joined, merged_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ class People:
         return None
 
     def record(self, user_id: str) -> UserRecord | None:
-        """What is known of a user; None for nothing."""
+        """What is known of a user, and of whom they were merged with; None for nothing."""
         return None
 
     def version(self, record: UserRecord | None) -> bytes:
@@ -149,7 +150,16 @@ class StatePeople(People):
 
     def record(self, user_id: str) -> UserRecord | None:
         """See People."""
-        return None if id_problem(user_id) else self._reader.user(user_id)
+        if id_problem(user_id):
+            return None
+        record = self._reader.user(user_id)
+        if record is None or record.forgotten or not record.links:
+            return record
+        # Somebody who was merged is one person under any of their ids.
+        return joined(merged_records(self._look, user_id, False, record).records)
+
+    def _look(self, id_: str, visitor: bool) -> UserRecord | None:
+        return self._reader.user(id_, visitor=visitor)
 
     def version(self, record: UserRecord | None) -> bytes:
         """See People."""

@@ -36,6 +36,7 @@ _OF_ALL = frozenset({"event_id", "type", "user_id"})
 _REQUIRED = _OF_ALL | {"item_id"}
 # What the service knows better than a caller.
 _OWN = ("known_time", "served_model", "served_request")
+_TAG = re.compile(rf"[^\x00-\x1f]{{1,{limits.MAX_TAG_CHARS}}}")
 # Tokens whose words are kept: the events that follow from one answer have its token.
 _KEPT_TOKENS = 4_096
 # No character takes more than 4 bytes: texts of so many need no encoding to be measured.
@@ -117,6 +118,8 @@ class RowMaker:
                 wrong.append(Violation(f"{path}.{name}", problem))
             elif name == "event_time":
                 row[name] = value.seconds * _US + value.nanos // 1_000
+            elif name == "tags":
+                row[name] = list(value)
             else:
                 row[name] = value
         if not row.keys() >= _REQUIRED and (row.get("type") not in ITEMLESS_TYPES or not row.keys() >= _OF_ALL):
@@ -158,6 +161,8 @@ def _native_fields() -> tuple[list[tuple[int, str, str, int, int, bool]], list[i
             kind = "time"
         elif name in _FLOATS:
             kind = "number"
+        elif name == "tags":
+            kind, least, most = "texts", limits.MAX_TAGS, limits.MAX_TAG_CHARS
         elif name in _NUMBERS:
             kind, (least, most) = "whole", _NUMBERS[name]
         elif name == "attribution_token":
@@ -182,6 +187,8 @@ def event_of(row: Mapping[str, Any]) -> v1.Event:
             _set_time(getattr(event, name), value)
         elif name in ("user_id", "item_id"):
             setattr(event, name, str(value))
+        elif name == "tags":
+            event.tags.extend(value)
         else:
             setattr(event, name, value)
     return event
@@ -219,6 +226,15 @@ def _token_problem(name: str, value: str, now_us: int) -> str | None:
     return None  # what reads it says what is wrong
 
 
+def _tags_problem(name: str, value: Sequence[str], now_us: int) -> str | None:
+    if len(value) > limits.MAX_TAGS:
+        return f"expected at most {limits.MAX_TAGS}, got {len(value)}"
+    wrong = next((tag for tag in value if not _TAG.fullmatch(tag)), None)
+    if wrong is None:
+        return None
+    return f"expected 1 to {limits.MAX_TAG_CHARS} characters in each, none a control character, got {wrong[:80]!r}"
+
+
 def _time_problem(name: str, value: Any, now_us: int) -> str | None:
     if 0 <= value.seconds <= (now_us + _DAY_US) // _US and 0 <= value.nanos < 1_000_000_000:
         return None
@@ -238,6 +254,7 @@ _CHECKS: dict[str, Callable[[str, Any, int], str | None] | None] = {
     "type": _type_problem,
     "event_time": _time_problem,
     "attribution_token": _token_problem,
+    "tags": _tags_problem,
     **dict.fromkeys(_NUMBERS, _whole_problem),
     **dict.fromkeys(_FLOATS, _float_problem),
     **dict.fromkeys(_OWN),

@@ -20,6 +20,8 @@ class ProfilesConfig:
             defaults, without what a population decides (scores, level, price bands).
         tags: a file of tag definitions, TOML or JSON; empty for none.
         segments: a file of `recocore profiles segment`; empty for none.
+        models: a folder of `recocore profiles build --models`: the purchase and spend models by which a profile says whether
+            its user is still a customer and what is expected of them; empty for none.
         segment_rules: a TOML file of rules, [[segments]] with name, when and about; empty for none.
         interest_weight: what the interests of a user add to the scores of Recommend, in the units of the model's scores: a
             share of it to each item of a category or brand that they like; 0 adds nothing.
@@ -36,6 +38,7 @@ class ProfilesConfig:
     population: str = ""
     tags: str = ""
     segments: str = ""
+    models: str = ""
     segment_rules: str = ""
     interest_weight: float = 0.0
     segment_popular: str = ""
@@ -44,7 +47,7 @@ class ProfilesConfig:
     @property
     def names_files(self) -> bool:
         """Whether there is anything to read: see `recocore.service.profiles.definitions`."""
-        files = (self.population, self.tags, self.segments, self.segment_rules, self.segment_popular)
+        files = (self.population, self.tags, self.segments, self.models, self.segment_rules, self.segment_popular)
         return bool(self.bytes_per_user and any(files))
 
     def __post_init__(self) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from google.protobuf.field_mask_pb2 import FieldMask
     from google.protobuf.message import Message
 
+    from recocore.profiles.kept import KeptRow
     from recocore.service.profiles.definitions import Definitions
     from recocore.service.profiles.making import MadeProfile
     from recocore.state.values import Declared, Link
@@ -63,7 +64,9 @@ class Mask:
     @property
     def needs_features(self) -> bool:
         """Whether anything is wanted that is made of events."""
-        return not self.fields.isdisjoint({_FEATURES, "tags", "segments", "currency", "money_digits", "complete_since"})
+        return not self.fields.isdisjoint(
+            {_FEATURES, "lifetime", "tags", "segments", "currency", "money_digits", "complete_since"}
+        )
 
 
 EVERYTHING = Mask()
@@ -176,21 +179,7 @@ def encode_profile(made: MadeProfile, mask: Mask) -> bytes:
     if "merges" in wanted:
         profile.merges.extend(map(_merge, made.merges))
     if made.kept is not None:
-        if _FEATURES in wanted:
-            _put_features(profile, made.features, mask.features)
-        if "currency" in wanted:
-            profile.currency = made.kept.currency or ""
-        if "money_digits" in wanted:
-            profile.money_digits = made.kept.money_digits
-        if "complete_since" in wanted and made.kept.complete_since is not None:
-            profile.complete_since.FromMicroseconds(made.kept.complete_since)
-        if "segments" in wanted:
-            profile.segments.extend(made.segments)
-        if "tags" in wanted:
-            for tag, why in made.tags:
-                profile.tags.add(
-                    name=tag.name, value=tag.value, weight=tag.weight, version=tag.version, explanation=why
-                )
+        _put_made(profile, made, made.kept, mask)
     return bytes(profile.SerializeToString())
 
 
@@ -284,6 +273,7 @@ def plain_profile(made: MadeProfile) -> dict[str, Any]:
     return {
         "as_of": iso(made.as_of),
         "features": {name: _json_ready(value) for name, value in made.features.items() if value not in (None, [])},
+        "lifetime": made.lifetime,
         "attributes": {each.name: {"value": each.value, "source": each.source} for each in made.declared},
         "tags": [{"name": tag.name, "value": tag.value, "weight": tag.weight, "why": why} for tag, why in made.tags],
         "segments": made.segments,
@@ -383,6 +373,26 @@ def _merge(link: Link) -> shared.Merge:
     if link.unmade is not None:
         merge.unmerge_time.FromMicroseconds(link.unmade)
     return merge
+
+
+def _put_made(profile: shared.Profile, made: MadeProfile, kept: KeptRow, mask: Mask) -> None:
+    """What is made of events."""
+    wanted = mask.fields
+    if _FEATURES in wanted:
+        _put_features(profile, made.features, mask.features)
+    if "lifetime" in wanted and made.lifetime:
+        profile.lifetime.CopyFrom(shared.Lifetime(**made.lifetime))
+    if "currency" in wanted:
+        profile.currency = kept.currency or ""
+    if "money_digits" in wanted:
+        profile.money_digits = kept.money_digits
+    if "complete_since" in wanted and kept.complete_since is not None:
+        profile.complete_since.FromMicroseconds(kept.complete_since)
+    if "segments" in wanted:
+        profile.segments.extend(made.segments)
+    if "tags" in wanted:
+        for tag, why in made.tags:
+            profile.tags.add(name=tag.name, value=tag.value, weight=tag.weight, version=tag.version, explanation=why)
 
 
 def _put_features(profile: shared.Profile, features: dict[str, Any], wanted: frozenset[str] | None) -> None:

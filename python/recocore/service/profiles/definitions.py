@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from recocore.expressions import Kind
+    from recocore.profiles.lifetime import LifetimeModels
     from recocore.profiles.segments import Segmentation, SegmentRule
     from recocore.profiles.tags import TagSet
     from recocore.service.profiles.config import ProfilesConfig
@@ -32,6 +33,7 @@ class Definitions:
         config: of the features.
         tags: rules by which users get tags; None for none.
         segmentation: groups of users who are alike; None for none.
+        models: by which it is said whether users are still customers, and what is expected of them; None for none.
         rules: groups of users of whom a rule holds.
         popular: segment → items, the most popular first; empty where nothing says so.
     """
@@ -39,6 +41,7 @@ class Definitions:
     config: ProfileConfig
     tags: TagSet | None = None
     segmentation: Segmentation | None = None
+    models: LifetimeModels | None = None
     rules: tuple[SegmentRule, ...] = ()
     popular: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -56,8 +59,19 @@ class Definitions:
             table = ProfileTable.load(config.population)
             made_by = table.config.with_cuts(table.cuts)
         kinds = feature_kinds(made_by)
-        tags = segmentation = None
+        tags = segmentation = models = None
         # Their libraries are for those who have such files.
+        if config.models:
+            from recocore.profiles.lifetime import LIFETIME_FEATURES, LifetimeModels  # noqa: PLC0415
+
+            try:
+                models = LifetimeModels.load(config.models)
+            except FileNotFoundError as error:
+                raise NotFoundError(
+                    f"{config.models}: expected purchase models, and {error.filename} is not there; make them with "
+                    "`recocore profiles build --models`, see profiles.models"
+                ) from None
+            kinds = {**kinds, **dict.fromkeys(LIFETIME_FEATURES, "number")}
         if config.tags:
             from recocore.profiles.tags import TagSet  # noqa: PLC0415
 
@@ -82,7 +96,7 @@ class Definitions:
                 raise NotFoundError(
                     f"{config.segment_popular}: there is no such file; see profiles.segment_popular"
                 ) from None
-        return cls(made_by, tags, segmentation, _rules(config.segment_rules, kinds), popular)
+        return cls(made_by, tags, segmentation, models, _rules(config.segment_rules, kinds), popular)
 
 
 def _rules(path: str, kinds: Mapping[str, Kind]) -> tuple[SegmentRule, ...]:

@@ -9,23 +9,20 @@ from typing import TYPE_CHECKING, Any
 from recocore.profiles.consent import purposes_of
 from recocore.profiles.kept import KeptProfiles
 from recocore.profiles.row_features import row_features
+from recocore.state.merged import merged_records
 from recocore.state.values import PROFILING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
     from recocore.profiles.kept import KeptRow
     from recocore.profiles.tags.row_tags import GivenTag
     from recocore.service.profiles.definitions import Definitions
     from recocore.state import UserRecord
+    from recocore.state.merged import Look
     from recocore.state.values import Declared, Link
 
-    # What is known of an id, which is a visitor's where the second argument says so.
-    Look = Callable[[str, bool], UserRecord | None]
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Merges are followed this far up and down; a longer way would be a damaged record.
-_FARTHEST = 1_000
 # The purposes of a state by their names among features.
 PURPOSES = {"personalization": "personalisation", "marketing": "marketing", "analytics": "analytics"}
 
@@ -74,6 +71,7 @@ class MadeProfile:
         as_of: microseconds since 1970.
         kept: features; None where there is no event.
         features: of them what consent leaves.
+        lifetime: what is expected of the person, as `LifetimeModels.row` has it; nothing where consent does not allow it.
         declared: what the person said of themselves.
         tags: with their reasons.
         segments: names.
@@ -83,6 +81,7 @@ class MadeProfile:
     as_of: int
     kept: KeptRow | None
     features: dict[str, Any]
+    lifetime: dict[str, float]
     declared: tuple[Declared, ...]
     tags: list[GivenTag]
     segments: list[str]
@@ -117,18 +116,15 @@ class ProfileMaker:
     def person(self, id_: str, *, visitor: bool = False) -> Person | None:
         """Who is behind an id; None where nothing is known, or the person wants no profile."""
         record = self._look(id_, visitor)
-        for _ in range(_FARTHEST):
-            into = None if record is None else next((e for e in record.links if e.into and e.unmade is None), None)
-            if into is None:
-                break
-            id_, visitor = into.id, False
-            record = self._look(id_, visitor)
-        if record is None or record.forgotten:
+        if record is None:
             return None
-        records = [record, *self._merged(id_, visitor, record)]
+        found = merged_records(self._look, id_, visitor, record)
+        if found.records[0].forgotten:
+            return None
+        records = tuple(each for each in found.records if not each.forgotten)
         if any(not each.consent.get(PROFILING, True) for each in records):
             return None
-        return Person(id_, visitor, tuple(records))
+        return Person(found.id, found.visitor, records)
 
     def make(self, person: Person, as_of: int, *, needs_features: bool = True) -> MadeProfile | None:
         """The profile of a person; None where there is neither an event before `as_of` nor anything declared.
@@ -141,23 +137,33 @@ class ProfileMaker:
         declared = person.record.declared
         parts = [record.profile for record in person.records if record.profile]
         if not needs_features:
-            return MadeProfile(person, as_of, None, {}, declared, [], []) if parts or declared else None
+            return MadeProfile(person, as_of, None, {}, {}, declared, [], []) if parts or declared else None
         kept = self._kept.row(parts, person.id, as_of) if parts else None
         if kept is None:
-            return MadeProfile(person, as_of, None, {}, declared, [], []) if declared else None
+            return MadeProfile(person, as_of, None, {}, {}, declared, [], []) if declared else None
         withdrawn = person.withdrawn
         row = kept.row if not withdrawn else _without(kept.row, withdrawn)
         features = {name: value for name, value in row.items() if name != "user_id"}
-        tags, segments = self._words(row, as_of, withdrawn)
-        return MadeProfile(person, as_of, kept, features, declared, tags, segments)
+        lifetime = self._lifetime(row, withdrawn)
+        tags, segments = self._words(row, lifetime, as_of, withdrawn)
+        return MadeProfile(person, as_of, kept, features, lifetime, declared, tags, segments)
 
-    def _words(self, row: dict[str, Any], as_of: int, withdrawn: Collection[str]) -> tuple[list[GivenTag], list[str]]:
+    def _lifetime(self, row: dict[str, Any], withdrawn: frozenset[str]) -> dict[str, float]:
+        models = self.definitions.models
+        # All of it is made for one purpose.
+        if models is None or set(purposes_of("expected_purchases")) <= withdrawn:
+            return {}
+        return models.row(row)
+
+    def _words(
+        self, row: dict[str, Any], lifetime: dict[str, float], as_of: int, withdrawn: Collection[str]
+    ) -> tuple[list[GivenTag], list[str]]:
         segmentation = self.definitions.segmentation
         if self._tags is None and segmentation is None and not self._rules:
             return [], []
         from recocore.expressions import RowError  # noqa: PLC0415  # see Definitions
 
-        features = row_features(row, as_of)
+        features = row_features(row, as_of) | lifetime
         tags = [] if self._tags is None else self._tags.of(features, _EPOCH + timedelta(microseconds=as_of), withdrawn)
         segments: list[str] = []
         if set(purposes_of("segment")) <= set(withdrawn):
@@ -171,21 +177,6 @@ class ProfileMaker:
             except RowError:
                 continue
         return tags, segments
-
-    def _merged(self, id_: str, visitor: bool, record: UserRecord) -> list[UserRecord]:
-        found: list[UserRecord] = []
-        met, waiting = {(id_, visitor)}, [record]
-        while waiting:
-            for link in waiting.pop().links:
-                key = (link.id, link.visitor)
-                if link.into or link.unmade is not None or key in met:
-                    continue
-                met.add(key)
-                other = self._look(*key)
-                if other is not None and not other.forgotten:
-                    found.append(other)
-                    waiting.append(other)
-        return found
 
 
 def _without(row: dict[str, Any], withdrawn: frozenset[str]) -> dict[str, Any]:
