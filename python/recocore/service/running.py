@@ -90,9 +90,20 @@ class Running:
         async def run(request: bytes, call: Call) -> bytes:
             await self._enter(call)
             self._take_slot()
+            # The transport's own task of this call: a task within it takes 20 us more.
+            task = asyncio.current_task()
+            assert task is not None
+            self._answers.add(task)
             try:
-                return await self._result(asyncio.ensure_future(method(request, call)), call)
+                return await method(request, call)
+            except asyncio.CancelledError:
+                if not self._given_up.is_set():
+                    raise
+                task.uncancel()
+                call.cancel()
+                raise StoppingError from None
             finally:
+                self._answers.discard(task)
                 self._slots.append(0)
 
         return run
