@@ -17,8 +17,6 @@
 namespace recocore {
 namespace {
 
-// Up to so many queries are scanned one by one: a panel takes as long for one as for sixteen.
-constexpr std::int64_t kFewQueries = 4;
 // Fewer queries than this do not repay packing the items first.
 constexpr std::int64_t kQueriesToPack = 128;
 // Items worth more than one thread, in values: some ten microseconds of work.
@@ -113,7 +111,7 @@ std::int64_t slices_for(std::int64_t tasks, std::int64_t values, int threads) no
 
 std::int64_t chunk_of(const TopkProblem& problem, std::int64_t k, bool by_codes, int threads) noexcept {
   const std::int64_t n = problem.queries.rows;
-  if (by_codes && n <= kFewQueries) return 1;
+  if (by_codes && n <= kernels::scan().few_queries) return 1;
   const std::int64_t bytes = by_codes ? problem.codes->codes.cols : 4 * problem.items.cols;
   const std::int64_t room = std::min({kMaxChunk, kPanelBytes / std::max<std::int64_t>(bytes, 1),
                                       kCandidateBytes / (24 * (k + 32)), divided_up(n, 4 * std::int64_t{threads})});
@@ -139,7 +137,7 @@ void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView
     rank_all(problem, filter, filter.allow_shared ? &items : nullptr,
              slices_for(n, positions * problem.items.cols, threads), ids, scores, execution);
   };
-  if (!by_codes && (n <= kFewQueries || problem.metric == Metric::cosine)) return directly();
+  if (!by_codes && (n <= kernels::scan().few_queries || problem.metric == Metric::cosine)) return directly();
   if (few_for(ids.cols, positions)) return directly();
   const ItemBounds bounds = measure(problem, execution);
   if (!bounded(problem, bounds)) return directly();

@@ -154,6 +154,6 @@ std::int64_t scan_tiles(const CodeRows& rows, std::int64_t count, const std::uin
 }  // namespace
 }  // namespace amx
 
-const ScanKernels scan_amx{"amx", amx::kQueryLevels, 0, true, amx::scan_f32, amx::scan_tiles, amx::scan_codes_one};
+const ScanKernels scan_amx{"amx", amx::kQueryLevels, 0, true, 2, amx::scan_f32, amx::scan_tiles, amx::scan_codes_one};
 
 }  // namespace recocore::kernels

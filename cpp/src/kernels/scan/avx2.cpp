@@ -152,7 +152,7 @@ std::int64_t scan_codes_one(const CodeRows& rows, std::int64_t count, const std:
 }  // namespace
 }  // namespace avx2
 
-const ScanKernels scan_avx2{"avx2",         avx2::kQueryLevels, avx2::kQueryLevels + 1, true,
-                            avx2::scan_f32, avx2::scan_codes,   avx2::scan_codes_one};
+const ScanKernels scan_avx2{"avx2", avx2::kQueryLevels, avx2::kQueryLevels + 1, true,
+                            4,      avx2::scan_f32,     avx2::scan_codes,       avx2::scan_codes_one};
 
 }  // namespace recocore::kernels

@@ -65,7 +65,7 @@ std::int64_t scan_codes_one(const CodeRows& rows, std::int64_t count, const std:
 }  // namespace
 }  // namespace scalar
 
-const ScanKernels scan_scalar{"scalar",         scalar::kQueryLevels, scalar::kQueryLevels + 1, false,
-                              scalar::scan_f32, scalar::scan_codes,   scalar::scan_codes_one};
+const ScanKernels scan_scalar{"scalar", scalar::kQueryLevels, scalar::kQueryLevels + 1, false,
+                              4,        scalar::scan_f32,     scalar::scan_codes,       scalar::scan_codes_one};
 
 }  // namespace recocore::kernels
