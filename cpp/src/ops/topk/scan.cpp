@@ -38,8 +38,7 @@ class Scanner {
         k_(k),
         scorer_(problem),
         exclusions_(filter, problem.items.rows),
-        form_(problem),
-        hits_(at(kPanelsTogether * kBlock * kQueryLanes)) {}
+        form_(problem) {}
 
   /// Goes through every slices-th block from `slice` on. Interleaved, so that with the longest items first each slice
   /// has its share of them.
@@ -64,7 +63,11 @@ class Scanner {
     chunk_ = chunk;
     form_.begin_chunk(chunk);
     reservoirs_.resize(at(chunk.size()), Reservoir(k_));
-    open_.assign(at(panels_of(chunk.size())), 1);
+    const std::int64_t panels = panels_of(chunk.size());
+    open_.assign(at(panels), 1);
+    // Room for every pair of the panels that are scanned together: of one query 24 KiB, of many 192.
+    const std::size_t pairs = at(std::min(panels, kPanelsTogether) * kBlock * kQueryLanes);
+    if (hits_.size() < pairs) hits_.resize(pairs);
     for (std::int64_t q = 0; q < chunk.size(); ++q) {
       const float threshold = problem_->thresholds.empty() ? kPadScore : problem_->thresholds[at(chunk.begin + q)];
       reservoirs_[at(q)].start(threshold, QueryBounds(query(q), problem_->metric, plan_->bounds));
