@@ -230,17 +230,22 @@ def main() -> None:
         print(table(rows), flush=True)
         if arguments.out is not None:
             keep(
-                arguments.out, name, rows, arguments.trials, [LIBRARIES[library].split("_")[0] for library in libraries]
+                arguments.out,
+                name,
+                rows,
+                arguments.trials,
+                EPOCHS,
+                [LIBRARIES[library].split("_")[0] for library in libraries],
             )
 
 
-def keep(path: Path, name: str, rows: Sequence[Row], trials: int, packages: Sequence[str]) -> None:
+def keep(path: Path, name: str, rows: Sequence[Row], trials: int, epochs: int, packages: Sequence[str]) -> None:
     """Put the rows of a data set into a file, beside those of others."""
     kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     kept[name] = {
         "split": DATASETS[name].about,
         "trials": trials,
-        "epochs": EPOCHS,
+        "epochs": epochs,
         "taken": datetime.now(UTC).date().isoformat(),
         "machine": asdict(this_machine()),
         "versions": {package: version(package) for package in packages},
