@@ -158,7 +158,7 @@ def test_a_report_that_is_taken_meanwhile_keeps_its_decision(tmp_path: Path, mon
 def test_windows_need_what_they_need() -> None:
     model = made()[0]
     check_keep(model, timedelta(days=4))
-    with pytest.raises(InvalidArgumentError, match="expected at least 4, .* got 3; keep more, or 0"):
+    with pytest.raises(InvalidArgumentError, match=r"expected at least 4, .* got 3; keep more, or 0"):
         check_keep(model, timedelta(days=3))
 
 

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 from recocore.errors import (
@@ -15,7 +16,6 @@ from recocore.errors import (
     CorruptError,
     InvalidArgumentError,
     NotFoundError,
-    RecocoreError,
 )
 from recocore.fraud.decision import Decider, rule_columns
 from recocore.fraud.ledger.backup import back_up_ledger
@@ -39,7 +39,7 @@ from recocore.state.segment import EVENT
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from recocore.fraud.decision import FraudModel, KnownRings, OutcomeReport
     from recocore.fraud.ledger.recall import Recalled
@@ -80,6 +80,7 @@ class FraudDesk:
         checkpoint_events: counters are written down each time that so many events have come: as many are counted again at most
             when the desk is opened.
         remembered: events whose decision is kept in memory, to be given again at once.
+        timed: is told the seconds that each decision took; None for nobody.
 
     Attributes:
         model: as given.
@@ -95,9 +96,10 @@ class FraudDesk:
         *,
         checkpoint_events: int = 200_000,
         remembered: int = 10_000,
+        timed: Callable[[float], None] | None = None,
     ) -> None:
         self._ledger, self.model, self.rings = ledger, model, rings
-        self._checkpoint_events, self._remembered = checkpoint_events, remembered
+        self._checkpoint_events, self._remembered, self._timed = checkpoint_events, remembered, timed
         self._lock = threading.RLock()
         # Held by who rewrites segments or copies them; it is taken before the other one.
         self._rewriting = threading.Lock()
@@ -125,7 +127,7 @@ class FraudDesk:
         *,
         keys: KeyFile | None = None,
         disk: Disk | None = None,
-        **settings: int,
+        **settings: Any,
     ) -> Self:
         """Open a desk over a ledger's folder, or make one; see `FraudLedger.open` for what it raises."""
         ledger = FraudLedger.open(path, keys, disk=disk)
@@ -134,6 +136,11 @@ class FraudDesk:
         except BaseException:
             ledger.close()
             raise
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._ledger.path
 
     @property
     def rules(self) -> RuleSet:
@@ -183,7 +190,7 @@ class FraudDesk:
         if self._ledger.knows(name):
             return Scored(self._written(name), duplicate=True)
         packed = None
-        decider = self._decider
+        decider, began = self._decider, perf_counter()
         try:
             time = decider.time(event)
             if time < self._cut:
@@ -204,6 +211,8 @@ class FraudDesk:
         subject = self._ledger.keys.subject(user_id)
         entries = [Entry(EVENT, time, subject, name, row)]
         if packed is not None:
+            if self._timed is not None:
+                self._timed(perf_counter() - began)
             self.tally.add(decision.decision, decider.went)
             name = bytes.fromhex(decision.decision_id)
             entries.append(Entry(EVENT, time, subject, name, pack_kept(made, counters, packed)))
