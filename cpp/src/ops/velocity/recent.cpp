@@ -9,7 +9,6 @@
 namespace recocore::velocity {
 namespace {
 
-constexpr std::size_t kFirst = 2;  // records that are made room for at once
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::int64_t time_of(const std::uint64_t* record) noexcept {
@@ -77,12 +76,15 @@ double feature_of(VelocityStatistic statistic, const Suffix& sums) noexcept {
 
 }  // namespace
 
-std::uint64_t* Recent::add(const Plan& plan, std::int64_t clock, std::int64_t time) {
+std::uint64_t* Recent::add(const Plan& plan, RecordPool& pool, std::int64_t clock, std::int64_t time) {
   if (size_ == room_) {
-    const std::size_t room = room_ == 0 ? kFirst : 2 * std::size_t{room_};
-    auto fresh = std::make_unique_for_overwrite<std::uint64_t[]>(room * plan.words);
-    std::copy_n(records_.get(), size_ * plan.words, fresh.get());
-    records_ = std::move(fresh);
+    const std::size_t room = room_ == 0 ? RecordPool::kLeast : 2 * std::size_t{room_};
+    std::uint64_t* const fresh = pool.take(room);
+    if (room_ > 0) {
+      std::copy_n(records_, size_ * plan.words, fresh);
+      pool.give_back(records_, room_);
+    }
+    records_ = fresh;
     room_ = static_cast<std::uint16_t>(room);
   }
   if (size_ == 0) {
@@ -92,14 +94,13 @@ std::uint64_t* Recent::add(const Plan& plan, std::int64_t clock, std::int64_t ti
   }
   in_order_ = in_order_ && time >= newest_;
   newest_ = std::max(newest_, time);
-  return records_.get() + size_++ * plan.words;
+  return records_ + size_++ * plan.words;
 }
 
 void Recent::drop_before(const Plan& plan, std::int64_t time) noexcept {
   std::size_t kept = 0;
   for (std::size_t at = 0; at < size_; ++at)
-    if (time_of(record(plan, at)) >= time)
-      std::copy_n(record(plan, at), plan.words, records_.get() + kept++ * plan.words);
+    if (time_of(record(plan, at)) >= time) std::copy_n(record(plan, at), plan.words, records_ + kept++ * plan.words);
   size_ = static_cast<std::uint16_t>(kept);
 }
 
@@ -145,12 +146,12 @@ void Recent::read(const Plan& plan, std::int64_t clock, std::span<const Amount> 
 }
 
 void Recent::prefetch(const Plan& plan) const noexcept {
-  prefetch_all(records_.get(), size_ * plan.words);
+  prefetch_all(records_, size_ * plan.words);
 }
 
 std::size_t Recent::bytes(const Plan& plan) const noexcept {
   if (size_ == 0) return 0;
-  return std::max(kFirst, std::bit_ceil(std::size_t{size_})) * plan.words * sizeof(std::uint64_t) + kAllocation;
+  return std::max(RecordPool::kLeast, std::bit_ceil(std::size_t{size_})) * plan.words * sizeof(std::uint64_t);
 }
 
 }  // namespace recocore::velocity

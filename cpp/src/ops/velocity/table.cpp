@@ -18,6 +18,7 @@ constexpr std::uint8_t kWindows = 1;
 
 Table::Table(const VelocityParams& params, int table, const HashKey& key)
     : plan_(params, table),
+      pool_(plan_.words),
       id_columns_(params.tables[static_cast<std::size_t>(table)]),
       hash_key_(key),
       including_(params.including),
@@ -124,7 +125,7 @@ void Table::take_in_recent(Entry& entry, const std::uint64_t* record, std::span<
     return;
   }
   if (!including_) recent.read(plan_, entry.clock, amounts, features);
-  if (time >= bound) std::copy_n(record, plan_.words, recent.add(plan_, entry.clock, time));
+  if (time >= bound) std::copy_n(record, plan_.words, recent.add(plan_, pool_, entry.clock, time));
   if (including_) recent.read(plan_, entry.clock, amounts, features);
 }
 
@@ -142,7 +143,7 @@ void Table::take_in_windows(Entry& entry, const std::uint64_t* record, std::span
   if (including_) read_windows(windows, amounts, features);
 }
 
-void Table::go_over_to_windows(Entry& entry) const {
+void Table::go_over_to_windows(Entry& entry) {
   auto windows = std::make_unique<Windows>(Windows{std::vector<Window>(plan_.windows), std::vector<Seen>(plan_.seen)});
   // As if there had been windows from the first of these events on.
   std::int64_t clock = entry.recent.start();
@@ -153,7 +154,7 @@ void Table::go_over_to_windows(Entry& entry) const {
     add(*windows, clock, record);
   }
   entry.windows = std::move(windows);
-  entry.recent.release();
+  entry.recent.release(pool_);
 }
 
 void Table::expire(Windows& windows, std::int64_t clock) const {
@@ -261,6 +262,7 @@ void Table::forget(std::uint32_t slot) {
   }
   index_[hole] = {};
   bytes_ -= bytes_of(entry(slot));
+  entry(slot).recent.release(pool_);
   entry(slot) = Entry();
   unlink(slot);
   free_.push_back(slot);
@@ -327,7 +329,7 @@ void Table::read_windows(ByteReader& in, Entry& entry) const {
   for (Seen& seen : entry.windows->seen) seen.read(in, max_distinct_);
 }
 
-void Table::read_recent(ByteReader& in, Entry& entry) const {
+void Table::read_recent(ByteReader& in, Entry& entry) {
   const std::size_t number = in.count(plan_.words * sizeof(std::uint64_t));
   ByteReader::check(number <= plan_.most, "a key has more events than it may have");
   std::int64_t clock = in.get<std::int64_t>();
@@ -336,7 +338,7 @@ void Table::read_recent(ByteReader& in, Entry& entry) const {
     for (std::uint64_t& word : record) word = in.get<std::uint64_t>();
     const auto time = static_cast<std::int64_t>(record[0]);
     ByteReader::check(time <= entry.clock && plan_.is_sound(record.data()), "an event is not what was counted");
-    std::ranges::copy(record, entry.recent.add(plan_, clock, time));
+    std::ranges::copy(record, entry.recent.add(plan_, pool_, clock, time));
   }
 }
 

@@ -67,13 +67,13 @@ class Table {
                       std::span<double> features);
   void take_in_windows(Entry& entry, const std::uint64_t* record, std::span<const Amount> amounts,
                        std::span<double> features);
-  void go_over_to_windows(Entry& entry) const;
+  void go_over_to_windows(Entry& entry);
   void expire(Windows& windows, std::int64_t clock) const;
   [[nodiscard]] static bool is_empty(const Windows& windows) noexcept;
   void add(Windows& windows, std::int64_t clock, const std::uint64_t* record) const;
   void read_windows(const Windows& windows, std::span<const Amount> amounts, std::span<double> features) const;
   void read_windows(ByteReader& in, Entry& entry) const;
-  void read_recent(ByteReader& in, Entry& entry) const;
+  void read_recent(ByteReader& in, Entry& entry);
 
   [[nodiscard]] std::uint32_t find(std::uint64_t key) const noexcept;
   std::uint32_t add_key(std::uint64_t key);
@@ -90,6 +90,7 @@ class Table {
   static constexpr std::uint32_t kChunk = 256;  // keys whose storage is allocated at once
 
   Plan plan_;
+  RecordPool pool_;
   std::vector<int> id_columns_;
   HashKey hash_key_;
   bool including_;
