@@ -90,7 +90,7 @@ def test_killed_at_any_moment_each_event_counts_once(tmp_path: Path, monkeypatch
             given = given[piece:]
             dies = random_.random()
             if dies < 0.4:
-                monkeypatch.setattr(following, "_note", refuse)
+                monkeypatch.setattr(desk, "note_followed", refuse)
                 with pytest.raises(StorageError):
                     following.step()
                 killed(desk)
@@ -151,7 +151,7 @@ def test_a_state_that_was_restored_to_an_earlier_time_is_followed_from_its_end(t
         views = sum(event["type"] == "view" for event in events[30:])
         assert export_ledger(tmp_path / "log", tmp_path / "scored.parquet")[0] == before + views
         note = tmp_path / "log" / "followed.json"
-        note.write_bytes(note.read_bytes().replace(b"commit", b"commot"))
+        note.write_bytes(note.read_bytes().replace(b"value", b"volue"))
         with pytest.raises(CorruptError, match=r"followed\.json"), StateStore.open(tmp_path / "state"):
             follower(desk, tmp_path).step()
 

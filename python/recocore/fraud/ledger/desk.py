@@ -30,8 +30,9 @@ from recocore.fraud.ledger.contents import (
     report_id,
 )
 from recocore.fraud.ledger.ledger import RULES, Entry, FraudLedger, rules_entry
+from recocore.fraud.ledger.notes import CUT, FOLLOWED, read_note, write_note
 from recocore.fraud.ledger.recall import recall
-from recocore.fraud.ledger.retention import Retention, check_keep, read_cut, windows_need, write_cut
+from recocore.fraud.ledger.retention import Retention, check_keep, windows_need
 from recocore.fraud.ledger.tally import RuleTally
 from recocore.fraud.ledger.versions import Versions
 from recocore.fraud.rules import RuleSet
@@ -104,7 +105,7 @@ class FraudDesk:
         # Held by who rewrites segments or copies them; it is taken before the other one.
         self._rewriting = threading.Lock()
         self._retention: Retention | None = None
-        self._cut = read_cut(ledger.path)
+        self._cut = read_note(ledger.path, CUT) or 0
         self._versions = Versions(ledger.path, ledger.keys)
         self._versions.keep_model(model)
         if rings is not None:
@@ -136,11 +137,6 @@ class FraudDesk:
         except BaseException:
             ledger.close()
             raise
-
-    @property
-    def path(self) -> Path:
-        """The folder."""
-        return self._ledger.path
 
     @property
     def rules(self) -> RuleSet:
@@ -348,7 +344,7 @@ class FraudDesk:
                 return 0
             self.checkpoint()
             if cut > self._cut:
-                write_cut(self._ledger.path, cut)
+                write_note(self._ledger.path, CUT, cut)
                 self._cut = cut
             self._retention = retention = Retention(self._ledger, self._cut)
         try:
@@ -399,6 +395,24 @@ class FraudDesk:
             StorageError: the disk refuses.
         """
         self._ledger.flush()
+
+    @property
+    def followed(self) -> int | None:
+        """The commit up to which a state was followed; None where none was.
+
+        Raises:
+            CorruptError: the note is damaged.
+        """
+        return read_note(self._ledger.path, FOLLOWED)
+
+    def note_followed(self, commit: int) -> None:
+        """Note how far a state was followed, once the device holds what came of it.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        self._ledger.flush()
+        write_note(self._ledger.path, FOLLOWED, commit)
 
     @property
     def waits_for_sync(self) -> bool:

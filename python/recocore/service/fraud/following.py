@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError, RecocoreError
+from recocore.errors import InvalidArgumentError, NotFoundError, RecocoreError
 from recocore.service.logs import log
 from recocore.state import KeyFile, StateReader
 from recocore.state.rows import FIELDS, unpack
-from recocore.storage.document import count, digest, parse, seal
-from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
     from recocore.fraud import FraudModel
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from recocore.service.events.config import StateConfig
     from recocore.state.tail import LogTail
 
-_FORMAT: Final = "recocore-fraud-followed"
-_NAME: Final = "followed.json"
 # Events that count before decisions have their turn: some milliseconds.
 _TOGETHER: Final = 64
 # How soon an event counts after it was recorded.
@@ -64,7 +60,6 @@ class Follower:
 
     def __init__(self, desk: FraudDesk, state: StateConfig) -> None:
         self._desk, self._state = desk, state
-        self._path = desk.path / _NAME
         self._decide = frozenset(desk.model.decide)
         self._reader: StateReader | None = None
         self._tail: LogTail
@@ -113,7 +108,7 @@ class Follower:
             if self._stop.is_set():
                 break
         self._count(waiting)
-        self._note(self._tail.commit)
+        self._desk.note_followed(self._tail.commit)
         return self._tail.commit > before
 
     def _count(self, rows: list[bytes]) -> None:
@@ -125,9 +120,9 @@ class Follower:
         keys = KeyFile.open(self._state.keys) if self._state.keys else None
         reader = StateReader.open(self._state.path, keys=keys)
         try:
-            noted = self._noted()
+            noted = self._desk.followed
             if noted is None or noted > reader.commit:
-                self._note(noted := reader.commit)
+                self._desk.note_followed(noted := reader.commit)
             self._tail = reader.tail(noted)
         except BaseException:
             reader.close()
@@ -139,22 +134,6 @@ class Follower:
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.close()
-
-    def _noted(self) -> int | None:
-        try:
-            body = parse(read_plain(self._path))
-        except FileNotFoundError:
-            return None
-        said = body.pop("digest", None)
-        if digest(body) != said or body.get("format") != _FORMAT or count(body, "format_version") != 1:
-            raise CorruptError(
-                f"{self._path}: damaged, or of a later version; remove it to follow from the state's end"
-            )
-        return count(body, "commit")
-
-    def _note(self, commit: int) -> None:
-        self._desk.flush()
-        replace_plain(self._path, seal({"format": _FORMAT, "format_version": 1, "commit": commit}), mode=0o600)
 
 
 def _event(plain: bytes, payload: bytes) -> dict[str, Any] | None:
