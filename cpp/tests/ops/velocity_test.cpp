@@ -204,6 +204,11 @@ TEST_CASE("exact windows say what their definition says, by few events or by man
   SUBCASE("more than are kept one by one") {
     keys = 5;
   }
+  SUBCASE("more windows than one list is read for") {
+    keys = 40;
+    for (int i = 0; i < 70; ++i)
+      params.counters.push_back({0, 10 + i, VelocityStatistic::sum, 0, {i % 2 == 0 ? 7U : 1U}});
+  }
   const Log log = random_log(1500, keys);
   Velocity velocity(params, {1, 2});
   for (std::size_t row = 0; row < log.times.size(); ++row) {
@@ -241,6 +246,22 @@ TEST_CASE("tiles are the same by few events as by buckets") {
       for (std::size_t c = 0; c < few.counters.size(); ++c)
         REQUIRE(same({by_few[row * few.counters.size() + c]}, {by_buckets[row * none.counters.size() + c]}));
   }
+}
+
+TEST_CASE("the longest windows at the ends of time neither overflow nor lose an event") {
+  constexpr std::int64_t kEnd = 3'155'760'000'000'000'000;
+  auto params = small_params();
+  params.tiles = 1;
+  params.exact_window = 0;
+  params.counters = {{0, kEnd, VelocityStatistic::count, 0, {}}, {0, kEnd, VelocityStatistic::distinct, 1, {}}};
+  params.tables = {{0}};
+  Velocity velocity(params, {1, 2});
+  Log log;
+  for (const std::int64_t time : {-kEnd, -kEnd, -kEnd + 1, std::int64_t{-1}, kEnd, kEnd}) log.add(1, 2, time, 1.0);
+  const auto features = log.run(velocity);
+  CHECK(std::vector<double>{features[2], features[4], features[6]} == std::vector<double>{1, 2, 3});
+  CHECK(std::vector<double>{features[3], features[7], features[9]} == std::vector<double>{1, 1, 0});
+  CHECK(features[10] == 1);
 }
 
 TEST_CASE("a state of the first version goes on") {

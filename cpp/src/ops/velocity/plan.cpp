@@ -8,7 +8,9 @@
 namespace recocore::velocity {
 namespace {
 
-constexpr std::size_t kMostGroups = 64;  // a bit each in a record
+constexpr std::size_t kMostGroups = 64;  // that one list of events is read for
+
+constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
 
 std::size_t place_of(std::vector<int>& columns, int column) {
   const auto found = std::ranges::find(columns, column);
@@ -25,10 +27,16 @@ bool counts_type(const std::vector<std::uint64_t>& types, std::uint64_t type) no
 
 std::int64_t Group::bound(std::int64_t clock) const noexcept {
   if (distinct || shape.exact) return clock - length + 1;
-  // A tile that starts here, or before, is gone; the next one is not.
-  const std::int64_t least = std::numeric_limits<std::int64_t>::min();
-  if (clock - length < least + shape.tile) return least;
-  return floor_to(clock - length - shape.tile + 1, shape.tile) + shape.tile;
+  // A tile that starts at `gone`, or before, is gone; the next one is not.
+  const std::int64_t tile = shape.tile;
+  if (clock - length >= kLeast + 2 * tile) return floor_to(clock - length - tile + 1, tile) + tile;
+  const Sum gone = static_cast<Sum>(clock) - length - tile + 1;
+  const Sum rest = gone % tile;
+  return static_cast<std::int64_t>(std::max<Sum>(gone - (rest < 0 ? rest + tile : rest) + tile, kLeast));
+}
+
+std::int64_t Plan::horizon(std::int64_t clock) const noexcept {
+  return clock < kLeast + reach ? kLeast : clock - reach + 1;
 }
 
 Plan::Plan(const VelocityParams& params, int table) {
@@ -74,8 +82,7 @@ void Plan::lay_out() {
   }
   words = 1 + (typed ? 1 : 0) + 2 * numbers.size() + ids.size();
   std::vector<const Group*> first;
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    Group& group = groups[g];
+  for (Group& group : groups) {
     const auto alike = std::ranges::find_if(first, [&](const Group* other) {
       return other->distinct == group.distinct && other->types == group.types && other->column == group.column;
     });
@@ -83,7 +90,7 @@ void Plan::lay_out() {
     if (alike != first.end()) continue;
     first.push_back(&group);
     Family family;
-    if (!group.types.empty()) family.mask = std::uint64_t{1} << (g % kMostGroups);
+    family.types = group.types;
     const std::size_t head = typed ? 2 : 1;
     if (group.distinct)
       family.id = head + 2 * numbers.size() + place_of(ids, group.column);
@@ -100,23 +107,13 @@ void Plan::lay_out() {
 void Plan::write(std::uint64_t* record, std::int64_t time, std::uint64_t type, std::span<const std::uint64_t> event_ids,
                  std::span<const Amount> amounts) const noexcept {
   *record++ = static_cast<std::uint64_t>(time);
-  if (typed) {
-    std::uint64_t mask = 0;
-    for (std::size_t g = 0; g < groups.size(); ++g)
-      if (counts_type(groups[g].types, type)) mask |= std::uint64_t{1} << (g % kMostGroups);
-    *record++ = mask;
-  }
+  if (typed) *record++ = type;
   for (const int column : numbers) {
     const Amount& amount = amounts[static_cast<std::size_t>(column)];
     *record++ = std::bit_cast<std::uint64_t>(amount.present ? amount.number : std::numeric_limits<double>::quiet_NaN());
     *record++ = static_cast<std::uint64_t>(static_cast<std::int64_t>(amount.millionths));
   }
   for (const int column : ids) *record++ = event_ids[static_cast<std::size_t>(column)];
-}
-
-bool Plan::counts(const Group& group, const std::uint64_t* record) const noexcept {
-  const std::uint64_t mask = families[group.family].mask;
-  return mask == 0 || (record[1] & mask) != 0;
 }
 
 Amount Plan::amount(const Group& group, const std::uint64_t* record) const noexcept {

@@ -32,7 +32,7 @@ using Suffixes = std::array<Suffix, Plan::kMost + 1>;
 bool comes_again(const Family& family, const Records& records, std::size_t at, std::size_t last) noexcept {
   const std::uint64_t id = records[at][family.id];
   for (std::size_t later = at + 1; later < last; ++later)
-    if (records[later][family.id] == id && (family.mask == 0 || (records[later][1] & family.mask) != 0)) return true;
+    if (records[later][family.id] == id && family.counts(records[later])) return true;
   return false;
 }
 
@@ -43,7 +43,7 @@ void sum_up(const Family& family, const Records& records, std::size_t first, std
   Suffix sum = sums[last] = kNothing;
   for (std::size_t at = last; at-- > first; sums[at] = sum) {
     const std::uint64_t* const record = records[at];
-    if (family.mask != 0 && (record[1] & family.mask) == 0) continue;
+    if (!family.counts(record)) continue;
     if (family.id != 0) {
       sum.count += record[family.id] == 0 || comes_again(family, records, at, last) ? 0 : 1;
       continue;
@@ -129,7 +129,7 @@ void Recent::read(const Plan& plan, std::int64_t clock, std::span<const Amount> 
   auto reading = plan.readings.begin();
   for (std::size_t f = 0; f < plan.families.size(); ++f) {
     const Family& family = plan.families[f];
-    const bool counts_all = family.mask == 0 && family.number == 0 && family.id == 0;
+    const bool counts_all = family.types.empty() && family.number == 0 && family.id == 0;
     if (!counts_all) sum_up(family, records, earliest[f], size_, sums);
     for (; reading != plan.readings.end() && plan.groups[reading->group].family == f; ++reading) {
       const std::size_t begin = begins[reading->group];

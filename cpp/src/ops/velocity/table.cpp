@@ -116,7 +116,7 @@ void Table::take_in_recent(Entry& entry, const std::uint64_t* record, std::span<
                            std::span<double> features) {
   Recent& recent = entry.recent;
   const auto time = static_cast<std::int64_t>(*record);
-  const std::int64_t bound = entry.clock - plan_.reach + 1;  // no window holds what is before it
+  const std::int64_t bound = plan_.horizon(entry.clock);
   if (!recent.empty() && recent.newest() < bound) recent.clear();
   if (recent.size() == plan_.most && plan_.seen == 0) recent.drop_before(plan_, bound);
   if (recent.size() == plan_.most) {
