@@ -6,8 +6,12 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.fraud.ledger.desks import rows
+from tests.fraud.test_decision import fitted
 
 from recocore.cli import main
+from recocore.fraud.ledger import FraudDesk
+from recocore.state import StateStore
 
 if TYPE_CHECKING:
     import subprocess
@@ -99,3 +103,33 @@ def test_what_is_wrong_is_said_in_one_line(shop: Path, tmp_path: Path, capsys: p
         said = capsys.readouterr().err
         assert message in said
         assert len(said.splitlines()) == 1
+
+
+def test_a_log_is_backed_up_alone_and_with_the_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, events = fitted()
+    with FraudDesk.open(tmp_path / "log", model) as desk:
+        desk.score(rows(events[:50]))
+        expected = desk.velocity.keys
+    with StateStore.open(tmp_path / "state") as store:
+        store.record([{"user_id": "ann", "item_id": "tea"}])
+
+    def said(*line: object) -> str:
+        capsys.readouterr()
+        assert main([*map(str, line)]) == 0
+        return capsys.readouterr().out
+
+    log, both = tmp_path / "log", tmp_path / "both"
+    alone = json.loads(said("fraud", "backup", log, tmp_path / "alone", "--json"))
+    assert alone["fraud"]["copied"] == alone["fraud"]["files"] > 5
+    again = json.loads(said("state", "backup", tmp_path / "state", both, "--fraud", log, "--json"))
+    assert set(again) == {"state", "fraud"}
+    assert "files are as they were written" in said("state", "verify", both)
+    said("state", "restore", both, tmp_path / "state-2", "--fraud", tmp_path / "log-2")
+    said("fraud", "restore", tmp_path / "alone", tmp_path / "log-3")
+    for name in ("log-2", "log-3"):
+        (tmp_path / f"{name}.key").write_bytes((tmp_path / "log.key").read_bytes())
+        with FraudDesk.open(tmp_path / name, model) as desk:
+            assert desk.velocity.keys == expected
+            assert all(one.duplicate for one in desk.score(rows(events[:50])))
+    assert main(["fraud", "backup", str(tmp_path / "none"), str(both)]) == 1
+    assert "there is no log of fraud here" in capsys.readouterr().err

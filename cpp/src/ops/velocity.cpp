@@ -15,6 +15,9 @@ namespace {
 // Times and windows far inside int64, so that their differences are too: 100,000 years around 1970.
 constexpr std::int64_t kFarthest = 3'155'760'000'000'000'000;
 
+// What a state of the second version begins with.
+constexpr std::uint64_t kVersion2 = 0x32304C4556434552U;  // "RECVEL02"
+
 void check_range(std::int64_t value, std::int64_t least, std::int64_t most, const std::string& name) {
   require(value >= least && value <= most, [&] {
     return name + ": expected from " + std::to_string(least) + " to " + std::to_string(most) + ", got " +
@@ -133,6 +136,7 @@ const HashKey& Velocity::key() const noexcept {
 
 std::vector<std::uint8_t> Velocity::state() const {
   velocity::ByteWriter out;
+  out.put(kVersion2);
   for (const auto& table : impl_->tables) table.write(out);
   return out.take();
 }
@@ -140,7 +144,10 @@ std::vector<std::uint8_t> Velocity::state() const {
 void Velocity::restore(std::span<const std::uint8_t> state) {
   auto tables = impl_->fresh_tables();
   velocity::ByteReader in(state);
-  for (auto& table : tables) table.read(in);
+  // The first version began with how many keys were forgotten, and kept windows for every key.
+  const bool forms = velocity::ByteReader(state).get<std::uint64_t>() == kVersion2;
+  if (forms) (void)in.get<std::uint64_t>();
+  for (auto& table : tables) table.read(in, forms);
   velocity::ByteReader::check(in.left() == 0, "more follows after its end");
   impl_->tables = std::move(tables);
 }

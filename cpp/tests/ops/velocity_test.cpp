@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -141,6 +142,171 @@ TEST_CASE("batches and checkpoints leave no trace in the features, short of memo
   }
   CHECK(same(expected, got));
   CHECK(whole.evicted() == parts.evicted());
+}
+
+// Every counter by its definition, from all events of the key that came before, in the given order of arrival.
+double plain(const VelocityParams& params, const VelocityCounter& counter, const Log& log, std::size_t row) {
+  const auto key = [&](std::size_t at) {
+    std::vector<std::uint64_t> parts;
+    for (const int column : params.tables[static_cast<std::size_t>(counter.table)])
+      parts.push_back(log.ids[2 * at + static_cast<std::size_t>(column)]);
+    return parts;
+  };
+  const auto own = key(row);
+  if (std::ranges::find(own, 0U) != own.end()) return kNaN;
+  std::int64_t clock = log.times[row];
+  for (std::size_t at = 0; at < row; ++at)
+    if (key(at) == own) clock = std::max(clock, log.times[at]);
+  double count = 0;
+  double valued = 0;
+  double sum = 0;
+  double least = kNaN;
+  double most = kNaN;
+  std::set<std::uint64_t> ids;
+  for (std::size_t at = 0; at < row; ++at) {
+    const bool counted = counter.types.empty() || counter.types[0] == log.types[at];
+    if (key(at) != own || !counted || log.times[at] <= clock - counter.window) continue;
+    ++count;
+    const std::uint64_t id = log.ids[2 * at + static_cast<std::size_t>(counter.column)];
+    if (id != 0) ids.insert(id);
+    const double number = log.numbers[at];
+    if (std::isnan(number)) continue;
+    ++valued;
+    sum += number;  // eighths: exact
+    least = std::isnan(least) ? number : std::min(least, number);
+    most = std::isnan(most) ? number : std::max(most, number);
+  }
+  switch (counter.statistic) {
+    case VelocityStatistic::count: return count;
+    case VelocityStatistic::distinct: return static_cast<double>(ids.size());
+    case VelocityStatistic::sum: return sum;
+    case VelocityStatistic::mean: return valued > 0 ? sum / valued : kNaN;
+    case VelocityStatistic::min: return least;
+    case VelocityStatistic::max: return most;
+    case VelocityStatistic::ratio: return valued > 0 && sum != 0 ? log.numbers[row] / (sum / valued) : kNaN;
+  }
+  return kNaN;
+}
+
+TEST_CASE("exact windows say what their definition says, by few events or by many, late ones and restores among them") {
+  auto params = small_params();
+  params.exact_window = 1000;
+  params.exact_events = 1 << 20;
+  params.max_distinct = 1 << 16;
+  params.counters.push_back({0, 1000, VelocityStatistic::sum, 0, {7}});
+  params.counters.push_back({0, 300, VelocityStatistic::mean, 0, {7}});
+  params.counters.push_back({0, 300, VelocityStatistic::distinct, 1, {1}});
+  params.counters.push_back({1, 9, VelocityStatistic::distinct, 0, {}});
+  std::uint64_t keys = 0;
+  SUBCASE("few events a key, which come and go") {
+    keys = 60;
+  }
+  SUBCASE("more than are kept one by one") {
+    keys = 5;
+  }
+  SUBCASE("more windows than one list is read for") {
+    keys = 40;
+    for (int i = 0; i < 70; ++i)
+      params.counters.push_back({0, 10 + i, VelocityStatistic::sum, 0, {i % 2 == 0 ? 7U : 1U}});
+  }
+  const Log log = random_log(1500, keys);
+  Velocity velocity(params, {1, 2});
+  for (std::size_t row = 0; row < log.times.size(); ++row) {
+    const auto features = log.run(velocity, row, row + 1);
+    for (std::size_t c = 0; c < params.counters.size(); ++c)
+      REQUIRE(same({features[c]}, {plain(params, params.counters[c], log, row)}));
+    if (row % 211 == 0) {
+      Velocity next(params, {1, 2});
+      next.restore(velocity.state());
+      velocity = std::move(next);
+    }
+  }
+}
+
+TEST_CASE("tiles are the same by few events as by buckets") {
+  // One event kept one by one at most, and so buckets from the second on, beside 32.
+  auto few = small_params();
+  few.exact_events = 64;
+  few.max_distinct = 64;
+  auto none = few;
+  few.counters.push_back({0, 1000, VelocityStatistic::min, 0, {}});
+  few.counters.push_back({2, 700, VelocityStatistic::ratio, 0, {1}});
+  none.counters = few.counters;
+  none.counters.push_back({0, 1'000'000, VelocityStatistic::count, 0, {99}});  // never counts, and keeps nothing
+  none.max_distinct = 1;
+  std::erase_if(few.counters, [](const auto& c) { return c.statistic == VelocityStatistic::distinct; });
+  std::erase_if(none.counters, [](const auto& c) { return c.statistic == VelocityStatistic::distinct; });
+  for (const std::uint64_t keys : {4U, 40U, 400U}) {
+    const Log log = random_log(3000, keys);
+    Velocity one(few, {1, 2});
+    Velocity other(none, {1, 2});
+    const auto by_few = log.run(one);
+    const auto by_buckets = log.run(other);
+    for (std::size_t row = 0; row < log.times.size(); ++row)
+      for (std::size_t c = 0; c < few.counters.size(); ++c)
+        REQUIRE(same({by_few[row * few.counters.size() + c]}, {by_buckets[row * none.counters.size() + c]}));
+  }
+}
+
+TEST_CASE("the longest windows at the ends of time neither overflow nor lose an event") {
+  constexpr std::int64_t kEnd = 3'155'760'000'000'000'000;
+  auto params = small_params();
+  params.tiles = 1;
+  params.exact_window = 0;
+  params.counters = {{0, kEnd, VelocityStatistic::count, 0, {}}, {0, kEnd, VelocityStatistic::distinct, 1, {}}};
+  params.tables = {{0}};
+  Velocity velocity(params, {1, 2});
+  Log log;
+  for (const std::int64_t time : {-kEnd, -kEnd, -kEnd + 1, std::int64_t{-1}, kEnd, kEnd}) log.add(1, 2, time, 1.0);
+  const auto features = log.run(velocity);
+  CHECK(std::vector<double>{features[2], features[4], features[6]} == std::vector<double>{1, 2, 3});
+  CHECK(std::vector<double>{features[3], features[7], features[9]} == std::vector<double>{1, 1, 0});
+  CHECK(features[10] == 1);
+}
+
+TEST_CASE("a state of the first version goes on") {
+  // One key of 2 events of time 0 and 5, as version 1 wrote it: evicted, keys, then key, clock and one window of two
+  // buckets.
+  VelocityParams params;
+  params.id_columns = 1;
+  params.number_columns = 1;
+  params.tables = {{0}};
+  params.exact_window = 100;
+  params.exact_events = 8;
+  params.tiles = 10;
+  params.max_distinct = 4;
+  params.memory_bytes = 64 << 20;
+  params.counters = {{0, 50, VelocityStatistic::sum, 0, {}}};
+  std::vector<std::uint8_t> state;
+  const auto put = [&](auto value) {
+    const auto* first = reinterpret_cast<const std::uint8_t*>(&value);
+    state.insert(state.end(), first, first + sizeof value);
+  };
+  put(std::int64_t{0});
+  put(std::uint64_t{1});
+  put(std::uint64_t{9});
+  put(std::int64_t{5});
+  put(std::uint8_t{0});
+  put(std::uint64_t{2});
+  for (const std::int64_t time : {0, 5}) {
+    put(time);
+    put(std::uint32_t{1});
+    put(std::uint32_t{1});
+    put(std::uint64_t{2'500'000});  // millionths, 128 bits
+    put(std::uint64_t{0});
+    put(2.5);
+    put(2.5);
+  }
+  Velocity velocity(params, {1, 2});
+  velocity.restore(state);
+  CHECK(velocity.keys() == 1);
+  const std::vector<std::uint64_t> ids{9, 9};
+  const std::vector<std::int64_t> times{6, 52};
+  const std::vector<double> numbers{1.0, 0.0};
+  const std::vector<std::uint64_t> types{1, 1};
+  std::vector<double> features(2);
+  velocity.update({{ids.data(), 2, 1}, times, {numbers.data(), 2, 1}, types}, {features.data(), 2, 1});
+  CHECK(features == std::vector<double>{5.0, 3.5});
 }
 
 TEST_CASE("a state that is cut or changed is refused, and changes nothing") {

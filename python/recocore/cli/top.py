@@ -120,7 +120,7 @@ def _head(report: dict[str, Any]) -> list[RenderableType]:
         f"   cache hits {cache}   {totals['restarts']:,} restarts   {totals['swaps']:,.0f} swaps",
     )
     curves = report["curves"]
-    lines = [Text(), title, Text(), rate, load, *_state(report["state"]), Text()]
+    lines = [Text(), title, Text(), rate, load, *_state(report["state"]), *_fraud(report["fraud"]), Text()]
     for name, label in (("calls_per_second", "calls/s"), ("p99_seconds", "p99")):
         points = [point[name] or 0.0 for point in curves]
         lines.append(Text.assemble((f"{label:<8} ", "dim"), (_curve(points), "cyan")))
@@ -137,6 +137,23 @@ def _state(state: dict[str, Any] | None) -> list[Text]:
             f"   {events['recorded']:,.0f} recorded   {events['duplicate']:,.0f} duplicates   ",
             (f"{events['refused']:,.0f} refused   ", "bold yellow" if events["refused"] else ""),
             (f"{state['restarts']:,} owner restarts", "") if state["pid"] else ("the owner is down", "bold red"),
+        )
+    ]  # fmt: skip
+
+
+def _fraud(fraud: dict[str, Any] | None) -> list[Text]:
+    if fraud is None:
+        return []
+    outcomes, errors = fraud["outcomes"], fraud["rule_errors"]
+    failing = ", ".join(f"{each['rule']} {each['errors']:,.0f}" for each in fraud["failing_rules"])
+    return [
+        Text.assemble(
+            (_rate(sum(each["per_second"] for each in outcomes)), "bold"), " decisions/s   p50 ",
+            _time(fraud["p50_seconds"]), "   p99 ", _time(fraud["p99_seconds"]),
+            *(f"   {each['decisions']:,.0f} {each['outcome']}" for each in outcomes),
+            f"   rule set {fraud['rule_set'] or _NONE}   ",
+            (f"{errors:,.0f} rule errors ({failing})   ", "bold yellow") if errors else "no rule errors   ",
+            (f"{fraud['restarts']:,} decider restarts", "") if fraud["pid"] else ("nothing decides", "bold red"),
         )
     ]  # fmt: skip
 

@@ -11,6 +11,7 @@ from recocore.fraud import FraudModel, KnownRings
 from recocore.fraud.ledger import check_keep
 from recocore.index import Index
 from recocore.service.config import address
+from recocore.service.fraud.following import check_follow
 from recocore.service.hosting.sources import RegistrySource
 from recocore.service.observe.observing import Observing
 from recocore.service.processes.ports import reserve
@@ -69,7 +70,7 @@ def check_service(settings: Settings, index_path: str | os.PathLike[str] | None)
     if settings.state.path:
         checks.append(_check("state", lambda: _state(settings.state)))
     if settings.fraud.path:
-        checks.append(_check("fraud", lambda: _fraud(settings.fraud)))
+        checks.append(_check("fraud", lambda: _fraud(settings.fraud, settings.state)))
     if settings.http.port:
         checks.append(_check("http address", lambda: _door(settings.http)))
     if settings.metrics.enabled:
@@ -122,10 +123,12 @@ def _state(config: StateConfig) -> str:
         return f"{folder} is at commit {reader.commit}"
 
 
-def _fraud(config: FraudConfig) -> str:
+def _fraud(config: FraudConfig, state: StateConfig) -> str:
     model = FraudModel.load(config.model)
     if config.keep is not None:
         check_keep(model, config.keep)
+    if config.follow_events:
+        check_follow(model, state.path)
     rings = f" and rings {KnownRings.load(config.rings).version}" if config.rings else ""
     if config.keys and Path(config.keys).exists():
         KeyFile.open(config.keys)

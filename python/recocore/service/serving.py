@@ -143,7 +143,9 @@ def serve(
         with port or contextlib.nullcontext():
             owner = OwnerKeeper(settings.state, settings.profiles, server.log_level) if settings.state.path else None
             board = None if port is None else port.board("fraud")
-            decider = FraudKeeper(settings.fraud, server.log_level, board) if settings.fraud.path else None
+            decider = None
+            if settings.fraud.path:
+                decider = FraudKeeper(settings.fraud, settings.state, server.log_level, board)
             await Supervisor(open_source, settings, announce, doors, port, owner, decider).run()
 
     asyncio.run(run())

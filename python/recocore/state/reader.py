@@ -13,7 +13,9 @@ from recocore.state.folder import LOG, USER_KEYS, StateFolder, is_owned
 from recocore.state.history import History
 from recocore.state.people import open_value
 from recocore.state.record import read_record
+from recocore.state.segment import EVENT
 from recocore.state.table import FOLDER, check_file, is_trusted, read_progress, slot_of, unpack_tombstone
+from recocore.state.tail import LogTail
 from recocore.state.user_keys import UserKeys
 from recocore.state.values import UserRecord
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from recocore.data import EventBatch
     from recocore.state.keys import KeyFile
+    from recocore.state.segment import Frame, Row
     from recocore.state.table import Progress
 
 # An owner that makes the table again puts another file in its place: looked for this often, in seconds.
@@ -130,6 +133,23 @@ class StateReader:
         """
         progress = self._progress()
         return self._history.events(progress.commit, progress.cutoff, start, end)
+
+    def tail(self, after: int) -> LogTail:
+        """The log's frames after a commit, to be looked at again and again; see `opened`."""
+        return LogTail(self._folder.path / LOG, self._folder.state_id, after)
+
+    def opened(self, frame: Frame) -> Iterator[tuple[Row, bytes]]:
+        """The events of a frame, each with its payload; forgotten users' and those that are no longer kept are left out.
+
+        Raises:
+            CorruptError: a row or a key is damaged.
+        """
+        cutoff = self._progress().cutoff
+        for row in frame.rows:
+            if row.kind == EVENT and row.time >= cutoff:
+                cipher = self._user_keys.cipher(row.slot)
+                if cipher is not None:
+                    yield row, row.open(frame.commit, cipher)
 
     def export_parquet(
         self, dest: str | os.PathLike[str], start: datetime | None = None, end: datetime | None = None

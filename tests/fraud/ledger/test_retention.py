@@ -24,7 +24,8 @@ from recocore.data import EventBatch
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError, StorageError
 from recocore.fraud import FraudModel, OutcomeReport, RuleSet, VelocitySpec, fit_model, rule_columns
 from recocore.fraud.ledger import FraudDesk, FraudLedger, check_keep, export_ledger
-from recocore.fraud.ledger.retention import read_cut
+from recocore.fraud.ledger.notes import CUT as CUT_NOTE
+from recocore.fraud.ledger.notes import read_note
 from recocore.service.fraud import owner as owner_module
 from recocore.service.fraud.owner import FraudOwner
 from recocore.state import restore
@@ -89,7 +90,7 @@ def test_old_events_go_and_the_next_decisions_are_those_of_a_whole_log(tmp_path:
     gone = desk.retain(KEEP, now=NOW)
     assert gone > len(told)
     assert desk._ledger._log.total_bytes < size * 0.6
-    assert read_cut(tmp_path / "log") == CUT
+    assert read_note(tmp_path / "log", CUT_NOTE) == CUT
     for one in told:
         assert is_there(desk, one) == (one.feature_time >= CUT or one.decision == "review")
     for one in (told[-1], next(one for one in told if one.decision == "review")):
@@ -158,7 +159,7 @@ def test_a_report_that_is_taken_meanwhile_keeps_its_decision(tmp_path: Path, mon
 def test_windows_need_what_they_need() -> None:
     model = made()[0]
     check_keep(model, timedelta(days=4))
-    with pytest.raises(InvalidArgumentError, match="expected at least 4, .* got 3; keep more, or 0"):
+    with pytest.raises(InvalidArgumentError, match=r"expected at least 4, .* got 3; keep more, or 0"):
         check_keep(model, timedelta(days=3))
 
 
@@ -258,7 +259,7 @@ def test_the_owner_drops_what_is_old_soon_after_its_start(tmp_path: Path, monkey
         await serving
 
     asyncio.run(serve())
-    assert read_cut(tmp_path / "log") > 0
+    assert (read_note(tmp_path / "log", CUT_NOTE) or 0) > 0
     desk.close()
 
 
@@ -267,7 +268,7 @@ def test_a_damaged_cut_is_refused(tmp_path: Path) -> None:
     desk.retain(KEEP, now=NOW)
     desk.close()
     file = tmp_path / "log" / "retention.json"
-    file.write_bytes(file.read_bytes().replace(b'"cut"', b'"cuz"'))
+    file.write_bytes(file.read_bytes().replace(b'"value"', b'"valve"'))
     with pytest.raises(CorruptError, match=r"retention\.json"):
         opened(tmp_path)
 
@@ -287,7 +288,7 @@ def test_a_backup_that_is_made_meanwhile_goes_on_as_the_log_did(tmp_path: Path) 
     assert restore(tmp_path / "backup", tmp_path / "restored" / "log") == "fraud"
     shutil.copy(tmp_path / "log.key", tmp_path / "restored" / "log.key")
     with opened(tmp_path / "restored") as again:
-        assert read_cut(tmp_path / "restored" / "log") == CUT
+        assert read_note(tmp_path / "restored" / "log", CUT_NOTE) == CUT
         assert all(is_there(again, one) for one in told if one.feature_time >= CUT)
         assert again.recall(told[-1].decision_id).reproduced == "same"
         assert decided(again.score(later())) == expected

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         ({"durability": "never"}, "fraud.durability"),
         ({"checkpoint_events": 0}, "fraud.checkpoint_events"),
         ({"remembered": 0}, "fraud.remembered"),
+        ({"keep_days": -1}, "fraud.keep_days"),
     ],
 )
 def test_settings_are_checked(settings: dict[str, Any], field: str) -> None:
@@ -56,6 +57,15 @@ def test_a_check_says_what_would_decide(tmp_path: Path) -> None:
     assert ok
     assert model.version in text
     assert model.rules.version in text
+    given["fraud"] |= {"keep_days": 7}
+    ok, text = said()
+    assert not ok
+    assert "keep_days: expected at least 30" in text
+    given["fraud"] |= {"keep_days": 30, "follow_events": True}
+    ok, text = said()
+    assert not ok
+    assert "[state] path" in text
+    del given["fraud"]["follow_events"]
     given["fraud"]["rings"] = str(tmp_path / "rings.json")
     assert said()[0] is False
     (tmp_path / "rings.json").write_text("{}")

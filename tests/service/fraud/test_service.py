@@ -15,6 +15,7 @@ from recocore.v1 import event_pb2 as events_v1
 from recocore.v1 import fraud_pb2 as shared
 from recocore.v1 import fraud_service_pb2 as v1
 from recocore.v1 import fraud_service_pb2_grpc as stubs
+from tests.browser import browser, complaints, show_as
 from tests.fraud.logs import RULES, batch
 from tests.fraud.test_decision import COLUMNS, fitted, live
 from tests.service.fraud.served import FraudServer, event_of
@@ -22,8 +23,10 @@ from tests.service.http_calls import post
 from tests.service.small_index import small_index
 from tests.service.watched import until
 
+from recocore.cli import main
 from recocore.client import Client, FraudReport, ServiceError
 from recocore.fraud import FraudEngine, KnownRings, Ring, RuleSet
+from recocore.fraud.rules import OUTCOMES
 from recocore.models import ItemKNN
 from recocore.service import limits
 
@@ -286,10 +289,56 @@ def test_metrics_count_decisions_and_rules(server: FraudServer, client: Client) 
     rule = 'recocore_fraud_rules_total{result="%s",rule="trial"}'
     until(lambda: values().get("recocore_fraud_owner_up") == 1)
     until(lambda: sum(values().get(rule % kind, 0) for kind in ("hit", "no_hit", "error")) > 0)
+    until(lambda: values().get("recocore_fraud_decision_seconds_count", 0) > 0)
     found = values()
+    version = client.fraud_rules().version
+    assert found[f'recocore_fraud_rule_set_info{{version="{version}"}}'] == 1
+    assert sum(value for name, value in found.items() if name.startswith("recocore_fraud_rule_set_info")) == 1
     decisions = sum(value for name, value in found.items() if name.startswith("recocore_fraud_decisions_total"))
     assert decisions > 0
     assert found["recocore_fraud_owner_restarts_total"] >= 0
+
+
+def test_the_page_and_top_show_what_is_decided(
+    server: FraudServer, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A rule that divides by nothing is seen as an error, by its name."""
+    url = server.events("metrics")[0]["url"]
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    before = client.fraud_rules()
+    broken = '[[rules]]\nname = "by_<b>nothing</b>"\nwhen = "value / (value - value) > 1"\nscore = 1\n'
+    version = client.activate_fraud_rules(broken).version
+    try:
+        for number in range(70, 75):
+            client.score_fraud(event_of(buy(number)))
+
+        def told() -> dict[str, Any]:
+            report: dict[str, Any] = json.loads(opener.open(f"{url}/status.json", timeout=20).read())
+            return dict(report["fraud"])
+
+        until(lambda: told()["rule_set"] == version and told()["rule_errors"] >= 5)
+        fraud = told()
+        assert fraud["failing_rules"][0] == {"rule": "by_<b>nothing</b>", "errors": fraud["rule_errors"]}
+        assert [each["outcome"] for each in fraud["outcomes"]] == list(OUTCOMES)
+        assert sum(each["decisions"] for each in fraud["outcomes"]) >= 5
+        assert fraud["p50_seconds"] <= fraud["p99_seconds"] < 1
+        assert main(["top", "--url", url, "--once"]) == 0
+        shown = " ".join(capsys.readouterr().out.split())
+        for part in (f"rule set {version}", "decisions/s", "rule errors (by_<b>nothing</b>"):
+            assert part in shown
+        with browser() as page:
+            page.get(url)
+            until(lambda: version in page.find_element("id", "rules").text)
+            assert page.find_element("id", "fraud").is_displayed()
+            assert "by_<b>nothing</b>" in page.find_element("id", "rules").text
+            assert page.find_elements("css selector", "#fraud b") == []
+            assert all(outcome in page.find_element("id", "outcomes").text for outcome in OUTCOMES)
+            for width in (360, 1280):
+                show_as(page, width, "light")
+                assert page.execute_script("return document.documentElement.scrollWidth") <= width
+            assert complaints(page) == []
+    finally:
+        client.activate_fraud_rules(before.toml)
 
 
 def test_the_door_decides_too(server: FraudServer, client: Client) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from recocore.service.observe.counting import CountingObserver
 from recocore.service.observe.exposition import expose
 from recocore.service.observe.rates import quantile, rates_between
 from recocore.service.observe.readings import board_path, status_path, take_reading
-from recocore.service.observe.snapshot import ModelSnapshot, ServiceSnapshot, WorkerSnapshot
+from recocore.service.observe.snapshot import ModelSnapshot, ServiceSnapshot, StateSnapshot, WorkerSnapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -203,11 +203,25 @@ def test_every_metric_has_a_family(tmp_path: Path) -> None:
     observer.denied("no_role")
     tally = RuleTally(RuleSet((Rule("all", Expression.parse("amount > 0", {"amount": "number"})),)))
     tally.add("approve", [])
-    FraudCounting(Board(board_path(tmp_path, "fraud"))).show(tally)
+    fraud = FraudCounting(Board(board_path(tmp_path, "fraud")))
+    fraud.took(0.000_1)
+    fraud.show(tally)
     names = {name for name, _ in take_reading(tmp_path, 1).totals}
     known = {
         part
         for name, family in families.COUNTED.items()
         for part in ((f"{name}_bucket", f"{name}_sum") if family.kind == "histogram" else (name,))
     }
-    assert names == known
+    # A gauge of a process that is not there is not shown.
+    assert names == known - {families.FRAUD_RULE_SET}
+    say(tmp_path, replace(status("serving"), fraud=StateSnapshot(4_000_200, 1)))
+    assert {name for name, _ in take_reading(tmp_path, 1).totals} == known
+
+
+def test_a_process_that_decides_again_says_its_own_rule_set(tmp_path: Path) -> None:
+    say(tmp_path, replace(status("serving"), fraud=StateSnapshot(4_000_200, 1)))
+    sets = [RuleSet((Rule(name, Expression.parse("amount > 0", {"amount": "number"})),)) for name in ("a", "b")]
+    for rules in sets:
+        FraudCounting(Board(board_path(tmp_path, "fraud"))).show(RuleTally(rules))
+    versions = take_reading(tmp_path, 1).by(families.FRAUD_RULE_SET, "version")
+    assert versions == {sets[0].version: 0, sets[1].version: 1}

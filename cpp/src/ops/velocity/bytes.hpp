@@ -17,8 +17,9 @@ class ByteWriter {
   template <typename T>
   void put(const T& value) {
     static_assert(std::has_unique_object_representations_v<T> || std::is_same_v<T, double>);
-    const auto* first = reinterpret_cast<const std::uint8_t*>(&value);
-    bytes_.insert(bytes_.end(), first, first + sizeof(T));
+    const std::size_t at = bytes_.size();
+    bytes_.resize(at + sizeof(T));
+    std::memcpy(bytes_.data() + at, &value, sizeof(T));
   }
 
   [[nodiscard]] std::vector<std::uint8_t> take() { return std::move(bytes_); }

@@ -8,64 +8,27 @@ namespace recocore::velocity {
 namespace {
 
 constexpr std::uint32_t kNone = UINT32_MAX;
-constexpr std::uint32_t kChunk = 256;    // keys whose storage is allocated at once
 constexpr std::size_t kPlaces = 3;       // of the index a key, on average: it is a quarter to half full
 constexpr std::size_t kFirstIndex = 64;  // places
-
-bool counts(const std::vector<std::uint64_t>& types, std::uint64_t type) noexcept {
-  return types.empty() || std::ranges::find(types, type) != types.end();
-}
-
-/// Asks for every cache line of some values.
-template <typename T>
-void prefetch_all(const T* values, std::size_t number) noexcept {
-  constexpr std::size_t kLine = 64;
-  const char* const first = reinterpret_cast<const char*>(values);
-  for (std::size_t at = 0; at < number * sizeof(T); at += kLine) __builtin_prefetch(first + at);
-}
+// How a key is kept, in a checkpoint.
+constexpr std::uint8_t kRecent = 0;
+constexpr std::uint8_t kWindows = 1;
 
 }  // namespace
 
 Table::Table(const VelocityParams& params, int table, const HashKey& key)
-    : id_columns_(params.tables[static_cast<std::size_t>(table)]),
+    : plan_(params, table),
+      pool_(plan_.words),
+      id_columns_(params.tables[static_cast<std::size_t>(table)]),
       hash_key_(key),
       including_(params.including),
       max_distinct_(static_cast<std::size_t>(params.max_distinct)),
       share_(params.memory_bytes / static_cast<std::int64_t>(params.tables.size())),
+      record_(plan_.words),
       index_(kFirstIndex),
       oldest_(kNone),
-      newest_(kNone) {
-  // Counts come last: they can read the window of any number.
-  for (const bool count_only : {false, true})
-    for (std::size_t feature = 0; feature < params.counters.size(); ++feature) {
-      const VelocityCounter& counter = params.counters[feature];
-      if (counter.table == table && (counter.statistic == VelocityStatistic::count) == count_only)
-        readings_.push_back({counter.statistic, group_for(params, counter), feature});
-    }
-  bytes_per_key_ = static_cast<std::int64_t>(sizeof(Head) + windows_per_key_ * sizeof(Window) +
-                                             seen_per_key_ * sizeof(Seen) + kPlaces * sizeof(Place));
-}
-
-std::size_t Table::group_for(const VelocityParams& params, const VelocityCounter& counter) {
-  const bool distinct = counter.statistic == VelocityStatistic::distinct;
-  const bool any_column = counter.statistic == VelocityStatistic::count;
-  for (std::size_t g = 0; g < groups_.size(); ++g) {
-    const Group& group = groups_[g];
-    if (group.distinct == distinct && group.length == counter.window && group.types == counter.types &&
-        (any_column || group.column == counter.column))
-      return g;
-  }
-  Group group;
-  group.distinct = distinct;
-  group.length = counter.window;
-  group.types = counter.types;
-  group.column = any_column ? -1 : counter.column;
-  group.place = distinct ? seen_per_key_++ : windows_per_key_++;
-  group.shape = {counter.window, (counter.window + params.tiles - 1) / params.tiles,
-                 static_cast<std::size_t>(params.exact_events), counter.window <= params.exact_window};
-  groups_.push_back(group);
-  return groups_.size() - 1;
-}
+      newest_(kNone),
+      bytes_per_key_(static_cast<std::int64_t>(sizeof(Entry) + sizeof(Links) + kPlaces * sizeof(Place))) {}
 
 void Table::read_keys(const VelocityEvents& events, std::int64_t begin, std::int64_t end) {
   next_ = static_cast<std::size_t>(end - begin);
@@ -79,9 +42,8 @@ void Table::look_up() noexcept {
   for (std::size_t i = 0; i < next_; ++i) {
     const std::uint32_t slot = next_slots_[i] = find(next_keys_[i]);
     if (slot == kNone) continue;
-    __builtin_prefetch(&head(slot));
-    prefetch_all(windows(slot), windows_per_key_);
-    prefetch_all(seen(slot), seen_per_key_);
+    prefetch_all(&entry(slot), 1);
+    __builtin_prefetch(&links_[slot]);
   }
 }
 
@@ -89,10 +51,13 @@ void Table::prefetch() const noexcept {
   for (std::size_t i = 0; i < next_; ++i) {
     const std::uint32_t slot = next_slots_[i];
     if (slot == kNone) continue;
-    for (const std::uint32_t beside : {head(slot).older, head(slot).newer})
-      if (beside != kNone) __builtin_prefetch(&head(beside));
-    for (std::size_t w = 0; w < windows_per_key_; ++w) windows(slot)[w].prefetch();
-    for (std::size_t s = 0; s < seen_per_key_; ++s) seen(slot)[s].prefetch();
+    for (const std::uint32_t beside : {links_[slot].older, links_[slot].newer})
+      if (beside != kNone) __builtin_prefetch(&links_[beside]);
+    const Entry& own = entry(slot);
+    own.recent.prefetch(plan_);
+    if (own.windows == nullptr) continue;
+    for (const Window& window : own.windows->windows) window.prefetch();
+    for (const Seen& seen : own.windows->seen) seen.prefetch();
   }
 }
 
@@ -100,7 +65,7 @@ void Table::take_in(const VelocityEvents& events, std::int64_t begin, MatrixView
                     MatrixView<double> features) {
   for (std::size_t i = 0; i < next_; ++i) {
     const auto row = static_cast<std::int64_t>(i);
-    take_in(next_keys_[i], events, begin + row, amounts.row(row), features.row(begin + row));
+    take_in(next_keys_[i], next_slots_[i], events, begin + row, amounts.row(row), features.row(begin + row));
   }
 }
 
@@ -115,73 +80,126 @@ std::uint64_t Table::key_of(std::span<const std::uint64_t> ids) const noexcept {
                     hash_key_);
 }
 
-void Table::take_in(std::uint64_t key, const VelocityEvents& events, std::int64_t row, std::span<const Amount> amounts,
-                    std::span<double> features) {
+void Table::take_in(std::uint64_t key, std::uint32_t slot, const VelocityEvents& events, std::int64_t row,
+                    std::span<const Amount> amounts, std::span<double> features) {
   if (key == 0) {
-    for (const Reading& reading : readings_) features[reading.feature] = std::numeric_limits<double>::quiet_NaN();
+    for (const Reading& reading : plan_.readings) features[reading.feature] = std::numeric_limits<double>::quiet_NaN();
     return;
   }
   const std::int64_t time = events.times[static_cast<std::size_t>(row)];
-  const std::uint64_t type = events.types[static_cast<std::size_t>(row)];
-  const std::span<const std::uint64_t> ids = events.ids.row(row);
-
-  std::uint32_t slot = find(key);
+  // What was looked up ahead holds unless the key is new, or was forgotten meanwhile.
+  if (slot == kNone || entry(slot).key != key) slot = find(key);
   if (slot == kNone) {
     slot = add_key(key);
-    head(slot).clock = time;
-  } else {
+    entry(slot).clock = time;
+    link_as_newest(slot);
+  } else if (slot != newest_) {
     unlink(slot);
+    link_as_newest(slot);
   }
-  link_as_newest(slot);
-  const std::int64_t clock = head(slot).clock = std::max(head(slot).clock, time);
-
-  Window* const own_windows = windows(slot);
-  Seen* const own_seen = seen(slot);
-  bytes_ -= bytes_of(slot);
-  for (const Group& group : groups_) {
-    if (group.distinct)
-      own_seen[group.place].expire(group.length, clock);
-    else
-      own_windows[group.place].expire(group.shape, clock);
-  }
-  if (!including_) read_counters(slot, amounts, features);
-  for (const Group& group : groups_) {
-    if (!counts(group.types, type)) continue;
-    if (group.distinct)
-      own_seen[group.place].add(group.length, clock, time, ids[static_cast<std::size_t>(group.column)], max_distinct_);
-    else
-      own_windows[group.place].add(group.shape, clock, time,
-                                   group.column < 0 ? Amount{} : amounts[static_cast<std::size_t>(group.column)]);
-  }
-  bytes_ += bytes_of(slot);
-  if (including_) read_counters(slot, amounts, features);
+  Entry& own = entry(slot);
+  own.clock = std::max(own.clock, time);
+  plan_.write(record_.data(), time, events.types[static_cast<std::size_t>(row)], events.ids.row(row), amounts);
+  bytes_ -= bytes_of(own);
+  if (own.windows == nullptr)
+    take_in_recent(own, record_.data(), amounts, features);
+  else
+    take_in_windows(own, record_.data(), amounts, features);
+  bytes_ += bytes_of(own);
   while (bytes_ > share_ && keys_ > 1) {
     forget(oldest_);
     ++evicted_;
   }
 }
 
-void Table::read_counters(std::uint32_t slot, std::span<const Amount> amounts, std::span<double> features) const {
-  for (const Reading& reading : readings_) {
-    const Group& group = groups_[reading.group];
+void Table::take_in_recent(Entry& entry, const std::uint64_t* record, std::span<const Amount> amounts,
+                           std::span<double> features) {
+  Recent& recent = entry.recent;
+  const auto time = static_cast<std::int64_t>(*record);
+  const std::int64_t bound = plan_.horizon(entry.clock);
+  if (!recent.empty() && recent.newest() < bound) recent.clear();
+  if (recent.size() == plan_.most && plan_.seen == 0) recent.drop_before(plan_, bound);
+  if (recent.size() == plan_.most) {
+    go_over_to_windows(entry);
+    take_in_windows(entry, record, amounts, features);
+    return;
+  }
+  if (!including_) recent.read(plan_, entry.clock, amounts, features);
+  if (time >= bound) std::copy_n(record, plan_.words, recent.add(plan_, pool_, entry.clock, time));
+  if (including_) recent.read(plan_, entry.clock, amounts, features);
+}
+
+void Table::take_in_windows(Entry& entry, const std::uint64_t* record, std::span<const Amount> amounts,
+                            std::span<double> features) {
+  Windows& windows = *entry.windows;
+  expire(windows, entry.clock);
+  if (plan_.most > 0 && is_empty(windows)) {
+    entry.windows.reset();
+    take_in_recent(entry, record, amounts, features);
+    return;
+  }
+  if (!including_) read_windows(windows, amounts, features);
+  add(windows, entry.clock, record);
+  if (including_) read_windows(windows, amounts, features);
+}
+
+void Table::go_over_to_windows(Entry& entry) {
+  auto windows = std::make_unique<Windows>(Windows{std::vector<Window>(plan_.windows), std::vector<Seen>(plan_.seen)});
+  // As if there had been windows from the first of these events on.
+  std::int64_t clock = entry.recent.start();
+  for (std::size_t at = 0; at < entry.recent.size(); ++at) {
+    const std::uint64_t* const record = entry.recent.record(plan_, at);
+    clock = std::max(clock, static_cast<std::int64_t>(*record));
+    expire(*windows, clock);
+    add(*windows, clock, record);
+  }
+  entry.windows = std::move(windows);
+  entry.recent.release(pool_);
+}
+
+void Table::expire(Windows& windows, std::int64_t clock) const {
+  for (const Group& group : plan_.groups) {
+    if (group.distinct)
+      windows.seen[group.place].expire(group.length, clock);
+    else
+      windows.windows[group.place].expire(group.shape, clock);
+  }
+}
+
+bool Table::is_empty(const Windows& windows) noexcept {
+  return std::ranges::all_of(windows.windows, [](const Window& window) { return window.count() == 0; }) &&
+         std::ranges::all_of(windows.seen, [](const Seen& seen) { return seen.count() == 0; });
+}
+
+void Table::add(Windows& windows, std::int64_t clock, const std::uint64_t* record) const {
+  const auto time = static_cast<std::int64_t>(*record);
+  for (const Group& group : plan_.groups) {
+    if (!plan_.counts(group, record)) continue;
+    if (group.distinct)
+      windows.seen[group.place].add(group.length, clock, time, plan_.id(group, record), max_distinct_);
+    else
+      windows.windows[group.place].add(group.shape, clock, time, plan_.amount(group, record));
+  }
+}
+
+void Table::read_windows(const Windows& windows, std::span<const Amount> amounts, std::span<double> features) const {
+  for (const Reading& reading : plan_.readings) {
+    const Group& group = plan_.groups[reading.group];
     double& feature = features[reading.feature];
     if (group.distinct) {
-      feature = static_cast<double>(seen(slot)[group.place].count());
+      feature = static_cast<double>(windows.seen[group.place].count());
       continue;
     }
-    const Window& window = windows(slot)[group.place];
+    const Window& window = windows.windows[group.place];
     switch (reading.statistic) {
       case VelocityStatistic::count: feature = static_cast<double>(window.count()); break;
       case VelocityStatistic::sum: feature = window.sum(); break;
       case VelocityStatistic::mean: feature = window.mean(); break;
       case VelocityStatistic::min: feature = window.min(); break;
       case VelocityStatistic::max: feature = window.max(); break;
-      case VelocityStatistic::ratio: {
-        const Amount& own = amounts[static_cast<std::size_t>(group.column)];
-        const double mean = window.mean();
-        feature = own.present && mean != 0 ? own.number / mean : std::numeric_limits<double>::quiet_NaN();
+      case VelocityStatistic::ratio:
+        feature = ratio_of(amounts[static_cast<std::size_t>(group.column)], window.mean());
         break;
-      }
       case VelocityStatistic::distinct: break;
     }
   }
@@ -204,15 +222,15 @@ std::uint32_t Table::add_key(std::uint64_t key) {
     free_.pop_back();
   } else {
     if (used_slots_ % kChunk == 0) {
-      chunks_.push_back({std::vector<Head>(kChunk), std::vector<Window>(kChunk * windows_per_key_),
-                         std::vector<Seen>(kChunk * seen_per_key_)});
+      chunks_.push_back(std::make_unique<Entry[]>(kChunk));
+      links_.resize(links_.size() + kChunk);
     }
     slot = used_slots_++;
   }
   put(key, slot);
   ++keys_;
   bytes_ += bytes_per_key_;
-  head(slot).key = key;
+  entry(slot).key = key;
   return slot;
 }
 
@@ -232,7 +250,7 @@ void Table::grow_index() {
 
 void Table::forget(std::uint32_t slot) {
   const std::size_t mask = index_.size() - 1;
-  std::size_t hole = head(slot).key & mask;
+  std::size_t hole = entry(slot).key & mask;
   while (index_[hole].slot != slot || index_[hole].key == 0) hole = (hole + 1) & mask;
   // Those behind the hole move up as far as the place that their key asks for allows.
   for (std::size_t at = (hole + 1) & mask; index_[at].key != 0; at = (at + 1) & mask) {
@@ -243,9 +261,9 @@ void Table::forget(std::uint32_t slot) {
     }
   }
   index_[hole] = {};
-  bytes_ -= bytes_of(slot);
-  for (std::size_t w = 0; w < windows_per_key_; ++w) windows(slot)[w].clear();
-  for (std::size_t s = 0; s < seen_per_key_; ++s) seen(slot)[s].clear();
+  bytes_ -= bytes_of(entry(slot));
+  entry(slot).recent.release(pool_);
+  entry(slot) = Entry();
   unlink(slot);
   free_.push_back(slot);
   --keys_;
@@ -253,30 +271,38 @@ void Table::forget(std::uint32_t slot) {
 }
 
 void Table::unlink(std::uint32_t slot) noexcept {
-  const Head& own = head(slot);
-  (own.older == kNone ? oldest_ : head(own.older).newer) = own.newer;
-  (own.newer == kNone ? newest_ : head(own.newer).older) = own.older;
+  const Links own = links_[slot];
+  (own.older == kNone ? oldest_ : links_[own.older].newer) = own.newer;
+  (own.newer == kNone ? newest_ : links_[own.newer].older) = own.older;
 }
 
 void Table::link_as_newest(std::uint32_t slot) noexcept {
-  head(slot).older = newest_;
-  head(slot).newer = kNone;
-  (newest_ == kNone ? oldest_ : head(newest_).newer) = slot;
+  links_[slot] = {newest_, kNone};
+  (newest_ == kNone ? oldest_ : links_[newest_].newer) = slot;
   newest_ = slot;
 }
 
 void Table::write(ByteWriter& out) const {
   out.put(evicted_);
   out.put(static_cast<std::uint64_t>(keys_));
-  for (std::uint32_t slot = oldest_; slot != kNone; slot = head(slot).newer) {
-    out.put(head(slot).key);
-    out.put(head(slot).clock);
-    for (std::size_t w = 0; w < windows_per_key_; ++w) windows(slot)[w].write(out);
-    for (std::size_t s = 0; s < seen_per_key_; ++s) seen(slot)[s].write(out);
+  for (std::uint32_t slot = oldest_; slot != kNone; slot = links_[slot].newer) {
+    const Entry& own = entry(slot);
+    out.put(own.key);
+    out.put(own.clock);
+    out.put(static_cast<std::uint8_t>(own.windows != nullptr ? kWindows : kRecent));
+    if (own.windows != nullptr) {
+      for (const Window& window : own.windows->windows) window.write(out);
+      for (const Seen& seen : own.windows->seen) seen.write(out);
+      continue;
+    }
+    out.put(static_cast<std::uint64_t>(own.recent.size()));
+    out.put(own.recent.start());
+    for (std::size_t at = 0; at < own.recent.size(); ++at)
+      for (const std::uint64_t word : std::span(own.recent.record(plan_, at), plan_.words)) out.put(word);
   }
 }
 
-void Table::read(ByteReader& in) {
+void Table::read(ByteReader& in, bool forms) {
   evicted_ = in.get<std::int64_t>();
   const std::size_t keys = in.count(sizeof(std::uint64_t) * 2);
   for (std::size_t i = 0; i < keys; ++i) {
@@ -284,38 +310,44 @@ void Table::read(ByteReader& in) {
     ByteReader::check(key != 0 && find(key) == kNone, "a key comes twice");
     const std::uint32_t slot = add_key(key);
     link_as_newest(slot);
-    head(slot).clock = in.get<std::int64_t>();
-    for (const Group& group : groups_)
-      if (!group.distinct) windows(slot)[group.place].read(in, group.shape);
-    for (std::size_t s = 0; s < seen_per_key_; ++s) seen(slot)[s].read(in, max_distinct_);
-    bytes_ += bytes_of(slot);
+    Entry& own = entry(slot);
+    own.clock = in.get<std::int64_t>();
+    const std::uint8_t form = forms ? in.get<std::uint8_t>() : kWindows;
+    ByteReader::check(form == kWindows || form == kRecent, "a key is of no known form");
+    if (form == kWindows)
+      read_windows(in, own);
+    else
+      read_recent(in, own);
+    bytes_ += bytes_of(own);
   }
 }
 
-std::int64_t Table::bytes_of(std::uint32_t slot) const noexcept {
-  std::size_t sum = 0;
-  for (std::size_t w = 0; w < windows_per_key_; ++w) sum += windows(slot)[w].bytes();
-  for (std::size_t s = 0; s < seen_per_key_; ++s) sum += seen(slot)[s].bytes();
-  return static_cast<std::int64_t>(sum);
+void Table::read_windows(ByteReader& in, Entry& entry) const {
+  entry.windows = std::make_unique<Windows>(Windows{std::vector<Window>(plan_.windows), std::vector<Seen>(plan_.seen)});
+  for (const Group& group : plan_.groups)
+    if (!group.distinct) entry.windows->windows[group.place].read(in, group.shape);
+  for (Seen& seen : entry.windows->seen) seen.read(in, max_distinct_);
 }
 
-Table::Head& Table::head(std::uint32_t slot) noexcept {
-  return chunks_[slot / kChunk].heads[slot % kChunk];
+void Table::read_recent(ByteReader& in, Entry& entry) {
+  const std::size_t number = in.count(plan_.words * sizeof(std::uint64_t));
+  ByteReader::check(number <= plan_.most, "a key has more events than it may have");
+  std::int64_t clock = in.get<std::int64_t>();
+  std::vector<std::uint64_t> record(plan_.words);
+  for (std::size_t at = 0; at < number; ++at) {
+    for (std::uint64_t& word : record) word = in.get<std::uint64_t>();
+    const auto time = static_cast<std::int64_t>(record[0]);
+    ByteReader::check(time <= entry.clock && plan_.is_sound(record.data()), "an event is not what was counted");
+    std::ranges::copy(record, entry.recent.add(plan_, pool_, clock, time));
+  }
 }
-const Table::Head& Table::head(std::uint32_t slot) const noexcept {
-  return chunks_[slot / kChunk].heads[slot % kChunk];
-}
-Window* Table::windows(std::uint32_t slot) noexcept {
-  return chunks_[slot / kChunk].windows.data() + slot % kChunk * windows_per_key_;
-}
-const Window* Table::windows(std::uint32_t slot) const noexcept {
-  return chunks_[slot / kChunk].windows.data() + slot % kChunk * windows_per_key_;
-}
-Seen* Table::seen(std::uint32_t slot) noexcept {
-  return chunks_[slot / kChunk].seen.data() + slot % kChunk * seen_per_key_;
-}
-const Seen* Table::seen(std::uint32_t slot) const noexcept {
-  return chunks_[slot / kChunk].seen.data() + slot % kChunk * seen_per_key_;
+
+std::int64_t Table::bytes_of(const Entry& entry) const noexcept {
+  if (entry.windows == nullptr) return static_cast<std::int64_t>(entry.recent.bytes(plan_));
+  std::size_t sum = sizeof(Windows) + plan_.windows * sizeof(Window) + plan_.seen * sizeof(Seen) + 3 * kAllocation;
+  for (const Window& window : entry.windows->windows) sum += window.bytes();
+  for (const Seen& seen : entry.windows->seen) sum += seen.bytes();
+  return static_cast<std::int64_t>(sum);
 }
 
 }  // namespace recocore::velocity

@@ -1,4 +1,5 @@
-// The counters of one entity: a map from keys to windows that forgets the key seen least recently when memory is short.
+// The counters of one entity: a map from keys to what is known of them, which forgets the key seen least recently when
+// memory is short. Most keys have few events, and keep these; the others keep windows.
 #pragma once
 
 #include <array>
@@ -7,6 +8,8 @@
 #include <vector>
 
 #include "ops/velocity/bytes.hpp"
+#include "ops/velocity/plan.hpp"
+#include "ops/velocity/recent.hpp"
 #include "ops/velocity/window.hpp"
 #include "recocore/velocity.hpp"
 
@@ -34,70 +37,66 @@ class Table {
   [[nodiscard]] std::int64_t bytes() const noexcept { return bytes_; }
 
   void write(ByteWriter& out) const;
-  void read(ByteReader& in);
+  /// `forms`: whether the bytes say in which form a key is kept; before they did, all had windows.
+  void read(ByteReader& in, bool forms);
 
  private:
-  // What several counters share: the events of some types in one window, with one column's numbers or ids.
-  struct Group {
-    bool distinct = false;
-    std::int64_t length = 0;
-    std::vector<std::uint64_t> types;
-    int column = -1;        // -1 as long as nobody but count reads it
-    std::size_t place = 0;  // among the windows, or the sets of ids, of an entry
-    WindowShape shape;
-  };
-  struct Reading {
-    VelocityStatistic statistic;
-    std::size_t group;
-    std::size_t feature;
-  };
-  struct Head {
-    std::uint64_t key = 0;
-    std::int64_t clock = 0;
-    std::uint32_t older = 0;
-    std::uint32_t newer = 0;
-  };
-  struct Chunk {
-    std::vector<Head> heads;
+  struct Windows {
     std::vector<Window> windows;
     std::vector<Seen> seen;
+  };
+  struct Entry {
+    std::uint64_t key = 0;
+    std::int64_t clock = 0;
+    std::unique_ptr<Windows> windows;  // none: `recent` has the events
+    Recent recent;
+  };
+  struct Links {
+    std::uint32_t older = 0;
+    std::uint32_t newer = 0;
   };
   struct Place {
     std::uint64_t key = 0;  // 0: free
     std::uint32_t slot = 0;
   };
 
-  std::size_t group_for(const VelocityParams& params, const VelocityCounter& counter);
   [[nodiscard]] std::uint64_t key_of(std::span<const std::uint64_t> ids) const noexcept;
-  void take_in(std::uint64_t key, const VelocityEvents& events, std::int64_t row, std::span<const Amount> amounts,
-               std::span<double> features);
-  void read_counters(std::uint32_t slot, std::span<const Amount> amounts, std::span<double> features) const;
+  void take_in(std::uint64_t key, std::uint32_t slot, const VelocityEvents& events, std::int64_t row,
+               std::span<const Amount> amounts, std::span<double> features);
+  void take_in_recent(Entry& entry, const std::uint64_t* record, std::span<const Amount> amounts,
+                      std::span<double> features);
+  void take_in_windows(Entry& entry, const std::uint64_t* record, std::span<const Amount> amounts,
+                       std::span<double> features);
+  void go_over_to_windows(Entry& entry);
+  void expire(Windows& windows, std::int64_t clock) const;
+  [[nodiscard]] static bool is_empty(const Windows& windows) noexcept;
+  void add(Windows& windows, std::int64_t clock, const std::uint64_t* record) const;
+  void read_windows(const Windows& windows, std::span<const Amount> amounts, std::span<double> features) const;
+  void read_windows(ByteReader& in, Entry& entry) const;
+  void read_recent(ByteReader& in, Entry& entry);
 
   [[nodiscard]] std::uint32_t find(std::uint64_t key) const noexcept;
   std::uint32_t add_key(std::uint64_t key);
-  [[nodiscard]] std::int64_t bytes_of(std::uint32_t slot) const noexcept;
+  [[nodiscard]] std::int64_t bytes_of(const Entry& entry) const noexcept;
   void forget(std::uint32_t slot);
   void grow_index();
   void put(std::uint64_t key, std::uint32_t slot) noexcept;
   void unlink(std::uint32_t slot) noexcept;
   void link_as_newest(std::uint32_t slot) noexcept;
 
-  [[nodiscard]] Head& head(std::uint32_t slot) noexcept;
-  [[nodiscard]] const Head& head(std::uint32_t slot) const noexcept;
-  [[nodiscard]] Window* windows(std::uint32_t slot) noexcept;
-  [[nodiscard]] const Window* windows(std::uint32_t slot) const noexcept;
-  [[nodiscard]] Seen* seen(std::uint32_t slot) noexcept;
-  [[nodiscard]] const Seen* seen(std::uint32_t slot) const noexcept;
+  [[nodiscard]] Entry& entry(std::uint32_t slot) noexcept { return chunks_[slot / kChunk][slot % kChunk]; }
+  [[nodiscard]] const Entry& entry(std::uint32_t slot) const noexcept { return chunks_[slot / kChunk][slot % kChunk]; }
 
+  static constexpr std::uint32_t kChunk = 256;  // keys whose storage is allocated at once
+
+  Plan plan_;
+  RecordPool pool_;
   std::vector<int> id_columns_;
   HashKey hash_key_;
   bool including_;
   std::size_t max_distinct_;
   std::int64_t share_;
-  std::vector<Group> groups_;
-  std::vector<Reading> readings_;
-  std::size_t windows_per_key_ = 0;
-  std::size_t seen_per_key_ = 0;
+  std::vector<std::uint64_t> record_;  // of the event that is taken in
 
   // Of the events that come next.
   std::size_t next_ = 0;
@@ -105,7 +104,8 @@ class Table {
   std::array<std::uint32_t, kAhead> next_slots_{};
 
   std::vector<Place> index_;  // a power of two, at most half full
-  std::vector<Chunk> chunks_;
+  std::vector<std::unique_ptr<Entry[]>> chunks_;
+  std::vector<Links> links_;  // by slot, in the order in which keys were seen
   std::vector<std::uint32_t> free_;
   std::uint32_t used_slots_ = 0;
   std::uint32_t oldest_;

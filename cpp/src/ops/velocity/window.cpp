@@ -10,13 +10,7 @@ namespace {
 
 constexpr double kMillion = 1e6;
 constexpr double kMost = 1e12;
-constexpr std::size_t kAllocation = 16;  // what an allocation takes beside its content in glibc
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-std::int64_t floor_to(std::int64_t time, std::int64_t tile) noexcept {
-  const std::int64_t rest = time % tile;
-  return time - (rest < 0 ? rest + tile : rest);
-}
 
 // Room grows by doubling, so on average half of it is in use.
 template <typename T>
@@ -25,6 +19,25 @@ std::size_t bytes_of(const Few<T>& values) noexcept {
 }
 
 }  // namespace
+
+std::int64_t floor_to(std::int64_t time, std::int64_t tile) noexcept {
+  const std::int64_t rest = time % tile;
+  return time - (rest < 0 ? rest + tile : rest);
+}
+
+double sum_of(Sum millionths) noexcept {
+  // Both casts round to the nearest; that of 64 bits is one instruction.
+  const auto small = static_cast<std::int64_t>(millionths);
+  return (small == millionths ? static_cast<double>(small) : static_cast<double>(millionths)) / kMillion;
+}
+
+double mean_of(Sum millionths, std::uint64_t valued) noexcept {
+  return valued > 0 ? sum_of(millionths) / static_cast<double>(valued) : kNaN;
+}
+
+double ratio_of(const Amount& own, double mean) noexcept {
+  return own.present && mean != 0 ? own.number / mean : kNaN;
+}
 
 Amount amount_of(double number) noexcept {
   if (!(std::abs(number) <= kMost)) return {};
@@ -90,14 +103,6 @@ void Window::go_over_to_tiles(const WindowShape& shape) {
   buckets_ = std::move(tiles);
 }
 
-double Window::sum() const noexcept {
-  return static_cast<double>(sum_) / kMillion;
-}
-
-double Window::mean() const noexcept {
-  return valued_ > 0 ? sum() / static_cast<double>(valued_) : kNaN;
-}
-
 double Window::min() const noexcept {
   double least = kNaN;
   for (const Bucket& bucket : buckets_)
@@ -116,10 +121,6 @@ std::size_t Window::bytes() const noexcept {
   return bytes_of(buckets_);
 }
 
-void Window::clear() noexcept {
-  *this = Window();
-}
-
 void Window::write(ByteWriter& out) const {
   out.put(static_cast<std::uint8_t>(tiled_));
   out.put(static_cast<std::uint64_t>(buckets_.size()));
@@ -134,7 +135,6 @@ void Window::write(ByteWriter& out) const {
 }
 
 void Window::read(ByteReader& in, const WindowShape& shape) {
-  clear();
   const auto tiled = in.get<std::uint8_t>();
   const std::size_t number = in.count(sizeof(Bucket));
   ByteReader::check(tiled == 1 || (tiled == 0 && (shape.exact || number == 0)), "a window is of no known form");
@@ -185,10 +185,6 @@ std::size_t Seen::bytes() const noexcept {
   return bytes_of(ids_);
 }
 
-void Seen::clear() noexcept {
-  *this = Seen();
-}
-
 void Seen::write(ByteWriter& out) const {
   out.put(static_cast<std::uint64_t>(ids_.size()));
   for (const Id& id : ids_) {
@@ -198,7 +194,6 @@ void Seen::write(ByteWriter& out) const {
 }
 
 void Seen::read(ByteReader& in, std::size_t most) {
-  clear();
   const std::size_t number = in.count(sizeof(Id));
   ByteReader::check(number <= most, "a key has more ids than it may have");
   ids_.reserve(number);

@@ -20,6 +20,24 @@ struct Amount {
 /// Missing unless finite and at most 1e12 either way.
 [[nodiscard]] Amount amount_of(double number) noexcept;
 
+/// What was summed up; NaN for a mean of nothing.
+[[nodiscard]] double sum_of(Sum millionths) noexcept;
+[[nodiscard]] double mean_of(Sum millionths, std::uint64_t valued) noexcept;
+/// An event's own number over a mean; NaN where either is missing, or the mean is 0.
+[[nodiscard]] double ratio_of(const Amount& own, double mean) noexcept;
+
+[[nodiscard]] std::int64_t floor_to(std::int64_t time, std::int64_t tile) noexcept;
+
+inline constexpr std::size_t kAllocation = 16;  // what an allocation takes beside its content in glibc
+
+/// Asks for every cache line of some values.
+template <typename T>
+void prefetch_all(const T* values, std::size_t number) noexcept {
+  constexpr std::size_t kLine = 64;
+  const char* const first = reinterpret_cast<const char*>(values);
+  for (std::size_t at = 0; at < number * sizeof(T); at += kLine) __builtin_prefetch(first + at);
+}
+
 struct WindowShape {
   std::int64_t length = 0;
   std::int64_t tile = 0;
@@ -47,18 +65,18 @@ class Window {
   void add(const WindowShape& shape, std::int64_t clock, std::int64_t time, const Amount& amount);
 
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
-  [[nodiscard]] double sum() const noexcept;
-  [[nodiscard]] double mean() const noexcept;  // NaN without numbers, as min and max
+  [[nodiscard]] double sum() const noexcept { return sum_of(sum_); }
+  [[nodiscard]] double mean() const noexcept { return mean_of(sum_, valued_); }  // NaN without numbers, as min and max
   [[nodiscard]] double min() const noexcept;
   [[nodiscard]] double max() const noexcept;
 
   /// What it counts for where memory is shared out: depends on its content alone, so that a restored window counts the
   /// same.
   [[nodiscard]] std::size_t bytes() const noexcept;
-  void clear() noexcept;
   void prefetch() const noexcept { buckets_.prefetch(); }
 
   void write(ByteWriter& out) const;
+  /// Into a window that is empty.
   void read(ByteReader& in, const WindowShape& shape);
 
  private:
@@ -81,10 +99,10 @@ class Seen {
 
   [[nodiscard]] std::size_t count() const noexcept { return ids_.size(); }
   [[nodiscard]] std::size_t bytes() const noexcept;
-  void clear() noexcept;
   void prefetch() const noexcept { ids_.prefetch(); }
 
   void write(ByteWriter& out) const;
+  /// Into a set that is empty.
   void read(ByteReader& in, std::size_t most);
 
  private:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from recocore.fraud.ledger.retention import CUT_NAME
+from recocore.fraud.ledger.notes import CUT
 from recocore.state.backup import files_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def back_up_ledger(ledger: FraudLedger, dest: Path, checkpoint: str = "") -> dic
         dest: of the backup.
         checkpoint: the one that is copied, which nobody deletes meanwhile; empty for all that are there.
     """
-    beside = (CUT_NAME, "models/", "rules/", "rings/", f"counters/{checkpoint}")
+    beside = (f"{CUT}.json", "models/", "rules/", "rings/", f"counters/{checkpoint}")
 
     def more() -> list[str]:
         return [name for name in files_of(ledger.path) if name.startswith(beside)]

@@ -40,7 +40,7 @@ class Checkpoints:
 
     Args:
         folder: where.
-        keys: the master keys. The counters' hash key follows from them, so that what lies in the folder tells nothing of the ids.
+        keys: the master keys. The counters' hash key follows from them: what lies in the folder tells nothing of the ids.
     """
 
     def __init__(self, folder: Path, keys: KeyFile) -> None:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 from recocore.errors import (
@@ -15,7 +16,6 @@ from recocore.errors import (
     CorruptError,
     InvalidArgumentError,
     NotFoundError,
-    RecocoreError,
 )
 from recocore.fraud.decision import Decider, rule_columns
 from recocore.fraud.ledger.backup import back_up_ledger
@@ -30,8 +30,9 @@ from recocore.fraud.ledger.contents import (
     report_id,
 )
 from recocore.fraud.ledger.ledger import RULES, Entry, FraudLedger, rules_entry
+from recocore.fraud.ledger.notes import CUT, FOLLOWED, read_note, write_note
 from recocore.fraud.ledger.recall import recall
-from recocore.fraud.ledger.retention import Retention, check_keep, read_cut, windows_need, write_cut
+from recocore.fraud.ledger.retention import Retention, check_keep, windows_need
 from recocore.fraud.ledger.tally import RuleTally
 from recocore.fraud.ledger.versions import Versions
 from recocore.fraud.rules import RuleSet
@@ -39,7 +40,7 @@ from recocore.state.segment import EVENT
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from recocore.fraud.decision import FraudModel, KnownRings, OutcomeReport
     from recocore.fraud.ledger.recall import Recalled
@@ -80,6 +81,7 @@ class FraudDesk:
         checkpoint_events: counters are written down each time that so many events have come: as many are counted again at most
             when the desk is opened.
         remembered: events whose decision is kept in memory, to be given again at once.
+        timed: is told the seconds that each decision took; None for nobody.
 
     Attributes:
         model: as given.
@@ -95,14 +97,15 @@ class FraudDesk:
         *,
         checkpoint_events: int = 200_000,
         remembered: int = 10_000,
+        timed: Callable[[float], None] | None = None,
     ) -> None:
         self._ledger, self.model, self.rings = ledger, model, rings
-        self._checkpoint_events, self._remembered = checkpoint_events, remembered
+        self._checkpoint_events, self._remembered, self._timed = checkpoint_events, remembered, timed
         self._lock = threading.RLock()
         # Held by who rewrites segments or copies them; it is taken before the other one.
         self._rewriting = threading.Lock()
         self._retention: Retention | None = None
-        self._cut = read_cut(ledger.path)
+        self._cut = read_note(ledger.path, CUT) or 0
         self._versions = Versions(ledger.path, ledger.keys)
         self._versions.keep_model(model)
         if rings is not None:
@@ -125,7 +128,7 @@ class FraudDesk:
         *,
         keys: KeyFile | None = None,
         disk: Disk | None = None,
-        **settings: int,
+        **settings: Any,
     ) -> Self:
         """Open a desk over a ledger's folder, or make one; see `FraudLedger.open` for what it raises."""
         ledger = FraudLedger.open(path, keys, disk=disk)
@@ -183,7 +186,7 @@ class FraudDesk:
         if self._ledger.knows(name):
             return Scored(self._written(name), duplicate=True)
         packed = None
-        decider = self._decider
+        decider, began = self._decider, perf_counter()
         try:
             time = decider.time(event)
             if time < self._cut:
@@ -204,6 +207,8 @@ class FraudDesk:
         subject = self._ledger.keys.subject(user_id)
         entries = [Entry(EVENT, time, subject, name, row)]
         if packed is not None:
+            if self._timed is not None:
+                self._timed(perf_counter() - began)
             self.tally.add(decision.decision, decider.went)
             name = bytes.fromhex(decision.decision_id)
             entries.append(Entry(EVENT, time, subject, name, pack_kept(made, counters, packed)))
@@ -339,7 +344,7 @@ class FraudDesk:
                 return 0
             self.checkpoint()
             if cut > self._cut:
-                write_cut(self._ledger.path, cut)
+                write_note(self._ledger.path, CUT, cut)
                 self._cut = cut
             self._retention = retention = Retention(self._ledger, self._cut)
         try:
@@ -390,6 +395,24 @@ class FraudDesk:
             StorageError: the disk refuses.
         """
         self._ledger.flush()
+
+    @property
+    def followed(self) -> int | None:
+        """The commit up to which a state was followed; None where none was.
+
+        Raises:
+            CorruptError: the note is damaged.
+        """
+        return read_note(self._ledger.path, FOLLOWED)
+
+    def note_followed(self, commit: int) -> None:
+        """Note how far a state was followed, once the device holds what came of it.
+
+        Raises:
+            StorageError: the disk refuses.
+        """
+        self._ledger.flush()
+        write_note(self._ledger.path, FOLLOWED, commit)
 
     @property
     def waits_for_sync(self) -> bool:

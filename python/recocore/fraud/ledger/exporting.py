@@ -14,7 +14,7 @@ from recocore.data.files import check_target, write_parquet
 from recocore.data.schema import EVENT_SCHEMA
 from recocore.fraud.ledger.contents import is_report, read_event, read_report
 from recocore.fraud.ledger.ledger import RULES
-from recocore.fraud.ledger.retention import read_cut
+from recocore.fraud.ledger.notes import CUT, read_note
 from recocore.state.folder import LOG, USER_KEYS, StateFolder
 from recocore.state.log_files import growing_name, read_frames, sealed_segments
 from recocore.state.segment import HEADER_BYTES, check_header, frame_at
@@ -61,7 +61,7 @@ def export_ledger(
     rows: list[dict[str, Any]] = []
     reports: list[OutcomeReport] = []
     event_ids: dict[bytes, str] = {}
-    cut = read_cut(folder.path)
+    cut = read_note(folder.path, CUT) or 0
     try:
         for frame in _frames(folder):
             first, *more = frame.rows

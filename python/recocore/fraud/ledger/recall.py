@@ -52,7 +52,7 @@ def recall(ledger: FraudLedger, versions: Versions, decision_id: str) -> Recalle
             event, kept = read_event(rows[0][1]), read_kept(rows[-1][1])
         reports += [read_report(plain) for row, plain in rows if row.subject == name]
     if event is None or kept is None:
-        raise NotFoundError(f"decision_id: there is no decision {decision_id}, or its user was forgotten")
+        raise NotFoundError(f"decision_id: there is no decision {decision_id}, or it was dropped or its user forgotten")
     decision = kept.value()
     found = versions.decider(decision)
     names: tuple[str, ...] = ()

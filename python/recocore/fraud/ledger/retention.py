@@ -13,24 +13,19 @@ those that were: the window, one tile of it, and a day for events that come late
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from recocore.errors import CorruptError, InvalidArgumentError
+from recocore.errors import InvalidArgumentError
 from recocore.fraud.ledger.contents import is_report, read_kept
 from recocore.state.segment import EVENT
-from recocore.storage.document import count, digest, parse, seal
-from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-    from pathlib import Path
 
     from recocore.fraud.decision import FraudModel
     from recocore.fraud.ledger.ledger import FraudLedger
     from recocore.state.segment import Row
 
-CUT_NAME: Final = "retention.json"
-_FORMAT = "recocore-fraud-retention"
 # Events that come later than that may find windows emptier in counters that were made again.
 _LATE = timedelta(days=1)
 
@@ -54,28 +49,6 @@ def check_keep(model: FraudModel, keep: timedelta) -> None:
             f"got {keep / timedelta(days=1):g}; keep more, or 0 to keep all",
             field="fraud.keep_days",
         )
-
-
-def read_cut(path: Path) -> int:
-    """The time, microseconds since 1970, before which events were dropped from a ledger's folder; 0 where none were.
-
-    Raises:
-        CorruptError: the file is damaged.
-    """
-    try:
-        body = parse(read_plain(path / CUT_NAME))
-    except FileNotFoundError:
-        return 0
-    said = body.pop("digest", None)
-    if digest(body) != said or body.get("format") != _FORMAT or count(body, "format_version") != 1:
-        raise CorruptError(f"{path / CUT_NAME}: damaged, or of a later version; restore it from a backup")
-    return count(body, "cut")
-
-
-def write_cut(path: Path, cut: int) -> None:
-    """Note the time before which events go, durably."""
-    body: dict[str, Any] = {"format": _FORMAT, "format_version": 1, "cut": cut}
-    replace_plain(path / CUT_NAME, seal(body), mode=0o600)
 
 
 class Retention:

@@ -29,6 +29,7 @@ class FraudConfig:
         remembered: events whose decision is kept in memory, to be given again at once.
         keep_days: events older than that are dropped with their decisions, once a day; at least what the longest window of
             the model needs. 0 keeps all.
+        follow_events: whether what RecordEvents takes counts too, but for types that are decided on; it needs [state].
 
     Raises:
         InvalidArgumentError: a setting is out of range; `field` names it.
@@ -42,6 +43,7 @@ class FraudConfig:
     checkpoint_events: int = 200_000
     remembered: int = 10_000
     keep_days: int = 0
+    follow_events: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.model) != bool(self.path):

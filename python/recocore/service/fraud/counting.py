@@ -1,10 +1,11 @@
-"""What was decided and how rules went, on the board that the metrics port reads."""
+"""What was decided, how long it took and how rules went, on the board that the metrics port reads."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from recocore.service.observe import families
+from recocore.service.observe.counting import Histogram
 
 if TYPE_CHECKING:
     from recocore.fraud.ledger.tally import RuleTally
@@ -23,13 +24,21 @@ class FraudCounting:
 
     def __init__(self, board: Board) -> None:
         self._board = board
+        self._seconds = Histogram(board, families.FRAUD_SECONDS)
         self._tally: RuleTally | None = None
         self._shown: dict[int, int] = {}
+
+    def took(self, seconds: float) -> None:
+        """Count a decision's time. 1 us."""
+        with self._board.lock:
+            self._seconds.observe(seconds)
 
     def show(self, tally: RuleTally) -> None:
         """Add what was counted since the last call. Some microseconds a rule."""
         if tally is not self._tally:
             self._tally, self._shown = tally, {}
+            self._board.clear(families.FRAUD_RULE_SET)
+            self._board.add(self._board.row(families.FRAUD_RULE_SET, version=tally.rules.version))
         for outcome, count in tally.decided.items():
             self._add(self._board.row(families.FRAUD_DECISIONS, outcome=outcome), count)
         for place, rule in enumerate(tally.rules.rules[:_MOST_RULES]):

@@ -67,7 +67,8 @@ class FraudOwner:
     async def serve(self, socket: Path, ready: asyncio.Event, stop: asyncio.Event) -> None:
         """Answer until told to stop."""
         tasks = [asyncio.create_task(work) for work in (self._commit_forever(), self._count_forever(), stop.wait())]
-        retaining = asyncio.create_task(self._retain_forever())
+        if self._keep is not None:
+            tasks.append(asyncio.create_task(self._retain_forever(self._keep)))
         try:
             async with answering(socket, self.do):
                 ready.set()
@@ -75,9 +76,9 @@ class FraudOwner:
                 for task in done:
                     task.result()
         finally:
-            for task in (*tasks, retaining):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, retaining, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             for executor in (self._aside, self._upkeep):
                 await asyncio.to_thread(executor.shutdown)
             self._flusher.stop()
@@ -157,14 +158,14 @@ class FraudOwner:
             return False
         return True
 
-    async def _retain_forever(self) -> None:
+    async def _retain_forever(self, keep: timedelta) -> None:
         """Drop what is old: soon after the start, and every day."""
         pause = _FIRST_RETAIN_SECONDS
-        while self._keep is not None:
+        while True:
             await asyncio.sleep(pause)
             pause = _RETAIN_SECONDS
             try:
-                dropped = await asyncio.get_running_loop().run_in_executor(self._upkeep, self._desk.retain, self._keep)
+                dropped = await asyncio.get_running_loop().run_in_executor(self._upkeep, self._desk.retain, keep)
             except RecocoreError as error:
                 log(logging.WARNING, "old events could not be dropped", reason=str(error))
             else:

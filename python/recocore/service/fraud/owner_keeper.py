@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from recocore.service.processes.ready_keeper import ReadyKeeper
 
 if TYPE_CHECKING:
+    from recocore.service.events.config import StateConfig
     from recocore.service.fraud.config import FraudConfig
 
 
@@ -16,10 +17,16 @@ class FraudKeeper(ReadyKeeper):
 
     Args:
         config: of fraud.
+        state: whose events it may follow.
         log_level: of the process.
         board: where it counts; None where nobody reads it.
     """
 
-    def __init__(self, config: FraudConfig, log_level: str, board: str | None) -> None:
-        settings = {"config": asdict(config), "log_level": log_level, "board": board}
+    def __init__(self, config: FraudConfig, state: StateConfig, log_level: str, board: str | None) -> None:
+        settings = {
+            "config": asdict(config),
+            "state": {"path": state.path, "keys": state.keys},
+            "log_level": log_level,
+            "board": board,
+        }
         super().__init__("fraud owner", "recocore.service.fraud.owner_process", settings)

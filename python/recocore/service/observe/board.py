@@ -67,6 +67,13 @@ class Board:
         with self.lock:
             self.values[row] += change
 
+    def clear(self, name: str) -> None:
+        """Set the rows of a metric to 0, whatever their labels: what the process before this one said of itself."""
+        with self.lock:
+            for (metric, _), row in self._rows.items():
+                if metric == name:
+                    self.values[row] = 0.0
+
     def _row(self, key: Key) -> int:
         known = self._rows.get(key)
         if known is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recocore.service.observe.observer import ServedBy
 
 
-class _Histogram:
+class Histogram:
     """The rows of one histogram: a count for each bucket, not cumulative, and the sum."""
 
     __slots__ = ("_board", "_bounds", "_buckets", "_sum")
@@ -38,8 +38,8 @@ class CountingObserver(CallObserver):
 
     def __init__(self, board: Board) -> None:
         self._board = board
-        self._calls: dict[tuple[str, str], tuple[int, _Histogram]] = {}
-        self._seconds: dict[str, _Histogram] = {}
+        self._calls: dict[tuple[str, str], tuple[int, Histogram]] = {}
+        self._seconds: dict[str, Histogram] = {}
         self._served: dict[tuple[str, str, str, str], int] = {}
         self._shed: dict[str, int] = {}
         self._denied: dict[str, int] = {}
@@ -47,15 +47,15 @@ class CountingObserver(CallObserver):
         self._queued = board.row(families.QUEUED)
         self._hits = board.row(families.CACHE, result="hit")
         self._misses = board.row(families.CACHE, result="miss")
-        self._batches = _Histogram(board, families.BATCH)
-        self._load_seconds = _Histogram(board, families.LOAD_SECONDS)
+        self._batches = Histogram(board, families.BATCH)
+        self._load_seconds = Histogram(board, families.LOAD_SECONDS)
         self._load_failures = board.row(families.LOAD_FAILURES)
         self._swaps = board.row(families.SWAPS)
-        self._overlap = _Histogram(board, families.OVERLAP)
+        self._overlap = Histogram(board, families.OVERLAP)
         self._shadow_failures = board.row(families.SHADOW_FAILURES)
         self._events = [board.row(families.EVENTS, result=result) for result in ("recorded", "duplicate", "refused")]
         self._events_waiting = board.row(families.EVENTS_WAITING)
-        self._commit_seconds = _Histogram(board, families.COMMIT_SECONDS)
+        self._commit_seconds = Histogram(board, families.COMMIT_SECONDS)
         self._forgotten = board.row(families.FORGOTTEN)
         self._profiles = {
             made: board.row(families.PROFILES, result="made" if made else "kept") for made in (True, False)
@@ -151,9 +151,9 @@ class CountingObserver(CallObserver):
             with self._board.lock:
                 self._overlap.observe(overlap)
 
-    def _new_calls(self, method: str, status: str) -> tuple[int, _Histogram]:
+    def _new_calls(self, method: str, status: str) -> tuple[int, Histogram]:
         if method not in self._seconds:
-            self._seconds[method] = _Histogram(self._board, families.CALL_SECONDS, method=method)
+            self._seconds[method] = Histogram(self._board, families.CALL_SECONDS, method=method)
         made = self._board.row(families.CALLS, method=method, status=status), self._seconds[method]
         self._calls[method, status] = made
         return made

@@ -10,9 +10,14 @@ DURATION_BUCKETS = (
     *(0.00025, 0.0005, 0.00075, 0.001, 0.0015, 0.002, 0.003, 0.004, 0.005, 0.0075),
     *(0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
+# A decision on fraud takes 0.1 ms.
+DECISION_BUCKETS = (0.00005, 0.000075, 0.0001, 0.00015, 0.0002, *DURATION_BUCKETS)
 LOAD_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 BATCH_BUCKETS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 OVERLAP_BUCKETS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+
+# The mildest first, as pages show them.
+FRAUD_OUTCOMES = ("approve", "challenge", "review", "decline")
 
 # Statuses that are the server's fault, as OpenTelemetry's conventions for gRPC servers have it.
 FAULTS = frozenset({"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"})
@@ -53,6 +58,8 @@ PROFILES = "recocore_profiles_total"
 FORGOTTEN = "recocore_users_forgotten_total"
 FRAUD_DECISIONS = "recocore_fraud_decisions_total"
 FRAUD_RULES = "recocore_fraud_rules_total"
+FRAUD_SECONDS = "recocore_fraud_decision_seconds"
+FRAUD_RULE_SET = "recocore_fraud_rule_set_info"
 SHADOW_FAILURES = "recocore_shadow_failures_total"
 
 # What workers and the supervisor count on their boards; labels are in the text.
@@ -83,6 +90,10 @@ COUNTED: dict[str, Family] = {
         "Decisions on fraud by outcome: approve, challenge, review or decline; events sent again are not counted.",
     ),
     FRAUD_RULES: Family("counter", "How rules went for decided events, by rule and result: hit, no_hit or error."),
+    FRAUD_SECONDS: Family(
+        "histogram", "Time to count an event and decide on it, without waiting for the disk.", DECISION_BUCKETS
+    ),
+    FRAUD_RULE_SET: Family("gauge", "1 for the rule set that decides, with its version."),
     PROFILES: Family("counter", "Profiles that were given, by result: made for the call, or kept from one before."),
     FORGOTTEN: Family("counter", "Calls of ForgetUser that were carried out."),
     "recocore_metrics_overflow_total": Family("counter", "Counts that found no room on a worker's board; expected 0."),

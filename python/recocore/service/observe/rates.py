@@ -48,6 +48,9 @@ class Rates:
         mean_batch: calls ranked together on average; None where nothing was batched.
         events_per_second: events that were recorded.
         commit_p99_seconds: the time in which 99 of 100 calls had their events acknowledged; None where there were none.
+        decisions_per_second: decisions on fraud, by outcome.
+        decision_p50_seconds: median time to decide on an event; None where there were none.
+        decision_p99_seconds: the time that 99 of 100 kept to.
     """
 
     seconds: float
@@ -58,6 +61,9 @@ class Rates:
     mean_batch: float | None
     events_per_second: float
     commit_p99_seconds: float | None
+    decisions_per_second: dict[str, float]
+    decision_p50_seconds: float | None
+    decision_p99_seconds: float | None
 
 
 def rates_between(before: Reading, after: Reading) -> Rates:
@@ -66,6 +72,7 @@ def rates_between(before: Reading, after: Reading) -> Rates:
     counts = _differences(before, after)
     methods = sorted({labels["method"] for labels, _ in counts.get(families.CALLS, ())})
     lookups = _sums(counts, families.CACHE, "result")
+    decisions, decided = _sums(counts, families.FRAUD_DECISIONS, "outcome"), _buckets(counts, families.FRAUD_SECONDS)
     return Rates(
         seconds=seconds,
         all=_method(counts, seconds),
@@ -77,6 +84,9 @@ def rates_between(before: Reading, after: Reading) -> Rates:
         ),
         events_per_second=_sums(counts, families.EVENTS, "result").get("recorded", 0.0) / seconds,
         commit_p99_seconds=quantile(families.DURATION_BUCKETS, _buckets(counts, families.COMMIT_SECONDS), 0.99),
+        decisions_per_second={outcome: count / seconds for outcome, count in decisions.items()},
+        decision_p50_seconds=quantile(families.DECISION_BUCKETS, decided, 0.5),
+        decision_p99_seconds=quantile(families.DECISION_BUCKETS, decided, 0.99),
     )
 
 

@@ -72,6 +72,9 @@ def take_reading(folder: Path, page_pid: int) -> Reading:
     """Read everything now. Takes well under a millisecond for each worker."""
     status = ServiceSnapshot.from_json(status_path(folder).read_bytes())
     pids = {f"worker-{worker.number}": worker.pid for worker in status.workers}
+    for name, owner in (("state", status.state), ("fraud", status.fraud)):
+        if owner is not None and owner.pid is not None:
+            pids[name] = owner.pid
     totals: dict[Key, float] = defaultdict(float)
     for path in folder.glob("*.board"):
         for (name, labels), value in read_board(path).items():
@@ -79,8 +82,5 @@ def take_reading(folder: Path, page_pid: int) -> Reading:
             if path.stem in pids or name not in _GAUGES:
                 totals[name, labels] += value
     pids |= {"supervisor": status.pid, "page": page_pid}
-    for name, owner in (("state", status.state), ("fraud", status.fraud)):
-        if owner is not None and owner.pid is not None:
-            pids[name] = owner.pid
     usage = {name: used for name, pid in pids.items() if (used := usage_of(pid)) is not None}
     return Reading(time.monotonic(), time.time(), status, dict(totals), usage)

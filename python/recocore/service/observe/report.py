@@ -12,11 +12,14 @@ from recocore.service.observe import families
 from recocore.service.observe.rates import rates_between
 
 if TYPE_CHECKING:
+    from recocore.service.observe.rates import Rates
     from recocore.service.observe.readings import Reading
 
 # A reading a second for two minutes of curves; live figures are over ten seconds, so that one call does not make them jump.
 _MOST_READINGS = 121
 _WINDOW_SECONDS = 10.0
+# Rules whose errors are named; the others are in the sum.
+_MOST_RULES = 5
 
 
 class History:
@@ -92,9 +95,34 @@ class History:
                 "events": {name: events.get(name, 0.0) for name in ("recorded", "duplicate", "refused")},
                 "forgotten": now.total(families.FORGOTTEN),
             },
+            "fraud": None if status.fraud is None else {**asdict(status.fraud), **_fraud(now, rates)},
             "methods": [{"method": name, "calls": calls[name], **asdict(each)} for name, each in rates.methods.items()],
             "models": [asdict(model) for model in status.models],
             "workers": [{**asdict(worker), "usage": used.get(f"worker-{worker.number}")} for worker in status.workers],
             "processes": used,
             "curves": curves,
         }
+
+
+def _fraud(now: Reading, rates: Rates) -> dict[str, Any]:
+    """Decisions by outcome, how long they take, rules that fail, and which rule set decides."""
+    outcomes = now.by(families.FRAUD_DECISIONS, "outcome")
+    rules = [(dict(labels), value) for (name, labels), value in now.totals.items() if name == families.FRAUD_RULES]
+    errors = {labels["rule"]: value for labels, value in rules if labels["result"] == "error" and value}
+    worst = sorted(errors.items(), key=lambda each: (-each[1], each[0]))[:_MOST_RULES]
+    versions = now.by(families.FRAUD_RULE_SET, "version")
+    return {
+        "outcomes": [
+            {
+                "outcome": outcome,
+                "decisions": outcomes.get(outcome, 0.0),
+                "per_second": rates.decisions_per_second.get(outcome, 0.0),
+            }
+            for outcome in families.FRAUD_OUTCOMES
+        ],
+        "p50_seconds": rates.decision_p50_seconds,
+        "p99_seconds": rates.decision_p99_seconds,
+        "rule_errors": sum(errors.values()),
+        "failing_rules": [{"rule": rule, "errors": count} for rule, count in worst],
+        "rule_set": next((version for version, value in versions.items() if value), None),
+    }

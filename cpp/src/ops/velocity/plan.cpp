@@ -1,0 +1,141 @@
+#include "ops/velocity/plan.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+namespace recocore::velocity {
+namespace {
+
+constexpr std::size_t kMostGroups = 64;  // that one list of events is read for
+
+constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+
+std::size_t place_of(std::vector<int>& columns, int column) {
+  const auto found = std::ranges::find(columns, column);
+  const auto place = static_cast<std::size_t>(found - columns.begin());
+  if (found == columns.end()) columns.push_back(column);
+  return place;
+}
+
+}  // namespace
+
+bool counts_type(const std::vector<std::uint64_t>& types, std::uint64_t type) noexcept {
+  return types.empty() || std::ranges::find(types, type) != types.end();
+}
+
+std::int64_t Group::bound(std::int64_t clock) const noexcept {
+  if (distinct || shape.exact) return clock - length + 1;
+  // A tile that starts at `gone`, or before, is gone; the next one is not.
+  const std::int64_t tile = shape.tile;
+  if (clock - length >= kLeast + 2 * tile) return floor_to(clock - length - tile + 1, tile) + tile;
+  const Sum gone = static_cast<Sum>(clock) - length - tile + 1;
+  const Sum rest = gone % tile;
+  return static_cast<std::int64_t>(std::max<Sum>(gone - (rest < 0 ? rest + tile : rest) + tile, kLeast));
+}
+
+std::int64_t Plan::horizon(std::int64_t clock) const noexcept {
+  return clock < kLeast + reach ? kLeast : clock - reach + 1;
+}
+
+Plan::Plan(const VelocityParams& params, int table) {
+  // Counts come last: they can read the window of any number.
+  for (const bool count_only : {false, true})
+    for (std::size_t feature = 0; feature < params.counters.size(); ++feature) {
+      const VelocityCounter& counter = params.counters[feature];
+      if (counter.table == table && (counter.statistic == VelocityStatistic::count) == count_only)
+        readings.push_back({counter.statistic, group_for(params, counter), feature});
+    }
+  lay_out();
+  if (groups.size() <= kMostGroups)
+    most =
+        std::min({kMost, static_cast<std::size_t>(params.exact_events), static_cast<std::size_t>(params.max_distinct)});
+}
+
+std::size_t Plan::group_for(const VelocityParams& params, const VelocityCounter& counter) {
+  const bool distinct = counter.statistic == VelocityStatistic::distinct;
+  const bool any_column = counter.statistic == VelocityStatistic::count;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const Group& group = groups[g];
+    if (group.distinct == distinct && group.length == counter.window && group.types == counter.types &&
+        (any_column || group.column == counter.column))
+      return g;
+  }
+  Group group;
+  group.distinct = distinct;
+  group.length = counter.window;
+  group.types = counter.types;
+  group.column = any_column ? -1 : counter.column;
+  group.place = distinct ? seen++ : windows++;
+  group.shape = {counter.window, (counter.window + params.tiles - 1) / params.tiles,
+                 static_cast<std::size_t>(params.exact_events), counter.window <= params.exact_window};
+  groups.push_back(group);
+  return groups.size() - 1;
+}
+
+void Plan::lay_out() {
+  for (const Group& group : groups) {
+    typed = typed || !group.types.empty();
+    reach = std::max(reach, group.length + (group.distinct || group.shape.exact ? 0 : group.shape.tile - 1));
+    if (group.column >= 0) place_of(group.distinct ? ids : numbers, group.column);
+  }
+  words = 1 + (typed ? 1 : 0) + 2 * numbers.size() + ids.size();
+  std::vector<const Group*> first;
+  for (Group& group : groups) {
+    const auto alike = std::ranges::find_if(first, [&](const Group* other) {
+      return other->distinct == group.distinct && other->types == group.types && other->column == group.column;
+    });
+    group.family = static_cast<std::size_t>(alike - first.begin());
+    if (alike != first.end()) continue;
+    first.push_back(&group);
+    Family family;
+    family.types = group.types;
+    const std::size_t head = typed ? 2 : 1;
+    if (group.distinct)
+      family.id = head + 2 * numbers.size() + place_of(ids, group.column);
+    else if (group.column >= 0)
+      family.number = head + 2 * place_of(numbers, group.column);
+    families.push_back(family);
+  }
+  for (const Reading& reading : readings)
+    if (reading.statistic == VelocityStatistic::min || reading.statistic == VelocityStatistic::max)
+      families[groups[reading.group].family].extremes = true;
+  std::ranges::stable_sort(readings, {}, [&](const Reading& reading) { return groups[reading.group].family; });
+}
+
+void Plan::write(std::uint64_t* record, std::int64_t time, std::uint64_t type, std::span<const std::uint64_t> event_ids,
+                 std::span<const Amount> amounts) const noexcept {
+  *record++ = static_cast<std::uint64_t>(time);
+  if (typed) *record++ = type;
+  for (const int column : numbers) {
+    const Amount& amount = amounts[static_cast<std::size_t>(column)];
+    *record++ = std::bit_cast<std::uint64_t>(amount.present ? amount.number : std::numeric_limits<double>::quiet_NaN());
+    *record++ = static_cast<std::uint64_t>(static_cast<std::int64_t>(amount.millionths));
+  }
+  for (const int column : ids) *record++ = event_ids[static_cast<std::size_t>(column)];
+}
+
+Amount Plan::amount(const Group& group, const std::uint64_t* record) const noexcept {
+  const std::size_t place = families[group.family].number;
+  if (place == 0) return {};
+  const auto number = std::bit_cast<double>(record[place]);
+  if (std::isnan(number)) return {};
+  return {static_cast<std::int64_t>(record[place + 1]), number, true};
+}
+
+std::uint64_t Plan::id(const Group& group, const std::uint64_t* record) const noexcept {
+  return record[families[group.family].id];
+}
+
+bool Plan::is_sound(const std::uint64_t* record) const noexcept {
+  for (std::size_t n = 0; n < numbers.size(); ++n) {
+    const std::size_t place = (typed ? 2 : 1) + 2 * n;
+    const Amount amount = amount_of(std::bit_cast<double>(record[place]));
+    if (amount.millionths != static_cast<std::int64_t>(record[place + 1])) return false;
+    if (!amount.present && !std::isnan(std::bit_cast<double>(record[place]))) return false;
+  }
+  return true;
+}
+
+}  // namespace recocore::velocity

@@ -1,0 +1,84 @@
+// What the counters of one entity share: groups of events in one window, and what of an event they read.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "ops/velocity/window.hpp"
+#include "recocore/velocity.hpp"
+
+namespace recocore::velocity {
+
+[[nodiscard]] bool counts_type(const std::vector<std::uint64_t>& types, std::uint64_t type) noexcept;
+
+/// The events of some types in one window, with one column's numbers or ids.
+struct Group {
+  bool distinct = false;
+  std::int64_t length = 0;
+  std::vector<std::uint64_t> types;
+  int column = -1;         // -1 as long as nobody but count reads it
+  std::size_t place = 0;   // among the windows, or the sets of ids, of a key
+  std::size_t family = 0;  // those that differ by their window alone
+  WindowShape shape;
+
+  /// Whether a window of this shape still holds an event: its time is at least this.
+  [[nodiscard]] std::int64_t bound(std::int64_t clock) const noexcept;
+};
+
+/// What the groups that differ by their window alone read of a record; places are words of it, 0 for none.
+struct Family {
+  std::vector<std::uint64_t> types;  // empty: all events
+  std::size_t number = 0;
+  std::size_t id = 0;
+  bool extremes = false;
+
+  [[nodiscard]] bool counts(const std::uint64_t* record) const noexcept {
+    return types.empty() || counts_type(types, record[1]);
+  }
+};
+
+struct Reading {
+  VelocityStatistic statistic = VelocityStatistic::count;
+  std::size_t group = 0;
+  std::size_t feature = 0;
+};
+
+class Plan {
+ public:
+  /// The counters of `table` in checked parameters.
+  Plan(const VelocityParams& params, int table);
+
+  /// A key has at most so many events one by one; then each window has its own buckets.
+  static constexpr std::size_t kMost = 32;
+
+  std::vector<Group> groups;
+  std::vector<Family> families;
+  std::vector<Reading> readings;
+  std::size_t windows = 0;   // of a key
+  std::size_t seen = 0;      // likewise
+  std::size_t most = 0;      // events one by one: few enough for windows of any shape, and for sets of ids, to be whole
+  std::size_t words = 1;     // of a record: time, type where a group asks for it, numbers with their millionths, ids
+  std::int64_t reach = 0;    // an event so much older than the clock is in no window
+  bool typed = false;        // whether a record's second word is the event's type
+  std::vector<int> numbers;  // columns in a record
+  std::vector<int> ids;      // likewise
+
+  /// No window holds an event before this time.
+  [[nodiscard]] std::int64_t horizon(std::int64_t clock) const noexcept;
+  /// Writes an event as a record.
+  void write(std::uint64_t* record, std::int64_t time, std::uint64_t type, std::span<const std::uint64_t> event_ids,
+             std::span<const Amount> amounts) const noexcept;
+  [[nodiscard]] bool counts(const Group& group, const std::uint64_t* record) const noexcept {
+    return families[group.family].counts(record);
+  }
+  [[nodiscard]] Amount amount(const Group& group, const std::uint64_t* record) const noexcept;
+  [[nodiscard]] std::uint64_t id(const Group& group, const std::uint64_t* record) const noexcept;
+  /// Whether a record may have been written by write().
+  [[nodiscard]] bool is_sound(const std::uint64_t* record) const noexcept;
+
+ private:
+  std::size_t group_for(const VelocityParams& params, const VelocityCounter& counter);
+  void lay_out();
+};
+
+}  // namespace recocore::velocity

@@ -1,0 +1,51 @@
+// The events of a key that has few of them, as they came: all windows of the key look into one list.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "ops/velocity/plan.hpp"
+#include "ops/velocity/record_pool.hpp"
+
+namespace recocore::velocity {
+
+/// Its records lie in a pool, which outlives it: whoever lets go of it calls release() before.
+class Recent {
+ public:
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] const std::uint64_t* record(const Plan& plan, std::size_t at) const noexcept {
+    return records_ + at * plan.words;
+  }
+  [[nodiscard]] std::int64_t newest() const noexcept { return newest_; }
+  /// The clock when the first of them came.
+  [[nodiscard]] std::int64_t start() const noexcept { return start_; }
+
+  /// Room for one more record, at the end, for its writer.
+  std::uint64_t* add(const Plan& plan, RecordPool& pool, std::int64_t clock, std::int64_t time);
+  /// Drops the events before a time, where the order in which ids came does not matter.
+  void drop_before(const Plan& plan, std::int64_t time) noexcept;
+  void clear() noexcept { size_ = 0; }
+  void release(RecordPool& pool) {
+    if (room_ > 0) pool.give_back(records_, room_);
+    *this = Recent();
+  }
+
+  /// The features as of a clock; `amounts` are the event's own.
+  void read(const Plan& plan, std::int64_t clock, std::span<const Amount> amounts, std::span<double> features) const;
+
+  /// Asks for the memory beside this object.
+  void prefetch(const Plan& plan) const noexcept;
+  /// What it counts for where memory is shared out: depends on its content alone.
+  [[nodiscard]] std::size_t bytes(const Plan& plan) const noexcept;
+
+ private:
+  std::uint64_t* records_ = nullptr;
+  std::int64_t newest_ = 0;
+  std::int64_t start_ = 0;
+  std::uint16_t size_ = 0;
+  std::uint16_t room_ = 0;
+  bool in_order_ = true;  // of time
+};
+
+}  // namespace recocore::velocity
