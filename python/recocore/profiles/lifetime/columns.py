@@ -125,8 +125,8 @@ class LifetimeModels:
         if profile.get("btyd_frequency") is None:
             return {}
         names = ("frequency", "recency", "t", "mean_spend")
-        history = [np.array([float(profile.get(f"btyd_{name}") or 0)]) for name in names]
-        made = {name: float(values[0]) for name, values in self._expected(*history, ahead).items()}
+        x, last, age, mean = (np.array([float(profile.get(f"btyd_{name}") or 0)]) for name in names)
+        made = {name: float(values[0]) for name, values in self._expected(x, last, age, mean, ahead).items()}
         return {"horizon_days": ahead, **{name: value for name, value in made.items() if np.isfinite(value)}}
 
     def _expected(

@@ -99,7 +99,9 @@ def discounted_purchases(
     total, before = np.zeros(len(frequency)), np.zeros((1, len(frequency)))
     for begin in range(0, periods, _AT_ONCE):
         steps = np.arange(begin + 1, min(begin + _AT_ONCE, periods) + 1)
-        until = np.concatenate([before, purchases.purchases_by(steps * float(period), frequency, recency, age)])
+        until = np.concatenate(
+            [before, purchases.purchases_by(steps.astype(np.float64) * period, frequency, recency, age)]
+        )
         for step, bought in zip(steps, np.diff(until, axis=0), strict=True):
             total += bought / (1 + discount_rate) ** step
         before = until[-1:]
