@@ -16,7 +16,8 @@ namespace {
 // with 40,000 names.
 constexpr std::int64_t kAhead = 16;
 constexpr std::size_t kShort = 16;
-constexpr std::size_t kFirstPlaces = 64;
+constexpr std::size_t kFirstPlaces = 256;
+constexpr std::size_t kSpacious = 4'096;  // 160 KB
 
 /// A name as two words: its bytes where they fit in, its hash where not.
 struct Key {
@@ -30,10 +31,25 @@ struct Key {
   }
 };
 
-/// The lowest `bytes` bytes of a word.
-std::uint64_t first_bytes(std::uint64_t word, std::size_t bytes) noexcept {
-  return bytes >= 8 ? word : word & ~(~std::uint64_t{0} << (8 * bytes));
+/// Which bits of two words belong to a name of each size up to kShort: a table takes no branches.
+struct Masks {
+  std::array<std::uint64_t, kShort + 1> low{};
+  std::array<std::uint64_t, kShort + 1> high{};
+};
+
+consteval Masks masks() {
+  Masks made;
+  for (std::size_t size = 0; size <= kShort; ++size) {
+    const auto first = [](std::size_t bytes) {
+      return bytes >= 8 ? ~std::uint64_t{0} : ~(~std::uint64_t{0} << (8 * bytes));
+    };
+    made.low[size] = first(size);
+    made.high[size] = first(size < 8 ? 0 : size - 8);
+  }
+  return made;
 }
+
+constexpr Masks kMasks = masks();
 
 /// `readable` bytes follow the name's beginning.
 Key key_of(std::string_view name, std::size_t readable) noexcept {
@@ -45,19 +61,20 @@ Key key_of(std::string_view name, std::size_t readable) noexcept {
     from = copy.data();
   }
   Key key{0, 0, name.size()};
-  key.low = first_bytes(word_at(from), name.size());
-  key.high = first_bytes(word_at(from + 8), name.size() < 8 ? 0 : name.size() - 8);
+  key.low = word_at(from) & kMasks.low[name.size()];
+  key.high = word_at(from + 8) & kMasks.high[name.size()];
   return key;
 }
 
 /// Names by key, with open addressing.
 class Coder {
  public:
-  void prefetch(const Key& key) const noexcept { __builtin_prefetch(&places_[key.hash() & (places_.size() - 1)]); }
+  void prefetch(std::uint64_t hash) const noexcept { __builtin_prefetch(&places_[hash & (places_.size() - 1)]); }
 
-  std::int32_t code(const Key& key, std::string_view name, std::int64_t row) {
-    if (2 * (names_.size() + 1) > places_.size()) grow();
-    Place& place = place_of(key, name);
+  /// `hash` is the key's.
+  std::int32_t code(const Key& key, std::uint64_t hash, std::string_view name, std::int64_t row) {
+    if (room() * (names_.size() + 1) > places_.size()) grow();
+    Place& place = place_of(key, hash, name);
     if (place.code < 0) {
       require(names_.size() < INT32_MAX, [] { return std::string("names: expected fewer than 2**31 distinct names"); });
       place = {key, static_cast<std::int32_t>(names_.size())};
@@ -75,15 +92,18 @@ class Coder {
     std::int32_t code = -1;
   };
 
-  Place& place_of(const Key& key, std::string_view name) {
+  Place& place_of(const Key& key, std::uint64_t hash, std::string_view name) {
     const std::size_t mask = places_.size() - 1;
-    for (std::size_t at = key.hash() & mask;; at = (at + 1) & mask) {
+    for (std::size_t at = hash & mask;; at = (at + 1) & mask) {
       Place& place = places_[at];
       if (place.code < 0) return place;
       if (place.key.low != key.low || place.key.high != key.high || place.key.size != key.size) continue;
       if (key.size <= kShort || names_[static_cast<std::size_t>(place.code)] == name) return place;
     }
   }
+
+  /// Places for a name: where names are few, so many that hardly one has to look further, which cannot be foreseen.
+  [[nodiscard]] std::size_t room() const noexcept { return places_.size() <= kSpacious ? 8 : 2; }
 
   void grow() {
     const std::vector<Place> before = std::exchange(places_, std::vector<Place>(4 * places_.size()));
@@ -124,6 +144,7 @@ std::vector<std::int64_t> encode_names(std::span<const NameChunk> chunks, std::s
   std::int64_t before = 0;
   for (const NameChunk& chunk : chunks) {
     std::array<Key, kAhead> keys;
+    std::array<std::uint64_t, kAhead> hashes;
     std::array<std::string_view, kAhead> names;
     for (std::int64_t begin = 0; begin < chunk.rows(); begin += kAhead) {
       const std::int64_t end = std::min(chunk.rows(), begin + kAhead);
@@ -131,12 +152,13 @@ std::vector<std::int64_t> encode_names(std::span<const NameChunk> chunks, std::s
         const auto at = static_cast<std::size_t>(row - begin);
         names[at] = name_of(chunk, row);
         keys[at] = key_of(names[at], readable(chunk, names[at]));
-        coder.prefetch(keys[at]);
+        hashes[at] = keys[at].hash();
+        coder.prefetch(hashes[at]);
       }
       for (std::int64_t row = begin; row < end; ++row) {
         const auto at = static_cast<std::size_t>(row - begin);
         codes[static_cast<std::size_t>(before + row)] =
-            chunk.valid[row] ? coder.code(keys[at], names[at], before + row) : -1;
+            chunk.valid[row] ? coder.code(keys[at], hashes[at], names[at], before + row) : -1;
       }
     }
     before += chunk.rows();

@@ -14,7 +14,7 @@ from recocore.data.buffers import filled, flat, hashes
 from recocore.data.events import EventBatch
 from recocore.data.id_column import missing_ids
 from recocore.errors import InvalidArgumentError
-from recocore.profiles.codes import codes, renamed
+from recocore.profiles.codes import codes, renamed, taken
 from recocore.profiles.config import TAGS_COLUMN
 from recocore.profiles.money import currency_of, digits_of, minor_units
 from recocore.profiles.tag_sets import tag_sets
@@ -77,7 +77,7 @@ def native_events(events: Any, config: ProfileConfig, currency: str | None = Non
     type_codes, type_names = codes(table.column("type"))
     ours = {name: code for code, name in enumerate(config.all_types)}
     to_ours = np.array([ours.get(name, len(ours)) for name in type_names.to_pylist()], np.uint8)
-    columns["types"] = to_ours[type_codes] if len(to_ours) else np.empty(0, np.uint8)
+    columns["types"] = taken(to_ours, type_codes)
     for column, name in _COMPARED.items():
         if _present(table, name):
             columns[column] = hashes(table.column(name), _native.hash_names, _native.hash_numbers)
@@ -165,7 +165,7 @@ def _users(batch: EventBatch) -> tuple[Int32Array, pa.Array]:
     order = np.asarray(pc.sort_indices(names))
     rank = np.empty(len(names), np.int32)
     rank[order] = np.arange(len(names), dtype=np.int32)
-    return rank[users], names.take(pa.array(order))
+    return taken(rank, users), names.take(pa.array(order))
 
 
 def _terms(column: pa.ChunkedArray) -> tuple[Int32Array, pa.Array]:

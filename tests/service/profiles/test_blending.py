@@ -42,7 +42,12 @@ def made_index(model: Any) -> Index:
     users = [f"user-{number:02}" for number in rng.integers(0, 30, 240)]
     log = Interactions.from_coo(users, [f"i{n:02}" for n in np.minimum(rng.geometric(0.15, 240), 20)])
     items = [str(item) for item in log.items.ids_of(np.arange(len(log.items), dtype=np.int32))]
-    attributes = pa.table({"item_id": items, "category": [CATEGORIES[place % 3] for place in range(len(items))]})
+    columns = {
+        "item_id": items,
+        "category": [CATEGORIES[place % 3] for place in range(len(items))],
+        "tags": [["gift", "wool"] if place % 4 == 0 else ["wool"] for place in range(len(items))],
+    }
+    attributes = pa.table(columns)
     return Index.build(model.fit(log), log, attributes=attributes)
 
 
@@ -71,6 +76,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StateReader]:
                 for _ in range(count)
             ]
         )  # fmt: skip
+        tagged = {"user_id": "tagged", "type": "view", "item_id": "elsewhere", "event_time": NOW - timedelta(minutes=1)}
+        store.record([{**tagged, "tags": ["gift", "wool"]}, {**tagged, "tags": ["gift"]}])
         store.set_consent("withdrawn", "personalization", False)
         with StateReader.open(path) as made:
             yield made
@@ -113,6 +120,15 @@ def test_interests_are_boosts_by_their_share(reader: StateReader, index: Index) 
     assert [item.score for item in ranked if item.source == "model"] == sorted(
         (item.score for item in ranked if item.source == "model"), reverse=True
     )
+
+
+def test_an_item_is_moved_by_each_of_its_tags(reader: StateReader, index: Index) -> None:
+    found = blended(people(reader, 3.0), "tagged", index)
+    assert [(rule.action, rule.where) for rule in found.ask.rules] == [
+        ("boost", In("tags", ("gift",))),
+        ("boost", In("tags", ("wool",))),
+    ]
+    assert [rule.weight for rule in found.ask.rules] == [pytest.approx(2.0, rel=1e-12), pytest.approx(1.0, rel=1e-12)]
 
 
 def test_whom_the_model_does_not_know_gets_what_is_popular_in_the_segment_first(

@@ -135,9 +135,16 @@ void UserPass::take(const ProfileEvent& event) {
 }
 
 void UserPass::take_day(std::int64_t local) {
-  const std::int64_t hour = floor_divide(local, kHour) + kFirstHour;
-  ++hours_[static_cast<std::size_t>(hour - floor_divide(hour, 168) * 168)];
-  const std::int64_t day = floor_divide(local, kDay);
+  // Events of one visit share their hour: three divisions an hour, not an event.
+  if (local < hour_begin_ || local >= hour_begin_ + kHour) {
+    const std::int64_t whole = floor_divide(local, kHour);
+    const std::int64_t hour = whole + kFirstHour;
+    hour_begin_ = whole * kHour;
+    hour_ = static_cast<std::size_t>(hour - floor_divide(hour, 168) * 168);
+    hour_day_ = floor_divide(whole, 24);
+  }
+  ++hours_[hour_];
+  const std::int64_t day = hour_day_;
   // Clocks that go back at midnight bring a day back.
   if (day != day_ && days_.add(static_cast<std::uint64_t>(day), 0).added) ++integer(I::active_days);
   day_ = day;
@@ -179,7 +186,7 @@ void UserPass::decay_to(std::int64_t time) {
   if (time == decayed_to_) return;
   decayed_to_ = time;
   const auto age = static_cast<double>(plan_.as_of - time);
-  for (std::size_t i = 0; i < lives_.size(); ++i) decays_[i] = std::exp2(-age / lives_[i]);
+  for (std::size_t i = 0; i < lives_.size(); ++i) decays_[i] = decay_(age / lives_[i]);
 }
 
 void UserPass::take_interests(const ProfileEvent& event, bool bought) {
@@ -370,14 +377,19 @@ void UserPass::write_counted(std::int64_t user, ProfileColumns& columns) {
 }
 
 void UserPass::write_hours(HourBlock& hours) const {
-  std::int64_t size = 0;
+  // Which hours there are cannot be foreseen: each is written, and the next one over it where it is empty.
+  const std::size_t begin = hours.hours.size();
+  hours.hours.resize(begin + hours_.size());
+  hours.counts.resize(begin + hours_.size());
+  std::size_t end = begin;
   for (std::size_t hour = 0; hour < hours_.size(); ++hour) {
-    if (hours_[hour] == 0) continue;
-    hours.hours.push_back(static_cast<std::int32_t>(hour));
-    hours.counts.push_back(hours_[hour]);
-    ++size;
+    hours.hours[end] = static_cast<std::int32_t>(hour);
+    hours.counts[end] = hours_[hour];
+    end += hours_[hour] != 0 ? 1 : 0;
   }
-  hours.sizes.push_back(size);
+  hours.hours.resize(end);
+  hours.counts.resize(end);
+  hours.sizes.push_back(static_cast<std::int64_t>(end - begin));
 }
 
 }  // namespace recocore::cpu

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "ops/profiles/decay.hpp"
 #include "ops/profiles/offers.hpp"
 #include "ops/profiles/stamped_map.hpp"
 #include "ops/profiles/zone_clock.hpp"
@@ -106,10 +107,14 @@ class UserPass {
   std::vector<double> lives_;
   std::vector<std::size_t> life_of_;
   std::vector<double> decays_;
+  Decay decay_;
   std::int64_t decayed_to_ = kNone;
 
   ZoneClock clock_;
   std::int64_t day_ = 0;
+  std::int64_t hour_begin_ = -kDay;  // of the local hour that was looked at last, of which the others are
+  std::size_t hour_ = 48;
+  std::int64_t hour_day_ = -1;
   std::array<std::int64_t, kProfileIntegers.size()> integers_{};
   std::array<double, kProfileReals.size()> reals_{};
   std::vector<std::int64_t> type_counts_;

@@ -11,9 +11,10 @@ import pyarrow as pa
 
 from recocore.errors import InvalidArgumentError
 from recocore.profiles.features import Features
+from recocore.profiles.lifetime.inputs import column, histories, refuse
 from recocore.profiles.lifetime.purchases import BGNBD, ModifiedBGNBD
 from recocore.profiles.lifetime.spend import GammaGamma
-from recocore.profiles.lifetime.value import discounted_purchases
+from recocore.profiles.lifetime.value import present_value
 
 if TYPE_CHECKING:
     import os
@@ -27,11 +28,11 @@ LIFETIME_FEATURES: Final = (
     *("p_alive", "expected_purchases", "p_alive_mbg", "expected_purchases_mbg", "expected_spend", "clv"),
 )
 
+_PURCHASES, _MODIFIED, _SPEND = "bgnbd.json", "mbgnbd.json", "gamma_gamma.json"
 # Days ahead of the expected purchases: a quarter.
 _AHEAD = 90.0
 # A year of 30-day periods, and a rate a month that is about 12.7 % a year: the defaults of `clv`.
-_PURCHASES, _MODIFIED, _SPEND = "bgnbd.json", "mbgnbd.json", "gamma_gamma.json"
-_PERIODS, _PERIOD, _RATE = 12, 30.0, 0.01
+_MONTHS, _RATE = 30.0 * np.arange(1, 13), 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +109,17 @@ class LifetimeModels:
             `user_id`, `p_alive` and `expected_purchases` by BG/NBD, `p_alive_mbg` and `expected_purchases_mbg` by MBG/NBD,
             `expected_spend` of a purchase and `clv` of twelve months of 30 days by MBG/NBD and Gamma-Gamma, at 1 % a month,
             both in minor units and null where there is no spend model or its mean is infinite.
+
+        Raises:
+            InvalidArgumentError: columns `btyd_*` that are not there or contradict each other, or a negative `ahead`.
         """
         features = Features(profiles)
         x, last, age, mean = _histories(profiles)
         bought = np.isfinite(x)
-        made = self._expected(x[bought], last[bought], age[bought], np.nan_to_num(mean[bought]), ahead)
+        days = column(ahead, "ahead")
+        refuse(days < 0, days, "ahead", "at least 0", "it is how many days to look ahead")
+        x, last, age = histories(x[bought], last[bought], age[bought])
+        made = self._expected(x, last, age, np.nan_to_num(mean[bought]), ahead)
         return pa.table({"user_id": features.users, **{name: _spread(values, bought) for name, values in made.items()}})
 
     def row(self, profile: Mapping[str, Any], ahead: float = _AHEAD) -> dict[str, float]:
@@ -125,25 +132,22 @@ class LifetimeModels:
         if profile.get("btyd_frequency") is None:
             return {}
         names = ("frequency", "recency", "t", "mean_spend")
-        history = [np.array([float(profile.get(f"btyd_{name}") or 0)]) for name in names]
-        made = {name: float(values[0]) for name, values in self._expected(*history, ahead).items()}
+        x, last, age, mean = (np.array([float(profile.get(f"btyd_{name}") or 0)]) for name in names)
+        made = {name: float(values[0]) for name, values in self._expected(x, last, age, mean, ahead).items()}
         return {"horizon_days": ahead, **{name: value for name, value in made.items() if np.isfinite(value)}}
 
     def _expected(
         self, x: Float64Array, last: Float64Array, age: Float64Array, mean: Float64Array, ahead: float
     ) -> dict[str, Float64Array]:
         """Each column of those who have bought; not finite where there is no value."""
-        made: dict[str, Float64Array] = {}
-        for ending, model in (("", self.purchases), ("_mbg", self.purchases_modified)):
-            made[f"p_alive{ending}"] = model.p_alive(x, last, age)
-            made[f"expected_purchases{ending}"] = model.expected_purchases(ahead, x, last, age)
-        if self.spend is None:
-            made |= dict.fromkeys(("expected_spend", "clv"), np.full(len(x), np.nan))
-        else:
-            made["expected_spend"] = self.spend.expected_spend(np.where(mean > 0, x, 0.0), mean)
-            bought_later = discounted_purchases(self.purchases_modified, x, last, age, _PERIODS, _PERIOD, _RATE)
-            made["clv"] = made["expected_spend"] * bought_later
-        return made
+        horizons = np.array([ahead])
+        alive, bought = self.purchases.outlook(horizons, x, last, age)
+        alive_mbg, bought_mbg = self.purchases_modified.outlook(np.append(horizons, _MONTHS), x, last, age)
+        spend = np.full(len(x), np.nan)
+        if self.spend is not None:
+            spend = self.spend.expected_spend(np.where(mean > 0, x, 0.0), mean)
+        columns = (alive, bought[0], alive_mbg, bought_mbg[0], spend, spend * present_value(bought_mbg[1:], _RATE))
+        return dict(zip(LIFETIME_FEATURES, columns, strict=True))
 
 
 def lifetime_features(profiles: ProfileTable | pa.Table, ahead: float = _AHEAD) -> pa.Table:

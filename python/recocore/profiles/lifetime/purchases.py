@@ -90,15 +90,16 @@ class _PurchaseModel(LifetimeModel):
         bought = alive_purchases(t_ / (alpha + age_), r + x_, a, b + x_ + self._first)
         return self._alive(counts, last, ages, r, alpha, a, b) * bought[kinds.place].reshape(counts.shape)
 
-    def purchases_by(
+    def outlook(
         self, horizons: Float64Array, counts: Float64Array, last: Float64Array, ages: Float64Array
-    ) -> Float64Array:
-        """`expected_purchases` at several horizons at once, `[horizons, customers]`, of histories that were checked."""
+    ) -> tuple[Float64Array, Float64Array]:
+        """`p_alive`, and `expected_purchases` at several horizons `[horizons, customers]`, of histories that were checked."""
         r, alpha, a, b = self.params_.values()
         kinds = distinct_rows(counts, ages)
         x_, age_ = kinds.columns
         bought = alive_purchases(horizons[:, None] / (alpha + age_), r + x_, a, b + x_ + self._first)
-        return self._alive(counts, last, ages, r, alpha, a, b) * bought[:, kinds.place]
+        alive = self._alive(counts, last, ages, r, alpha, a, b)
+        return alive, alive * bought[:, kinds.place]
 
     def _alive(
         self, x: Float64Array, last: Float64Array, age: Float64Array, r: float, alpha: float, a: float, b: float

@@ -96,11 +96,28 @@ def discounted_purchases(
     """The purchases of each coming period, each worth (1 + discount_rate)^-i of one today, added up."""
     shape = np.shape(frequency)
     frequency, recency, age = (np.ravel(each) for each in (frequency, recency, age))
-    total, before = np.zeros(len(frequency)), np.zeros((1, len(frequency)))
+    total, before = np.zeros(len(frequency)), np.zeros(len(frequency))
     for begin in range(0, periods, _AT_ONCE):
-        steps = np.arange(begin + 1, min(begin + _AT_ONCE, periods) + 1)
-        until = np.concatenate([before, purchases.purchases_by(steps * float(period), frequency, recency, age)])
-        for step, bought in zip(steps, np.diff(until, axis=0), strict=True):
-            total += bought / (1 + discount_rate) ** step
-        before = until[-1:]
+        steps = np.arange(begin + 1, min(begin + _AT_ONCE, periods) + 1, dtype=np.float64)
+        _, until = purchases.outlook(steps * period, frequency, recency, age)
+        total += present_value(until, discount_rate, before, begin)
+        before = until[-1]
     return total.reshape(shape)
+
+
+def present_value(
+    until: Float64Array, discount_rate: float, before: Float64Array | float = 0.0, periods_before: int = 0
+) -> Float64Array:
+    """Purchases until the end of each period, `[periods, customers]`, each worth (1 + discount_rate)^-i of one today.
+
+    Args:
+        until: purchases from today until the end of each period.
+        discount_rate: of a period.
+        before: purchases until the first period begins.
+        periods_before: how many periods that are.
+    """
+    total = np.zeros(until.shape[1])
+    for step, bought in enumerate(until, periods_before + 1):
+        total += (bought - before) / (1 + discount_rate) ** step
+        before = bought
+    return total

@@ -1,8 +1,9 @@
 """What a profile changes in a recommendation: boosts for what somebody likes, and what is popular in their segment.
 
-Interests are boosts: `interest_weight` · w / Σw is added to the model's score of an item whose category or brand is among the
-strongest interests, w its weight and Σw that of all of the dimension. Segment popularity is for whom the model does not know:
-what is popular in the segment stands before what is popular with everybody, where that fills the list.
+Interests are boosts: `interest_weight` · w / Σw is added to the model's score of an item whose category, brand or one of
+whose tags is among the strongest interests, w its weight and Σw that of all of the dimension. Segment popularity is for
+whom the model does not know: what is popular in the segment stands before what is popular with everybody, where that
+fills the list.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from recocore.service.queries import Template
     from recocore.state import UserRecord
 
-# Interests that are looked at, where the model's items have an attribute of that name.
-_DIMENSIONS = ("category", "brand")
+# Interests that are looked at, by the attribute of the model's items that they are in.
+_DIMENSIONS = {"category": "category", "brand": "brand", "tags": "tag"}
 # Users whose interests are kept as they were made: 1 KB each.
 _MOST_KEPT = 4_096
 
 
 class _Liking(NamedTuple):
-    """Of one user: when it was made, the share of each strongest interest by dimension, and the segments."""
+    """Of one user: when it was made, the share of each strongest interest by attribute, and the segments."""
 
     made: int
     shares: Mapping[str, tuple[tuple[str, float], ...]]
@@ -76,9 +77,9 @@ class Blend:
         if self._weight:
             fields = engine.fields
             rules = tuple(
-                Rule("boost", where=In(dimension, (name,)), weight=self._weight * share)
-                for dimension, shares in liking.shares.items()
-                if fields.get(dimension) == "text"
+                Rule("boost", where=In(attribute, (name,)), weight=self._weight * share)
+                for attribute, shares in liking.shares.items()
+                if fields.get(attribute) in ("text", "texts")
                 for name, share in shares
             )
         first: tuple[str, ...] = ()
@@ -100,7 +101,7 @@ class Blend:
         made = self._maker.make(person, now)
         if made is None or made.kept is None:
             return None
-        shares = {dimension: _shares(made.features, dimension) for dimension in _DIMENSIONS}
+        shares = {attribute: _shares(made.features, dimension) for attribute, dimension in _DIMENSIONS.items()}
         liking = _Liking(now, shares, tuple(made.segments))
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()

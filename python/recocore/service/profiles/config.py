@@ -24,7 +24,7 @@ class ProfilesConfig:
             its user is still a customer and what is expected of them; empty for none.
         segment_rules: a TOML file of rules, [[segments]] with name, when and about; empty for none.
         interest_weight: what the interests of a user add to the scores of Recommend, in the units of the model's scores: a
-            share of it to each item of a category or brand that they like; 0 adds nothing.
+            share of it to each item of a category or brand, or with a tag, that they like; 0 adds nothing.
         segment_popular: a file of `recocore profiles popular`, from which those whom no model knows get what is popular in
             their segment before what is popular with everybody; empty for none.
         keep_seconds: how old a profile may be that is given again, as long as nothing was recorded of its user since; 0
