@@ -81,14 +81,17 @@ class Recorder:
     ) -> tuple[list[RowResult], list[bytes]]:
         """The results of a call, and the rows of its frame; `known` are the events that are there, its own ones at the end."""
         commit, cutoff, meet = draft.commit + 1, self._commits.table.progress.cutoff, self._commits.meet
-        see, change = draft.tally.see, draft.changes.append
-        results, rows = [], []
+        change = draft.changes.append
+        results: list[RowResult] = []
+        rows: list[bytes] = []
+        times: list[int] = []
+        events: list[bytes] = []
         nonces = os.urandom(12 * count)
         for at, each in enumerate(checked):
             if isinstance(each, RowResult):
                 results.append(each)
                 continue
-            subject, event_id, time, item, kind, packed, visitor = each
+            subject, event_id, time, packed, visitor = each
             if event_id in known:
                 results.append(DUPLICATE)
                 continue
@@ -101,11 +104,14 @@ class Recorder:
                 continue
             nonce = nonces[12 * at : 12 * at + 12]
             rows.append(sealed_row(EVENT, user.slot, time, subject, event_id, packed, commit, user.cipher, nonce))
-            see(time, event_id)
-            change(Change(EVENT, commit, subject, user.slot, time, item, kind, packed=packed))
+            times.append(time)
+            events.append(event_id)
+            change(Change(EVENT, commit, subject, user.slot, time, packed))
             if event_id != NO_EVENT:
                 known.add(event_id)
             results.append(OK)
+        if rows:
+            draft.tally.see_all(times, events)
         return results, rows
 
 
