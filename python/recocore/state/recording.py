@@ -10,6 +10,7 @@ from recocore.errors import CorruptError, StorageError
 from recocore.state.checking import RowChecker
 from recocore.state.draft import Draft
 from recocore.state.history import pack_offsets
+from recocore.state.joining import Joiner
 from recocore.state.people import Change, Forgotten
 from recocore.state.rows import iso, now_us
 from recocore.state.segment import EVENT, NO_EVENT, OFFSETS, sealed_row
@@ -34,6 +35,7 @@ class Recorder:
     def __init__(self, commits: Commits) -> None:
         self._commits = commits
         self._checker = RowChecker(commits.keys)
+        self._joiner = Joiner(commits) if commits.config.join_visitors else None
 
     def record(self, calls: Sequence[Call]) -> list[Receipt | RecocoreError]:
         """Record several calls with one fsync: each one's receipt, or the error that it gets.
@@ -64,8 +66,12 @@ class Recorder:
         draft = Draft(commits.log.last)
         receipts: list[Receipt | RecocoreError] = []
         waiting = iter(checked)
+        met: set[bytes] = set()
         for call in calls:
+            before = len(draft.changes)
             results, rows = self._rows(islice(waiting, len(call.rows)), len(call.rows), known, draft)
+            if self._joiner is not None:
+                rows += self._joiner.rows([change.packed for change in draft.changes[before:]], draft, met)
             if call.offsets:
                 offsets = dict(call.offsets)
                 plain, commit = pack_offsets(offsets), draft.commit + 1

@@ -26,5 +26,5 @@ async def _own(settings: Mapping[str, Any], ready: asyncio.Event, stop: asyncio.
     # A commit makes some ten objects an event and leaves next to none: looking through them at every 700 costs 1 us an event.
     gc.freeze()
     gc.set_threshold(20_000)
-    config = StateConfig(max_recent=settings["max_recent"], max_profile_bytes=settings["max_profile_bytes"])
+    config = StateConfig(**{name: settings[name] for name in ("max_recent", "max_profile_bytes", "join_visitors")})
     await serve_owner(path, socket_path(path), config, keys=opened, ready=ready, stop=stop)
