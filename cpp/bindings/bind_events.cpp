@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "arrays.hpp"
+#include "byte_views.hpp"
 #include "module.hpp"
 #include "recocore/error.hpp"
 #include "recocore/event_log.hpp"
@@ -22,22 +23,7 @@
 namespace recocore::bindings {
 namespace {
 
-std::string_view view_of(const py::handle& bytes) {
-  return {PyBytes_AS_STRING(bytes.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(bytes.ptr()))};
-}
-
-std::string_view text_of(const py::handle& text) {
-  Py_ssize_t size = 0;
-  const char* data = PyUnicode_AsUTF8AndSize(text.ptr(), &size);
-  if (data == nullptr) throw py::error_already_set();
-  return {data, static_cast<std::size_t>(size)};
-}
-
-py::bytes bytes_of(std::string_view view) {
-  return {view.data(), view.size()};
-}
-
-py::bytes bytes_of(const KeyedBlake2b::Digest& digest) {
+py::bytes digest_bytes(const KeyedBlake2b::Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
 
@@ -129,42 +115,54 @@ py::list read_rows(const EventRows& rows, const py::list& maps, std::int64_t now
     if (sound[i] == 0)
       made[i] = py::none();
     else
-      made[i] = py::make_tuple(bytes_of(row.subject), bytes_of(row.event), row.time,
-                               row.has_item ? py::object(py::str(row.item)) : py::object(py::none()), py::str(row.type),
-                               bytes_of(row.packed), row.visitor);
+      made[i] = py::make_tuple(digest_bytes(row.subject), digest_bytes(row.event), row.time, bytes_of(row.packed),
+                               row.visitor);
   }
   return made;
 }
 
-py::bytes add_events(const UserRecords& records, const py::bytes& record, std::uint64_t version,
-                     const py::list& events) {
-  std::vector<RecordedEvent> made;
-  made.reserve(events.size());
-  for (const py::handle& each : events) {
-    const auto event = py::reinterpret_borrow<py::tuple>(each);
-    made.push_back({text_of(event[0]), text_of(event[1]), event[2].cast<std::int64_t>()});
-  }
-  return bytes_of(records.add(view_of(record), version, made));
+UserRecords make_records(std::size_t recent, std::size_t seen, std::size_t profile_bytes,
+                         std::unordered_map<std::string, double> weights, std::unordered_set<std::string> seen_types,
+                         const std::vector<std::size_t>& places, std::string purpose) {
+  require(places.size() == 16, [&] { return "places: expected 16, got " + std::to_string(places.size()); });
+  RecordBounds bounds{recent, seen, profile_bytes, std::move(weights), std::move(seen_types), std::move(purpose)};
+  const auto at = places.begin();
+  return {std::move(bounds),
+          {at[0], at[1], at[2], at[3], at[4], at[5], at[6], at[7], at[8], at[9], at[10], at[11], at[12], at[13], at[14],
+           at[15]}};
 }
 
-/// The files are arrays `[2, n]` of the two halves; ids are 16 bytes each, big-endian.
-py::list held_event_ids(const py::list& files, const py::list& ids) {
-  std::vector<py::array_t<std::uint64_t>> arrays;
-  std::vector<EventIdFile> views;
-  for (const py::handle& each : files) {
-    const auto& halves =
-        arrays.emplace_back(checked<std::uint64_t>(py::reinterpret_borrow<py::object>(each), "files", 2));
-    const auto count = static_cast<std::size_t>(halves.shape(1));
-    require(halves.shape(0) == 2, [] { return std::string("files: expected arrays [2, n]"); });
-    views.push_back({{halves.data(), count}, {halves.data() + count, count}});
-  }
+py::bytes add_events(const UserRecords& records, const py::bytes& record, std::uint64_t version, const py::list& rows) {
+  return bytes_of(records.add(view_of(record), version, views_of(rows, "rows")));
+}
+
+/// The halves of ids of 16 bytes, which are big-endian.
+std::vector<std::array<std::uint64_t, 2>> halves_of(const py::list& ids) {
   std::vector<std::array<std::uint64_t, 2>> halves;
+  halves.reserve(ids.size());
   for (const py::handle& id : ids) {
     require(PyBytes_Check(id.ptr()) && view_of(id).size() == 16,
             [] { return std::string("ids: expected 16 bytes each"); });
     std::array<std::uint64_t, 2>& both = halves.emplace_back();
     for (std::size_t i = 0; i < 16; ++i) both[i / 8] = both[i / 8] << 8U | static_cast<std::uint8_t>(view_of(id)[i]);
   }
+  return halves;
+}
+
+/// A file is an array `[2, n]` of the two halves, which the caller keeps.
+EventIdFile file_of(const py::array_t<std::uint64_t>& halves) {
+  const auto count = static_cast<std::size_t>(halves.shape(1));
+  require(halves.shape(0) == 2, [] { return std::string("files: expected arrays [2, n]"); });
+  return {{halves.data(), count}, {halves.data() + count, count}};
+}
+
+py::list held_event_ids(const py::list& files, const py::list& ids) {
+  std::vector<py::array_t<std::uint64_t>> arrays;
+  std::vector<EventIdFile> views;
+  for (const py::handle& each : files)
+    views.push_back(
+        file_of(arrays.emplace_back(checked<std::uint64_t>(py::reinterpret_borrow<py::object>(each), "files", 2))));
+  const auto halves = halves_of(ids);
   std::vector<char> held(halves.size());
   {
     const py::gil_scoped_release released;
@@ -176,6 +174,21 @@ py::list held_event_ids(const py::list& files, const py::list& ids) {
   for (std::size_t i = 0; i < held.size(); ++i)
     if (held[i] != 0) found.append(ids[i]);
   return found;
+}
+
+void add_event_ids(EventIdFilter& filter, const py::object& file) {
+  const auto halves = checked<std::uint64_t>(file, "file", 2);
+  const EventIdFile view = file_of(halves);
+  const py::gil_scoped_release released;
+  filter.add(view);
+}
+
+py::list passing_event_ids(const EventIdFilter& filter, const py::list& ids) {
+  const auto halves = halves_of(ids);
+  py::list passing;
+  for (std::size_t i = 0; i < halves.size(); ++i)
+    if (filter.may_hold(halves[i][0], halves[i][1])) passing.append(ids[i]);
+  return passing;
 }
 
 py::object heads_of_frame(const py::bytes& data, std::size_t start, std::size_t end, std::size_t count) {
@@ -196,13 +209,16 @@ void register_events(py::module_& module) {
   py::class_<EventRows>(module, "EventRows")
       .def(py::init(&make_rows), py::arg("fields"), py::arg("itemless"), py::arg("default_type"), py::arg("key"))
       .def("read", &read_rows, py::arg("rows"), py::arg("now"));
+  py::class_<EventIdFilter>(module, "EventIdFilter")
+      .def(py::init<std::size_t>(), py::arg("ids"))
+      .def("add", &add_event_ids, py::arg("file"))
+      .def("passing", &passing_event_ids, py::arg("ids"));
   module.def("held_event_ids", &held_event_ids, py::arg("files"), py::arg("ids"));
   module.def("frame_heads", &heads_of_frame, py::arg("data"), py::arg("start"), py::arg("end"), py::arg("count"));
   py::class_<UserRecords>(module, "UserRecords")
-      .def(py::init<std::int64_t, std::int64_t, std::unordered_map<std::string, double>,
-                    std::unordered_set<std::string>>(),
-           py::arg("max_recent"), py::arg("max_seen"), py::arg("weights"), py::arg("seen"))
-      .def("add", &add_events, py::arg("record"), py::arg("version"), py::arg("events"));
+      .def(py::init(&make_records), py::arg("max_recent"), py::arg("max_seen"), py::arg("profile_bytes"),
+           py::arg("weights"), py::arg("seen_types"), py::arg("places"), py::arg("purpose"))
+      .def("add", &add_events, py::arg("record"), py::arg("version"), py::arg("rows"));
 }
 
 }  // namespace recocore::bindings

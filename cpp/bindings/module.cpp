@@ -10,6 +10,7 @@ PYBIND11_MODULE(_native, module) {
   register_csr(module);
   register_device(module);
   register_events(module);
+  register_sealed(module);
   register_device_array(module);
   register_topk(module);
   register_ids(module);

@@ -22,6 +22,7 @@ void register_matmul_topk(pybind11::module_& module);
 void register_rings(pybind11::module_& module);
 void register_finite_values(pybind11::module_& module);
 void register_positive_definite(pybind11::module_& module);
+void register_sealed(pybind11::module_& module);
 void register_scored_items(pybind11::module_& module);
 void register_similarity(pybind11::module_& module);
 void register_velocity(pybind11::module_& module);

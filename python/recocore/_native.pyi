@@ -19,6 +19,40 @@ from recocore.types import (
 
 __version__: str
 
+# bind_sealed.cpp
+class Aead:
+    def __init__(self, key: bytes) -> None: ...
+    @staticmethod
+    def is_available() -> bool: ...
+    def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes: ...
+    def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes | None: ...
+
+def sealed_row(
+    aead: Aead,
+    kind: int,
+    slot: int,
+    time: int,
+    subject: bytes,
+    event: bytes,
+    plain: bytes,
+    commit: int,
+    nonce: bytes,
+) -> bytes: ...
+def sealed_record(
+    records: UserRecords,
+    aead: Aead,
+    record: bytes,
+    version: int,
+    rows: list[bytes],
+    subject: bytes,
+    slot: int,
+    nonce: bytes,
+) -> tuple[bytes, bytes, int]: ...
+def opened_entries(
+    entries: list[tuple[bytes, bytes]], descriptor: int, authenticated: bytes, masters: dict[int, Any]
+) -> list[tuple[int, Aead, bytes, int] | None]: ...
+def entry_sum(key: bytes, value: bytes) -> int: ...
+
 # bind_csr.cpp
 def csr_from_coo(
     rows: Int32Array, cols: Int32Array, values: Float32Array, shape: tuple[int, int], duplicates: str = "sum"
@@ -436,16 +470,28 @@ class EventRows:
     def __init__(
         self, fields: list[tuple[str, str, int, int]], itemless: list[str], default_type: str, key: bytes
     ) -> None: ...
-    def read(
-        self, rows: list[Any], now: int
-    ) -> list[tuple[bytes, bytes, int, str | None, str, bytes, bool] | None]: ...
+    def read(self, rows: list[Any], now: int) -> list[tuple[bytes, bytes, int, bytes, bool] | None]: ...
+
+class EventIdFilter:
+    def __init__(self, ids: int) -> None: ...
+    def add(self, file: AnyArray) -> None: ...
+    def passing(self, ids: list[bytes]) -> list[bytes]: ...
 
 def held_event_ids(files: list[AnyArray], ids: list[bytes]) -> list[bytes]: ...
 def frame_heads(data: bytes, start: int, end: int, count: int) -> tuple[int, int, int, bytes] | None: ...
 
 class UserRecords:
-    def __init__(self, max_recent: int, max_seen: int, weights: dict[str, float], seen: set[str]) -> None: ...
-    def add(self, record: bytes, version: int, events: list[tuple[str, str, int]]) -> bytes: ...
+    def __init__(
+        self,
+        max_recent: int,
+        max_seen: int,
+        profile_bytes: int,
+        weights: dict[str, float],
+        seen_types: set[str],
+        places: list[int],
+        purpose: str,
+    ) -> None: ...
+    def add(self, record: bytes, version: int, rows: list[bytes]) -> bytes: ...
 
 # bind_boosted_trees.cpp
 class BoostedTrees:

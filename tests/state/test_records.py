@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -12,30 +12,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.state.made import expected, told
 
-from recocore._native import UserRecords
-from recocore.errors import CorruptError, InvalidArgumentError
-from recocore.state import StateReader, StateStore
-from recocore.state.record import Record, read_record
+from recocore import _native
+from recocore.errors import CorruptError
+from recocore.state import StateConfig, StateReader, StateStore
+from recocore.state.record import Record, native_records, read_record
+from recocore.state.rows import FACTS, Event, pack, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from recocore._native import UserRecords
 
 events = st.lists(
     st.tuples(st.sampled_from("abcdef"), st.sampled_from(["view", "buy"]), st.integers(0, 9)), min_size=1, max_size=40
 )
 
 
+def row(item: str | None, kind: str, time: int, **more: Any) -> bytes:
+    """An event as the log keeps it."""
+    return pack(Event(event_time=time, item_id=item, type=kind, **more))
+
+
+def plain(most_recent: int, most_seen: int, weights: dict[str, float] | None = None, **more: int) -> UserRecords:
+    """Records without anything for profiles, unless it is asked for."""
+    bounds = {"max_profile_bytes": 0, **more}
+    return native_records(StateConfig(max_recent=most_recent, max_seen=most_seen, weights=weights or {}, **bounds))
+
+
 @given(events, st.integers(1, 5), st.integers(1, 6))
 def test_a_record_is_what_a_plain_count_says(
     made: list[tuple[str, str, int]], most_seen: int, most_recent: int
 ) -> None:
-    packed, records = b"", UserRecords(most_recent, most_seen, {"view": 1.0, "buy": 5.0}, {"buy"})
+    packed, records = b"", plain(most_recent, most_seen, {"view": 1.0, "buy": 5.0})
     for version, event in enumerate(made):
-        packed = records.add(packed, version, [event])
+        packed = records.add(packed, version, [row(*event)])
     rows = [{"user_id": "u", "item_id": item, "type": kind, "event_time": time} for item, kind, time in made]
     known = expected(rows, most_seen, most_recent)["u"]
     view = read_record(packed)
-    assert packed == records.add(b"", len(made) - 1, made)
+    assert packed == records.add(b"", len(made) - 1, [row(*event) for event in made])
     # What no event says is written only once it is said.
     assert msgspec.msgpack.decode(Record.unpack(packed).pack())[:8] == msgspec.msgpack.decode(packed)
     assert told(view)[1] == known[1]
@@ -47,10 +61,10 @@ def test_a_record_is_what_a_plain_count_says(
 
 @given(events, st.integers(0, 10))
 def test_dropping_old_events_is_as_if_they_had_not_been(made: list[tuple[str, str, int]], cutoff: int) -> None:
-    records = UserRecords(4, 3, {}, {"buy"})
-    whole = Record.unpack(records.add(b"", 1, made))
+    records = plain(4, 3)
+    whole = Record.unpack(records.add(b"", 1, [row(*event) for event in made]))
     whole.drop_before(cutoff)
-    young = Record.unpack(records.add(b"", 1, [event for event in made if event[2] >= cutoff]))
+    young = Record.unpack(records.add(b"", 1, [row(*event) for event in made if event[2] >= cutoff]))
     assert (whole.items, whole.types, whole.times, whole.weights) == (
         young.items,
         young.types,
@@ -62,33 +76,64 @@ def test_dropping_old_events_is_as_if_they_had_not_been(made: list[tuple[str, st
 
 def test_weights_are_those_of_the_types_and_answers_stay() -> None:
     asked = Record(consent={"marketing": True}).pack()
-    records = UserRecords(50, 200, {"view": 1.0, "buy": 5.0}, {"buy"})
-    view = read_record(records.add(asked, 7, [("t\u00e9", kind, 1) for kind in ("view", "buy", "yodel")]))
+    records = plain(50, 200, {"view": 1.0, "buy": 5.0})
+    view = read_record(records.add(asked, 7, [row("t\u00e9", kind, 1) for kind in ("view", "buy", "yodel")]))
     assert [event.weight for event in view.recent] == [1.0, 5.0, 0.0]
     assert (view.version, view.seen, dict(view.consent)) == (7, ("t\u00e9",), {"marketing": True})
 
 
 def test_a_record_with_parts_of_a_later_version_keeps_them() -> None:
     later = msgspec.msgpack.encode([*msgspec.msgpack.decode(Record(version=3).pack()), b"packed", {"more": 1}])
-    added = UserRecords(5, 5, {}, set()).add(later, 4, [("tea", "view", 1)])
+    added = plain(5, 5, max_profile_bytes=99).add(later, 4, [row("tea", "view", 1)])
     assert msgspec.msgpack.decode(added)[-2:] == [b"packed", {"more": 1}]
     assert read_record(added).recent[0].item_id == "tea"
     assert Record.unpack(added).version == 4
 
 
 def test_other_bytes_are_no_record() -> None:
-    sound = UserRecords(5, 5, {}, {"buy"}).add(b"", 1, [("tea", "buy", 1), ("pot", "view", 2)])
+    records = plain(5, 5, max_profile_bytes=99)
+    sound = records.add(b"", 1, [row("tea", "buy", 1), row("pot", "view", 2)])
     rng = random.Random(1)
     for _ in range(2_000):
         data = bytearray(sound[: rng.randrange(1, len(sound) + 1)])
         data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
         with contextlib.suppress(CorruptError):  # the tag of the encryption tells of the rest; here it must not crash
-            UserRecords(5, 5, {}, {"buy"}).add(bytes(data), 2, [("mug", "buy", 3)])
+            records.add(bytes(data), 2, [row("mug", "buy", 3)])
     for broken in (b"\xc1", b"\x90", sound[:-1], b"\x98" + bytes(8)):
         with pytest.raises(CorruptError, match="not a record"):
-            UserRecords(5, 5, {}, set()).add(broken, 2, [])
-    with pytest.raises(InvalidArgumentError, match="max_recent"):
-        UserRecords(0, 5, {}, set())
+            records.add(broken, 2, [])
+    event = row("mug", "buy", 3, query="red")
+    for broken in (
+        b"",
+        b"\xc0",
+        b"\x90",
+        event[:-1],
+        event + b"\xc0",
+        event.replace(b"\xa3red", b"\x01"),
+        b"\xdc\x00\x41" + bytes(65),
+    ):
+        with pytest.raises(CorruptError, match="not an event"):
+            records.add(sound, 2, [broken])
+
+
+def test_what_profiles_need_is_kept_unless_it_is_refused() -> None:
+    """The same bytes as the events' own packing makes, one by one and together; of who refuses, nothing."""
+    facts = {"session_id": "s1", "query": "red mug", "category": "home", "tags": ["red", "cup", "red"]}
+    rows = [
+        row(None if kind == "search" else "mug", kind, time, **facts)
+        for time, kind in enumerate(["view", "search", "buy"])
+    ]
+    records, known = plain(5, 5, max_profile_bytes=1_024), b""
+    for each in rows:
+        known = records.add(known, 3, [each])
+    values = [unpack(each) for each in rows]
+    kept = _native.kept_events_add(b"", [tuple(each[place] for place in FACTS) for each in values], 1_024, 0)
+    assert known == records.add(b"", 3, rows)
+    assert read_record(known).profile == kept
+    assert [event.type for event in read_record(known).recent] == ["view", "buy"]
+    for answer, held in ((True, kept), (False, b"")):
+        asked = Record(consent={"marketing": False, "profiling": answer}).pack()
+        assert read_record(records.add(asked, 3, rows)).profile == held
 
 
 def test_a_record_that_a_reader_keeps_is_that_of_the_table(tmp_path: Path) -> None:

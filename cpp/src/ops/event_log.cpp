@@ -47,6 +47,13 @@ bool holds_event_id(const EventIdFile& file, std::uint64_t high, std::uint64_t l
   return false;
 }
 
+// 16 bits an id, four ids a word.
+EventIdFilter::EventIdFilter(std::size_t ids) : words_(std::clamp(ids / 4, std::size_t{1}, std::size_t{UINT32_MAX})) {}
+
+void EventIdFilter::add(const EventIdFile& file) noexcept {
+  for (std::size_t i = 0; i < file.high.size(); ++i) words_[place_of(file.high[i])] |= bits_of(file.low[i]);
+}
+
 std::optional<FrameHeads> frame_heads(std::string_view rows, std::size_t count) {
   constexpr std::array<char, kIdBytes> kNoId{};
   FrameHeads heads;

@@ -44,6 +44,22 @@ TEST_CASE("ids are found, and no others, however they are spread") {
   }
 }
 
+TEST_CASE("a filter passes all that it holds, and few others") {
+  std::mt19937_64 rng(7);
+  for (const std::size_t count : {0U, 1U, 3U, 100'000U}) {
+    std::vector<Id> ids;
+    for (std::size_t i = 0; i < count; ++i) ids.emplace_back(rng(), rng());
+    const Halves file(ids);
+    EventIdFilter filter(count);
+    filter.add({file.high, file.low});
+    for (const auto& [high, low] : ids) CHECK(filter.may_hold(high, low));
+    int passed = 0;
+    for (int i = 0; i < 10'000; ++i) passed += filter.may_hold(rng(), rng()) ? 1 : 0;
+    CHECK(passed < (count > 3 ? 200 : 10'000));
+    CHECK((count > 0 || passed == 0));
+  }
+}
+
 std::string row(char kind, std::int64_t time, char id, std::size_t payload) {
   std::string bytes(1, kind);
   bytes.append(4, 's');

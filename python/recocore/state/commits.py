@@ -20,7 +20,7 @@ from recocore.state.folder import LOG, USER_KEYS
 from recocore.state.history import History
 from recocore.state.log import Log
 from recocore.state.people import Change, Forgotten, People, User
-from recocore.state.segment import NO_SLOT, NO_SUBJECT, plain_row
+from recocore.state.segment import EVENT, NO_SLOT, NO_SUBJECT, plain_row
 from recocore.state.table import Table
 from recocore.state.user_keys import UserKeyWriter
 
@@ -231,6 +231,7 @@ class Commits:
         """Bring the table as far as the log that is on disk."""
         after, until = self.table.progress.commit, self.log.last
         for piece in _pieces(change for _, change, _ in self.history.rows(after=after, until=until)):
+            self.people.load(change.subject for change in piece if change.kind == EVENT)
             self._unapplied = piece
             self._finish()
         if self.table.progress.commit < until:  # the last rows are of keys that are destroyed

@@ -1,7 +1,9 @@
 """Which events the log holds: the pseudonyms of their ids, 16 bytes each, sorted in a file beside each sealed segment.
 
 The file is two arrays of little-endian u64, the high halves in ascending order and then the low ones, and can be made again
-from its segment. It is mapped; a look-up is a search in each file, some 0.1 us.
+from its segment. It is mapped; a look-up is a search in each file, some 0.15 us. Nearly all events are new, so a filter in
+memory, two to four bytes an id, says first whether there is anything to look for: with ten million events in 40 files that
+takes 0.1 us, not 7.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from recocore._native import held_event_ids
+from recocore._native import EventIdFilter, held_event_ids
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NONE = bytes(16)
+# What the filter holds at least: it is made again, for twice as many, when it is full.
+_LEAST = 500_000
 
 
 def sorted_ids(ids: Collection[bytes]) -> NDArray[np.uint64]:
@@ -44,20 +48,35 @@ class EventIds:
     def __init__(self) -> None:
         self.growing: set[bytes] = set()
         self._sealed: list[NDArray[np.uint64]] = []
+        self._filter, self._room = EventIdFilter(0), 0
 
     def seal(self, ids: NDArray[np.uint64]) -> None:
         """Look in these, `[2, n]`, too; `growing` starts anew."""
-        self.set_sealed([*self._sealed, ids])
+        if ids.shape[1] <= self._room:
+            self._sealed.append(ids)
+            self._fill(ids)
+        else:
+            self.set_sealed([*self._sealed, ids])
         self.growing = set()
 
     def set_sealed(self, sealed: Sequence[NDArray[np.uint64]]) -> None:
         """Look in these, each `[2, n]`, and in no others."""
         self._sealed = [ids for ids in sealed if ids.shape[1]]
+        count = sum(ids.shape[1] for ids in self._sealed)
+        self._room = max(2 * count, _LEAST) if count else 0
+        self._filter = EventIdFilter(self._room)
+        for ids in self._sealed:
+            self._fill(ids)
 
     def known(self, ids: Sequence[bytes]) -> set[bytes]:
         """Those of the ids that the log holds."""
         found = {each for each in ids if each in self.growing}
-        if self._sealed and ids:
-            found.update(held_event_ids(self._sealed, list(ids)))
+        maybe = self._filter.passing(list(ids)) if self._sealed else []
+        if maybe:
+            found.update(held_event_ids(self._sealed, maybe))
         found.discard(_NONE)
         return found
+
+    def _fill(self, ids: NDArray[np.uint64]) -> None:
+        self._filter.add(ids)
+        self._room -= ids.shape[1]

@@ -11,7 +11,7 @@ from recocore.data.files import check_target, write_parquet
 from recocore.errors import CorruptError
 from recocore.state.log_files import read_frames
 from recocore.state.people import Change
-from recocore.state.rows import FIELDS, batch_of, microseconds, unpack
+from recocore.state.rows import batch_of, microseconds, unpack
 from recocore.state.segment import CONSENT, CUTOFF, DECLARED, EVENT, FORGET, LINKED, OFFSETS
 from recocore.state.values import Declared, Link
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+    from recocore.state.ciphers import Cipher
     from recocore.state.keys import KeyFile
     from recocore.state.segment import Row
     from recocore.state.user_keys import UserKeys
@@ -32,7 +31,6 @@ _ALWAYS = 2**62
 # Ciphers of users that are kept while a log is read.
 _CIPHERS = 50_000
 
-_ITEM, _TYPE = FIELDS.index("item_id"), FIELDS.index("type")
 _ENCODE = msgspec.msgpack.Encoder().encode
 _CONSENT = msgspec.msgpack.Decoder(tuple[str, bool]).decode
 _DECLARED = msgspec.msgpack.Decoder(tuple[Declared, ...]).decode
@@ -81,7 +79,7 @@ class History:
         Raises:
             CorruptError: a file or a row is damaged.
         """
-        ciphers: dict[int, AESGCM | None] = {}
+        ciphers: dict[int, Cipher | None] = {}
         for frame in read_frames(self._folder, self._state_id, after=after, until=until, start=start, end=end):
             for row in frame.rows:
                 plain = b""
@@ -161,11 +159,9 @@ def link_in(plain: bytes) -> Link:
 
 def _change(commit: int, row: Row, plain: bytes) -> Change:
     if row.kind == EVENT:
-        values = unpack(plain)
-        return Change(EVENT, commit, row.subject, row.slot, row.time, values[_ITEM], values[_TYPE], packed=plain)
+        return Change(EVENT, commit, row.subject, row.slot, row.time, plain)
     if row.kind == CONSENT:
-        purpose, granted = purpose_and_answer(plain)
-        return Change(CONSENT, commit, row.subject, row.slot, row.time, purpose, granted=granted)
+        return Change(CONSENT, commit, row.subject, row.slot, row.time, facts=purpose_and_answer(plain))
     if row.kind == DECLARED:
         return Change(DECLARED, commit, row.subject, row.slot, row.time, facts=declared_in(plain))
     if row.kind == LINKED:

@@ -13,16 +13,17 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
 from recocore._native import EventRows
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
+from recocore.state.ciphers import cipher_of
 from recocore.storage.document import count, digest, parse, seal, take
 from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+
+    from recocore.state.ciphers import Cipher
 
 _FORMAT = "recocore-keys"
 _KEY_BYTES = 32
@@ -92,7 +93,7 @@ class KeyFile:
         """What a state keeps to know its pseudonym key again; it tells nothing of the key."""
         return hashlib.blake2b(b"fingerprint", key=self._pseudonym_key, digest_size=16).hexdigest()
 
-    def cipher(self, number: int) -> AESGCM:
+    def cipher(self, number: int) -> Cipher:
         """The cipher of a master key; the file is read again for a number that is new.
 
         Raises:
@@ -108,6 +109,11 @@ class KeyFile:
                 "give the file that was in use when the state was written"
             )
         return cipher
+
+    @property
+    def ciphers(self) -> Mapping[int, Cipher]:
+        """Those of the master keys by their numbers, as the file was read last."""
+        return self._ciphers
 
     def subject(self, identifier: str | int, *, visitor: bool = False) -> bytes:
         """The 16 bytes under which a user, or a visitor, is kept."""
@@ -174,7 +180,7 @@ class KeyFile:
         if active not in keys or any(len(key) != _KEY_BYTES for key in (*keys.values(), pseudonym_key)):
             raise CorruptError("expected 32 bytes a key, and the active one among the keys")
         self._keys, self._active, self._pseudonym_key = keys, active, pseudonym_key
-        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
+        self._ciphers = {number: cipher_of(key) for number, key in keys.items()}
         # Copied for each id: a keyed hash takes twice as long to begin as to copy.
         self._users, self._visitors, self._events = (
             hashlib.blake2b(key=pseudonym_key, digest_size=SUBJECT_BYTES, person=person)

@@ -63,6 +63,13 @@ class Tally:
         if event != _NO_ID:
             self.ids.append(event)
 
+    def see_all(self, times: list[int], events: list[bytes]) -> None:
+        """Count events, of which there is at least one."""
+        self.oldest = min(self.oldest, *times) if self.events else min(times)
+        self.newest = max(self.newest, *times)
+        self.events += len(times)
+        self.ids += events if _NO_ID not in events else [event for event in events if event != _NO_ID]
+
     def see_head(self, head: FrameHead) -> None:
         """Count a frame's events by what stands in the clear."""
         if head.events:

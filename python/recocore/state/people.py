@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-from cryptography.exceptions import InvalidTag
 
-from recocore._native import UserRecords
+from recocore._native import entry_sum
 from recocore.errors import CorruptError
-from recocore.state.record import Record, told_to
-from recocore.state.segment import CONSENT, CUTOFF, DECLARED, EVENT, FORGET, LINKED, NO_SLOT
-from recocore.state.table import Progress, pack_slot, pack_tombstone, replaced_sum, slot_of, unpack_tombstone
-from recocore.state.table_check import entry_sum
+from recocore.state.record import Record, native_records
+from recocore.state.segment import NO_SLOT
+from recocore.state.table import pack_tombstone, replaced_sum, slot_of, unpack_tombstone
 from recocore.state.values import UserRecord
+from recocore.state.work import Work, sealed_value
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+    from recocore.state.ciphers import Cipher
     from recocore.state.keys import KeyFile
     from recocore.state.table import Table
     from recocore.state.user_keys import UserKeyWriter
@@ -37,12 +35,9 @@ class Change(NamedTuple):
         subject: whom it is about.
         slot: of that user's key.
         time: microseconds since 1970.
-        text: the item of an event, None without one; the purpose of an answer.
-        word: the type of an event.
-        granted: the answer.
-        offsets: source → position.
         packed: of an event, what the log keeps.
-        facts: of a row DECLARED what was said, of a row LINKED the link.
+        facts: of a row CONSENT purpose and answer, of a row DECLARED what was said, of a row LINKED the link.
+        offsets: source → position.
     """
 
     kind: int
@@ -50,12 +45,9 @@ class Change(NamedTuple):
     subject: bytes
     slot: int
     time: int
-    text: str | None = None
-    word: str = ""
-    granted: bool = False
-    offsets: dict[str, int] | None = None
     packed: bytes = b""
     facts: tuple[Any, ...] = ()
+    offsets: dict[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +63,7 @@ class User:
     """
 
     slot: int
-    cipher: AESGCM
+    cipher: Cipher
     packed: bytes = b""
     added: int = 0
     entered: bool = False
@@ -111,8 +103,7 @@ class People:
         self._cache: dict[bytes, User] = {}
         # Looked for by `load`, and not there; until the table changes.
         self._absent: set[bytes] = set()
-        self.profile_bytes = config.max_profile_bytes
-        self.records = UserRecords(config.max_recent, config.max_seen, dict(config.weights), set(config.seen_types))
+        self.records = native_records(config)
 
     def find(self, subject: bytes) -> User | Forgotten | None:
         """A user, None where nothing is known.
@@ -130,9 +121,12 @@ class People:
         """Have those in the cache of whom there are records, with one look into the table for all; no write comes between."""
         missing = {subject for subject in subjects if subject not in self._cache}
         found = self._table.get_many(missing)
-        for subject, value in found:
-            self._decoded(subject, value)
-        self._absent = missing.difference(subject for subject, _ in found)
+        for (subject, value), opened in zip(found, self._user_keys.opened(found), strict=True):
+            if opened is None:
+                self._decoded(subject, value)
+            else:
+                self._cache[subject] = User(*opened, entered=True)
+        self._absent = missing.difference(subject for subject, _ in found) if len(found) < len(missing) else set()
 
     def _decoded(self, subject: bytes, value: bytes) -> User | Forgotten | None:
         stone = unpack_tombstone(self._keys, subject, value)
@@ -165,11 +159,9 @@ class People:
             StorageError: the disk refuses; the table is as it was.
             OSError: the disk refuses to destroy a key; the table is as it was.
         """
-        self.load(change.subject for change in changes if change.kind == EVENT)
-        work = _Work(self, self._table.progress)
+        work = Work(self, self._table.progress)
         try:
-            for change in changes:
-                work.take(change)
+            work.take(changes)
             self._absent = set()
             self._table.write(*work.outcome(self._user_keys.first_free))
         except BaseException:
@@ -196,7 +188,7 @@ class People:
             self._cache.pop(subject, None)
             user = self.find(subject)
             if isinstance(user, User) and (record := user.record).drop_before(cutoff):
-                new = seal_value(user, record.pack(), subject, os.urandom(12))
+                new = sealed_value(user, record.pack(), subject, os.urandom(12))
                 total = replaced_sum(total, subject, user.added, new)
                 values[subject] = new
                 self._cache.pop(subject, None)
@@ -236,115 +228,6 @@ class People:
             del self._cache[subject]
 
 
-@dataclass(slots=True)
-class _Changed:
-    """What changes of a user: events as `UserRecords.add` takes them, and the log's rows where their order counts.
-
-    Attributes:
-        told: events, as the log keeps them, for profiles, and what is no event.
-        others: whether anything of `told` is no event: then the record is decoded.
-    """
-
-    user: User
-    commit: int = 0
-    events: list[tuple[str, str, int]] = field(default_factory=list)
-    told: list[bytes | Change] = field(default_factory=list)
-    others: bool = False
-    packed: bytes = b""
-    added: int = 0
-
-
-class _Work:
-    """Changes on their way into the table: a user's record is written once, whatever many of them are about the user.
-
-    Attributes:
-        changed: by whom they are about; None for who is forgotten.
-    """
-
-    def __init__(self, people: People, progress: Progress) -> None:
-        self.changed: dict[bytes, _Changed | None] = {}
-        self._people, self._progress = people, progress
-        self._values: dict[bytes, bytes] = {}
-        self._commit, self._cutoff, self._first_free = progress.commit, progress.cutoff, progress.first_free
-        self._users, self._forgotten, self._total = progress.users, progress.forgotten, progress.total
-        self._offsets = progress.offsets
-
-    def take(self, change: Change) -> None:
-        """Take in a change."""
-        self._commit = change.commit
-        if change.slot != NO_SLOT and change.slot >= self._first_free:
-            self._first_free = change.slot + 1
-        if change.kind in (EVENT, CONSENT, DECLARED, LINKED):
-            self._touch(change)
-        elif change.kind == FORGET:
-            self._bury(change)
-        elif change.kind == CUTOFF:
-            self._cutoff = max(self._cutoff, change.time)
-        else:
-            self._offsets = self._offsets | (change.offsets or {})
-
-    def _touch(self, change: Change) -> None:
-        subject = change.subject
-        changed = self.changed.get(subject)
-        if changed is None:
-            user = None if subject in self.changed else self._people.known(change)
-            if user is None:
-                return
-            changed = self.changed[subject] = _Changed(user)
-        changed.commit = change.commit
-        if change.kind != EVENT:
-            changed.told.append(change)
-            changed.others = True
-        elif change.time >= self._cutoff:
-            if change.text is not None:
-                changed.events.append((change.text, change.word, change.time))
-            if self._people.profile_bytes:
-                changed.told.append(change.packed)
-
-    def _bury(self, change: Change) -> None:
-        buried = self._people.bury(change)
-        self.changed[change.subject] = None
-        if buried is not None and change.subject not in self._values:
-            stone, added, entered = buried
-            self._values[change.subject] = stone
-            self._total = replaced_sum(self._total, change.subject, added, stone)
-            self._users -= entered
-            self._forgotten += 1
-
-    def outcome(self, first_free: int) -> tuple[dict[bytes, bytes], Progress]:
-        """What to write."""
-        add, values = self._people.records.add, self._values
-        nonces = os.urandom(12 * len(self.changed))
-        for at, (subject, changed) in enumerate(self.changed.items()):
-            if changed is None:
-                continue
-            user = changed.user
-            packed = add(user.packed, changed.commit, changed.events)
-            if changed.told:
-                packed = told_to(packed, changed.told, self._people.profile_bytes, decoded=changed.others)
-            changed.packed = packed
-            value = values[subject] = seal_value(user, packed, subject, nonces[12 * at : 12 * at + 12])
-            changed.added = entry_sum(subject, value)
-            self._total += changed.added - user.added
-            self._users += not user.entered
-        return values, Progress(
-            commit=self._commit,
-            first_free=max(self._first_free, first_free),
-            users=self._users,
-            forgotten=self._forgotten,
-            cutoff=self._cutoff,
-            total=self._total % 2**64,
-            offsets=self._offsets,
-        )
-
-    def is_done(self) -> None:
-        """It is written."""
-        for changed in self.changed.values():
-            if changed is not None:
-                user = changed.user
-                user.packed, user.added, user.entered = changed.packed, changed.added, True
-
-
 def view_of(found: User | Forgotten | None) -> UserRecord | None:
     """What callers get of a user."""
     if isinstance(found, Forgotten):
@@ -352,18 +235,13 @@ def view_of(found: User | Forgotten | None) -> UserRecord | None:
     return None if found is None else found.record.view()
 
 
-def seal_value(user: User, packed: bytes, subject: bytes, nonce: bytes) -> bytes:
-    """The value of a user's entry with a record."""
-    return pack_slot(user.slot, nonce, user.cipher.encrypt(nonce, packed, subject))
-
-
-def open_value(cipher: AESGCM, subject: bytes, value: bytes) -> bytes:
+def open_value(cipher: Cipher, subject: bytes, value: bytes) -> bytes:
     """The record in a value, as bytes.
 
     Raises:
         CorruptError: it is not what was written.
     """
-    try:
-        return cipher.decrypt(value[4:16], value[16:], subject)
-    except InvalidTag:
-        raise CorruptError("a record is damaged; rebuild the records with `recocore state verify --rebuild`") from None
+    packed = cipher.decrypt(value[4:16], value[16:], subject)
+    if packed is None:
+        raise CorruptError("a record is damaged; rebuild the records with `recocore state verify --rebuild`")
+    return packed

@@ -10,6 +10,7 @@ from recocore.errors import CorruptError, StorageError
 from recocore.state.checking import RowChecker
 from recocore.state.draft import Draft
 from recocore.state.history import pack_offsets
+from recocore.state.joining import Joiner
 from recocore.state.people import Change, Forgotten
 from recocore.state.rows import iso, now_us
 from recocore.state.segment import EVENT, NO_EVENT, OFFSETS, sealed_row
@@ -34,6 +35,7 @@ class Recorder:
     def __init__(self, commits: Commits) -> None:
         self._commits = commits
         self._checker = RowChecker(commits.keys)
+        self._joiner = Joiner(commits) if commits.config.join_visitors else None
 
     def record(self, calls: Sequence[Call]) -> list[Receipt | RecocoreError]:
         """Record several calls with one fsync: each one's receipt, or the error that it gets.
@@ -64,8 +66,12 @@ class Recorder:
         draft = Draft(commits.log.last)
         receipts: list[Receipt | RecocoreError] = []
         waiting = iter(checked)
+        met: set[bytes] = set()
         for call in calls:
+            before = len(draft.changes)
             results, rows = self._rows(islice(waiting, len(call.rows)), len(call.rows), known, draft)
+            if self._joiner is not None:
+                rows += self._joiner.rows([change.packed for change in draft.changes[before:]], draft, met)
             if call.offsets:
                 offsets = dict(call.offsets)
                 plain, commit = pack_offsets(offsets), draft.commit + 1
@@ -81,14 +87,17 @@ class Recorder:
     ) -> tuple[list[RowResult], list[bytes]]:
         """The results of a call, and the rows of its frame; `known` are the events that are there, its own ones at the end."""
         commit, cutoff, meet = draft.commit + 1, self._commits.table.progress.cutoff, self._commits.meet
-        see, change = draft.tally.see, draft.changes.append
-        results, rows = [], []
+        change = draft.changes.append
+        results: list[RowResult] = []
+        rows: list[bytes] = []
+        times: list[int] = []
+        events: list[bytes] = []
         nonces = os.urandom(12 * count)
         for at, each in enumerate(checked):
             if isinstance(each, RowResult):
                 results.append(each)
                 continue
-            subject, event_id, time, item, kind, packed, visitor = each
+            subject, event_id, time, packed, visitor = each
             if event_id in known:
                 results.append(DUPLICATE)
                 continue
@@ -101,11 +110,14 @@ class Recorder:
                 continue
             nonce = nonces[12 * at : 12 * at + 12]
             rows.append(sealed_row(EVENT, user.slot, time, subject, event_id, packed, commit, user.cipher, nonce))
-            see(time, event_id)
-            change(Change(EVENT, commit, subject, user.slot, time, item, kind, packed=packed))
+            times.append(time)
+            events.append(event_id)
+            change(Change(EVENT, commit, subject, user.slot, time, packed))
             if event_id != NO_EVENT:
                 known.add(event_id)
             results.append(OK)
+        if rows:
+            draft.tally.see_all(times, events)
         return results, rows
 
 

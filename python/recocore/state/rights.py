@@ -40,7 +40,7 @@ def set_consent(commits: Commits, subject: bytes, purpose: str, granted: bool) -
             )
         commit = draft.commit + 1
         plain, nonce = pack_consent(purpose, granted), os.urandom(12)
-        draft.changes.append(Change(CONSENT, commit, subject, user.slot, now, purpose, granted=granted))
+        draft.changes.append(Change(CONSENT, commit, subject, user.slot, now, facts=(purpose, granted)))
         draft.end_frame([sealed_row(CONSENT, user.slot, now, subject, NO_EVENT, plain, commit, user.cipher, nonce)])
         commits.write(draft, durable=True)
         return commit

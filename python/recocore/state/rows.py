@@ -9,7 +9,6 @@ import math
 import re
 import time
 from datetime import UTC, datetime
-from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -21,7 +20,7 @@ from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.state.values import MAX_ROWS, RowResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # Characters of a text field, and of an id.
 MAX_TEXT: Final = 1_024
@@ -86,12 +85,14 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
 
 FIELDS: Final = Event.__struct_fields__
 
-# What profiles need of an event, in the order of `_native.kept_events_add`.
-_FACTS = (
-    *("event_time", "type", "item_id", "session_id", "order_id", "value", "price", "currency"),
-    *("quantity", "dwell_ms", "query", "coupon_id", "category", "brand", "channel", "tags"),
+# Where the fields stand that records keep, in the order of `_native.UserRecords` and `_native.kept_events_add`.
+FACTS: Final = tuple(
+    FIELDS.index(name)
+    for name in (
+        *("event_time", "type", "item_id", "session_id", "order_id", "value", "price", "currency"),
+        *("quantity", "dwell_ms", "query", "coupon_id", "category", "brand", "channel", "tags"),
+    )
 )
-facts_in: Callable[[Sequence[Any]], tuple[Any, ...]] = itemgetter(*(FIELDS.index(name) for name in _FACTS))
 
 _TIMES = ("event_time", "known_time")
 _FLOATS = ("value", "rating", "price")

@@ -16,16 +16,14 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from cryptography.exceptions import InvalidTag
-
-from recocore._native import frame_heads
+from recocore._native import Aead, frame_heads
+from recocore._native import sealed_row as native_row
 from recocore.errors import CorruptError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+    from recocore.state.ciphers import Cipher
     from recocore.state.keys import KeyFile
 
 EVENT: Final = 1
@@ -75,18 +73,16 @@ class Row(NamedTuple):
     event: bytes
     payload: bytes
 
-    def open(self, commit: int, cipher: AESGCM) -> bytes:
+    def open(self, commit: int, cipher: Cipher) -> bytes:
         """The plain bytes of the payload.
 
         Raises:
             CorruptError: the row is not what was written.
         """
-        try:
-            return cipher.decrypt(self.payload[:_NONCE], self.payload[_NONCE:], _aad(_HEAD.pack(*self[:5]), commit))
-        except InvalidTag:
-            raise CorruptError(
-                f"commit {commit}: a row was changed after it was written; restore it from a backup"
-            ) from None
+        plain = cipher.decrypt(self.payload[:_NONCE], self.payload[_NONCE:], _aad(_HEAD.pack(*self[:5]), commit))
+        if plain is None:
+            raise CorruptError(f"commit {commit}: a row was changed after it was written; restore it from a backup")
+        return plain
 
     def open_plain(self, commit: int, keys: KeyFile) -> bytes:
         """The payload of a row that is encrypted for nobody.
@@ -121,10 +117,12 @@ def sealed_row(
     event: bytes,
     plain: bytes,
     commit: int,
-    cipher: AESGCM,
+    cipher: Cipher,
     nonce: bytes,
 ) -> bytes:
     """The bytes of a row, its payload encrypted."""
+    if isinstance(cipher, Aead):
+        return native_row(cipher, kind, slot, time, subject, event, plain, commit, nonce)
     head = _HEAD.pack(kind, slot, time, subject, event)
     sealed = cipher.encrypt(nonce, plain, head + _U64.pack(commit))
     return b"".join((head, _U32.pack(_NONCE + len(sealed)), nonce, sealed))

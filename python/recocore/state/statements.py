@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from recocore.state.commits import Commits
 
+    # Whose row it is, of which kind, what it says, and that as bytes.
+    _Stated = tuple[bytes, User, int, tuple[object, ...], bytes]
+
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # Of one record; a person has a few devices and accounts.
 _MOST_LINKS = 200
@@ -71,16 +74,44 @@ def link(commits: Commits, source_id: str | int, target_id: str | int, *, visito
         into_user, from_user = _person(commits, target, "target_id"), _person(commits, source, field)
         if max(len(into_user.record.links), len(from_user.record.links)) >= _MOST_LINKS:
             raise InvalidArgumentError(f"target_id: expected at most {_MOST_LINKS} links of one id", field="target_id")
-        now, draft = now_us(), Draft(commits.log.last)
-        number = draft.commit + 1
-        theirs = Link(number, False, visitor, str(source_id), now, None, why)
-        ours = Link(number, True, False, str(target_id), now, None, why)
-        rows = [
-            (target, into_user, LINKED, theirs, pack_link(theirs)),
-            (source, from_user, LINKED, ours, pack_link(ours)),
-        ]
-        _write(commits, draft, rows, now)
-        return number
+        draft = Draft(commits.log.last)
+        rows = linked_rows(
+            draft, (source, str(source_id), visitor, from_user), (target, str(target_id), into_user), why
+        )
+        draft.end_frame(rows)
+        commits.write(draft, durable=True)
+        return draft.commit
+
+
+def can_be_linked(commits: Commits, source: bytes, known: User, target: bytes, user: User) -> bool:
+    """Whether nothing stands against a link that nobody has asked for: what `link` refuses is left alone."""
+    return (
+        _merged_into(known) is None
+        and source not in _above(commits, target)
+        and max(len(known.record.links), len(user.record.links)) < _MOST_LINKS
+        and all(each.record.consent.get(PROFILING, True) for each in (known, user))
+    )
+
+
+def linked_rows(
+    draft: Draft, source: tuple[bytes, str, bool, User], target: tuple[bytes, str, User], why: str
+) -> list[bytes]:
+    """The two rows of a link in the next commit of a draft, which notes what they change.
+
+    Args:
+        draft: of commits.
+        source: pseudonym, id, whether it is a visitor's, and what is known.
+        target: pseudonym, id, and what is known.
+        why: what told so.
+    """
+    now, number = now_us(), draft.commit + 1
+    theirs = Link(number, False, source[2], source[1], now, None, why)
+    ours = Link(number, True, False, target[1], now, None, why)
+    rows = [
+        (target[0], target[2], LINKED, theirs, pack_link(theirs)),
+        (source[0], source[3], LINKED, ours, pack_link(ours)),
+    ]
+    return _sealed(draft, rows, now)
 
 
 def unlink(commits: Commits, target_id: str | int, number: int) -> int:
@@ -152,12 +183,14 @@ def _person(commits: Commits, subject: bytes, field: str) -> User:
     return user
 
 
-def _write(
-    commits: Commits, draft: Draft, rows: Sequence[tuple[bytes, User, int, tuple[object, ...], bytes]], now: int
-) -> None:
+def _write(commits: Commits, draft: Draft, rows: Sequence[_Stated], now: int) -> None:
+    draft.end_frame(_sealed(draft, rows, now))
+    commits.write(draft, durable=True)
+
+
+def _sealed(draft: Draft, rows: Sequence[_Stated], now: int) -> list[bytes]:
     commit, made = draft.commit + 1, []
     for subject, user, kind, facts, plain in rows:
         draft.changes.append(Change(kind, commit, subject, user.slot, now, facts=facts))
         made.append(sealed_row(kind, user.slot, now, subject, NO_EVENT, plain, commit, user.cipher, os.urandom(12)))
-    draft.end_frame(made)
-    commits.write(draft, durable=True)
+    return made

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import lmdb
 import msgspec
 
+from recocore._native import entry_sum
 from recocore.errors import CorruptError, StorageError
 from recocore.state.environments import SharedEnvironment, acquire, release
 from recocore.state.segment import NO_SLOT
-from recocore.state.table_check import check_table, entry_sum
+from recocore.state.table_check import check_table
 from recocore.storage.document import digest, parse, seal
 from recocore.storage.plain_file import read_plain, replace_plain
 
@@ -55,7 +56,7 @@ class Progress(msgspec.Struct, frozen=True):
         users: records.
         forgotten: tombstones.
         cutoff: event time in microseconds before which nothing is kept.
-        total: sum of `table_check.entry_sum` over the records and tombstones, modulo 2**64.
+        total: sum of `_native.entry_sum` over the records and tombstones, modulo 2**64.
         offsets: source → position.
     """
 

@@ -48,12 +48,6 @@ class Tree:
     total: int
 
 
-def entry_sum(key: bytes, value: bytes) -> int:
-    """What an entry adds to the sum, modulo 2**64: of its key of 16 bytes, and the last 8 of its value, which is a tag."""
-    high, low = int.from_bytes(key[:8], "big"), int.from_bytes(key[8:], "big")
-    return ((high * _PRIMES[0] ^ int.from_bytes(value[-8:], "big")) * _PRIMES[1] + low * _PRIMES[2]) & _MASK
-
-
 def check_table(path: Path) -> Tree:
     """Walk an LMDB file that nobody writes. O(pages + entries).
 

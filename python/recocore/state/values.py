@@ -177,6 +177,8 @@ class StateConfig:
         buffered_ms: a BUFFERED call is on the device at most this long after its acknowledgement.
         map_bytes: how large the table of records may become; address space, not memory.
         cached_users: users whose key and record the owner keeps decoded.
+        join_visitors: whether an event with both a user_id and a visitor_id states that they are one person, as
+            `StateStore.link` does, where something is known of the visitor and nothing stands against it.
         max_queued_rows: events that may wait in the owner's queue; beyond it calls are refused as overloaded.
     """
 
@@ -189,6 +191,7 @@ class StateConfig:
     buffered_ms: int = 50
     map_bytes: int = 1 << 36
     cached_users: int = 20_000
+    join_visitors: bool = False
     max_queued_rows: int = 50_000
 
     def __post_init__(self) -> None:

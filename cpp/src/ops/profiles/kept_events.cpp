@@ -68,6 +68,9 @@ class Bytes {
     for (int i = 0; i < 8; ++i) put(static_cast<std::uint8_t>(bits >> (8 * i)));
   }
   void money(double value) {
+    // What is a decimal of fewer places is one of six too, as long as that is exact: most others are known by one look.
+    const double most = std::nearbyint(value * kPowers.back());
+    if (std::abs(most) <= 0x1p50 && most / kPowers.back() != value) return raw(value);
     for (std::uint64_t places = 0; places < kRaw; ++places) {
       const double units = std::nearbyint(value * kPowers[places]);
       if (std::abs(units) > 0x1p50 || (units == 0.0 && std::signbit(value))) break;
@@ -76,11 +79,16 @@ class Bytes {
       number((static_cast<std::uint64_t>(coded) << 1 ^ static_cast<std::uint64_t>(coded >> 63)) << 3 | places);
       return;
     }
-    number(kRaw);
-    whole(std::bit_cast<std::uint64_t>(value));
+    raw(value);
   }
 
   std::vector<std::uint8_t> all;
+
+ private:
+  void raw(double value) {
+    number(kRaw);
+    whole(std::bit_cast<std::uint64_t>(value));
+  }
 };
 
 class Reader {
@@ -228,12 +236,15 @@ std::string_view cut(std::string_view text) {
 KeptEvents KeptEvents::unpack(std::span<const std::uint8_t> packed) {
   KeptEvents kept;
   if (packed.empty()) return kept;
+  // No event takes less than 4 bytes, and few less than 12.
+  kept.events_.reserve(packed.size() / 12 + 2);
   Reader reader(packed);
   if (const std::uint8_t format = reader.byte(); format != kPlain && format != kFormat)
     refuse("expected format 1 or 2; read it with the version that wrote it");
   kept.left_out_ = static_cast<std::int64_t>(reader.whole());
   std::int64_t time = static_cast<std::int64_t>(reader.whole());
   std::vector<std::uint64_t> hashes;
+  hashes.reserve(packed.size() / 16);
   const auto name = [&] {
     const std::uint64_t place = reader.number();
     if (place > kept.names_.size()) refuse("expected places of names, got another number");

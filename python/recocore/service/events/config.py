@@ -26,6 +26,9 @@ class StateConfig:
             the process that writes has them in memory.
         recent_events: the latest events of a user that a record keeps, and that count as session events in Recommend; 0 for
             none.
+        join_visitors: whether an event with a `visitor_id` states that its user is that visitor, so that the user's
+            recommendations and profile know what the visitor did before, and whoever forgets the user forgets the visitor.
+            Leave it where several people share a device.
         attribution_key: signs attribution tokens, so that an event with a forged one is refused; None leaves tokens
             unsigned, and then damage alone is found.
 
@@ -37,6 +40,7 @@ class StateConfig:
     keys: str = ""
     durability: Literal["fsync", "buffered"] = "fsync"
     recent_events: int = 20
+    join_visitors: bool = False
     attribution_key: bytes | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:

@@ -28,5 +28,6 @@ class OwnerKeeper(ReadyKeeper):
             # What nobody reads need not be in every record: fifty events take 20 us to decode.
             "max_recent": max(1, config.recent_events),
             "max_profile_bytes": profiles.bytes_per_user,
+            "join_visitors": config.join_visitors,
         }
         super().__init__("state owner", "recocore.service.events.owner_process", settings)
