@@ -110,6 +110,7 @@ TEST_CASE("adding in any pieces keeps what adding all at once does: the newest t
         for (std::int32_t* code :
              {&event.type, &event.category, &event.brand, &event.channel, &event.query, &event.currency})
           if (*code >= 0) *code = kept.intern(all.names()[static_cast<std::size_t>(*code)]);
+        for (std::int32_t& tag : event.tags) tag = kept.intern(all.names()[static_cast<std::size_t>(tag)]);
         piece.push_back(event);
       }
       kept.add(piece);
