@@ -200,8 +200,9 @@ def test_events_and_people(chapters: Chapters, tmp_path: Path) -> None:
     lines = run_page((ROOT / "docs" / "events.md").read_text(encoding="utf-8"), tmp_path, chapters)
     assert lines[:3] == ["2 recorded", "False", "3 recorded, 0 dropped"]
     assert lines[3] == "{'n_events': 2} Taipei ['cookie-17']"
-    assert lines[4] == "{'personalization': True, 'profiling': True, 'marketing': False, 'analytics': True}"
-    assert lines[5].startswith("2 events, ")
+    assert lines[4:6] == ["[('cookie-8', 'event')]", "1 merged; 2 events forgotten"]
+    assert lines[6] == "{'personalization': True, 'profiling': True, 'marketing': False, 'analytics': True}"
+    assert lines[7].startswith("2 events, ")
     assert lines[-1] == "('ann',) ()"
     assert (tmp_path / "next-index" / "manifest.json").exists()
 

@@ -124,28 +124,31 @@ def callers(callers: int, calls: int, folder: Path | None, out: Path) -> None:
 @main.command()
 @click.option("--events", default=200_000, show_default=True)
 @click.option("--users", default=50_000, show_default=True)
-@click.option("--probe", default=20_000, show_default=True, help="Events whose writing is timed, empty and full.")
+@click.option("--probe", default=20_000, show_default=True, help="Events of a round whose writing is timed.")
+@click.option("--rounds", default=3, show_default=True, help="How often it is timed, empty and full by turns.")
 @click.option(
     "--rebuild/--no-rebuild", "rebuilds", default=True, help="Make the records again from the log at the end."
 )
 @_folder
 @_out
-def grown(events: int, users: int, probe: int, rebuilds: bool, folder: Path | None, out: Path) -> None:
+def grown(events: int, users: int, probe: int, rounds: int, rebuilds: bool, folder: Path | None, out: Path) -> None:
     """A store grown to a size: bytes on disk and in memory, the time of a start, and a write beside that of an empty store.
 
     The figures of the docs: --events 10000000 --users 1000000.
     """
     with _place(folder) as place:
-        with StateStore.open(place / "empty") as store:
-            _timed_writes(store, probe, users, 100, seed=2)  # the first of everything
-            _, empty_cpu, empty = _timed_writes(store, probe, users, 100, seed=3)
         with StateStore.open(place / "state") as store:
             began = time.perf_counter()
             for rows in batches(events, users, 1_000):
                 store.record(_packed(rows), durability=Durability.BUFFERED)
             filling = time.perf_counter() - began
-            _, full_cpu, full = _timed_writes(store, probe, users, 100, seed=4)
             stats = store.stats()
+            empty, full = [], []
+            for number in range(rounds):
+                with StateStore.open(place / f"empty-{number}") as small:
+                    _timed_writes(small, probe, users, 100, seed=3 * number + 1)  # the first of everything
+                    empty.append(_timed_writes(small, probe, users, 100, seed=3 * number + 2)[1:])
+                full.append(_timed_writes(store, probe, users, 100, seed=3 * number + 3)[1:])
         starts, memory = zip(*(_started(place / "state") for _ in range(3)), strict=True)
         rebuild = None
         if rebuilds:
@@ -158,11 +161,21 @@ def grown(events: int, users: int, probe: int, rebuilds: bool, folder: Path | No
         "start_seconds": round(float(np.median(starts)), 3),
         "memory_of_a_started_owner_mb": round(float(np.median(memory)) / 1e6, 1),
         "rebuild_seconds": rebuild,
-        "write_seconds_of_full_over_empty": round(full / empty, 3),
-        "write_cpu_of_full_over_empty": round(full_cpu / empty_cpu, 3),
+        "write_cpu_us_of_an_event": {
+            name: [round(cpu / probe * 1e6, 1) for cpu, _ in taken]
+            for name, taken in (("empty", empty), ("full", full))
+        },
+        "write_cpu_of_full_over_empty": _ratio(full, empty, 0),
+        "write_seconds_of_full_over_empty": _ratio(full, empty, 1),
         "stats": asdict(stats),
     }
-    _report("state_grown", {"events": events, "users": users, "probe": probe}, summary, out)
+    _report("state_grown", {"events": events, "users": users, "probe": probe, "rounds": rounds}, summary, out)
+
+
+def _ratio(full: list[tuple[float, float]], empty: list[tuple[float, float]], place: int) -> float:
+    """Of the medians."""
+    ours, base = (float(np.median([each[place] for each in taken])) for taken in (full, empty))
+    return round(ours / base, 3)
 
 
 async def _load(socket: Path, callers: int, calls: int) -> dict[str, Any]:

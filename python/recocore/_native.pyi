@@ -1,7 +1,7 @@
 """The extension's functions; stubtest compares this file with the built module."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
 from recocore.types import (
     AnyArray,
@@ -20,6 +20,7 @@ from recocore.types import (
 __version__: str
 
 # bind_sealed.cpp
+@final
 class Aead:
     def __init__(self, key: bytes) -> None: ...
     @staticmethod

@@ -33,10 +33,13 @@ def row(item: str | None, kind: str, time: int, **more: Any) -> bytes:
     return pack(Event(event_time=time, item_id=item, type=kind, **more))
 
 
-def plain(most_recent: int, most_seen: int, weights: dict[str, float] | None = None, **more: int) -> UserRecords:
+def plain(
+    most_recent: int, most_seen: int, weights: dict[str, float] | None = None, profile_bytes: int = 0
+) -> UserRecords:
     """Records without anything for profiles, unless it is asked for."""
-    bounds = {"max_profile_bytes": 0, **more}
-    return native_records(StateConfig(max_recent=most_recent, max_seen=most_seen, weights=weights or {}, **bounds))
+    return native_records(
+        StateConfig(max_recent=most_recent, max_seen=most_seen, max_profile_bytes=profile_bytes, weights=weights or {})
+    )
 
 
 @given(events, st.integers(1, 5), st.integers(1, 6))
@@ -84,14 +87,14 @@ def test_weights_are_those_of_the_types_and_answers_stay() -> None:
 
 def test_a_record_with_parts_of_a_later_version_keeps_them() -> None:
     later = msgspec.msgpack.encode([*msgspec.msgpack.decode(Record(version=3).pack()), b"packed", {"more": 1}])
-    added = plain(5, 5, max_profile_bytes=99).add(later, 4, [row("tea", "view", 1)])
+    added = plain(5, 5, profile_bytes=99).add(later, 4, [row("tea", "view", 1)])
     assert msgspec.msgpack.decode(added)[-2:] == [b"packed", {"more": 1}]
     assert read_record(added).recent[0].item_id == "tea"
     assert Record.unpack(added).version == 4
 
 
 def test_other_bytes_are_no_record() -> None:
-    records = plain(5, 5, max_profile_bytes=99)
+    records = plain(5, 5, profile_bytes=99)
     sound = records.add(b"", 1, [row("tea", "buy", 1), row("pot", "view", 2)])
     rng = random.Random(1)
     for _ in range(2_000):
@@ -123,7 +126,7 @@ def test_what_profiles_need_is_kept_unless_it_is_refused() -> None:
         row(None if kind == "search" else "mug", kind, time, **facts)
         for time, kind in enumerate(["view", "search", "buy"])
     ]
-    records, known = plain(5, 5, max_profile_bytes=1_024), b""
+    records, known = plain(5, 5, profile_bytes=1_024), b""
     for each in rows:
         known = records.add(known, 3, [each])
     values = [unpack(each) for each in rows]

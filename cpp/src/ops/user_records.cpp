@@ -10,7 +10,7 @@
 #include "ops/events/message_pack.hpp"
 #include "recocore/error.hpp"
 #include "recocore/kept_events.hpp"
-#include "recocore/profile_log.hpp"
+#include "recocore/profiles.hpp"
 
 namespace recocore {
 namespace {

@@ -93,7 +93,9 @@ TEST_CASE("other bytes are refused") {
     CHECK_THROWS_AS(some.add(sound, 2, {&cut, 1}), Error);
   }
   CHECK_THROWS_AS(records(0, 5), Error);
-  CHECK_THROWS_AS(UserRecords({}, {0, 64}), Error);
+  RecordedPlaces far = kPlaces;
+  far.tags = 64;
+  CHECK_THROWS_AS(UserRecords({}, far), Error);
 }
 
 }  // namespace

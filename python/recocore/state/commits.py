@@ -238,16 +238,16 @@ class Commits:
             self.table.skip_to(until)
 
     def _flush_late(self) -> bool:
-        """Sync what was acknowledged before; whether that is done."""
+        """Sync what was acknowledged before, while others write; whether that is done."""
         with self._lock:
             if self._closed:
                 return True
-            try:
-                self.log.flush()
-            except StorageError as error:
-                _LOGGER.warning("acknowledged events wait in memory: %s", error)
-                return False
-            return True
+        try:
+            self.log.flush_beside(self._lock)
+        except StorageError as error:
+            _LOGGER.warning("acknowledged events wait in memory: %s", error)
+            return False
+        return True
 
 
 def _pieces(changes: Iterable[Change]) -> Iterator[list[Change]]:

@@ -32,6 +32,7 @@ from recocore.storage.plain_file import read_plain, replace_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import numpy as np
@@ -217,6 +218,28 @@ class Log:
             self._broken = True
             raise refused(self.growing_path, error) from error
         self._is_durable()
+
+    def flush_beside(self, lock: AbstractContextManager[object]) -> None:
+        """`flush`, with the lock given up while the device is waited for: others write meanwhile.
+
+        Args:
+            lock: what whoever uses the log holds; not held by the caller.
+
+        Raises:
+            As `flush`.
+        """
+        with lock:
+            syncing = self.begin_sync()
+            if syncing is None:
+                self.flush()
+                return
+        error = None
+        try:
+            self.sync_beside(syncing)
+        except OSError as refusal:
+            error = refusal
+        with lock:
+            self.end_sync(syncing, error)
 
     def begin_sync(self) -> Syncing | None:
         """What was acknowledged and waits for the device, to be synced while the log grows; None where `flush` is the way."""

@@ -157,18 +157,7 @@ class FraudLedger:
         Raises:
             StorageError: the disk refuses.
         """
-        with self._lock:
-            syncing = self._log.begin_sync()
-            if syncing is None:
-                self._log.flush()
-                return
-        error = None
-        try:
-            self._log.sync_beside(syncing)
-        except OSError as refusal:
-            error = refusal
-        with self._lock:
-            self._log.end_sync(syncing, error)
+        self._log.flush_beside(self._lock)
 
     def commits(self, *, after: int = 0, naming: bytes = b"") -> Iterator[tuple[int, list[tuple[Row, bytes]]]]:
         """Commits after one, first to last: each with its rows and their contents. O(bytes of the log behind it).
