@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -127,7 +128,7 @@ def test_a_log_is_backed_up_alone_and_with_the_state(tmp_path: Path, capsys: pyt
     said("state", "restore", both, tmp_path / "state-2", "--fraud", tmp_path / "log-2")
     said("fraud", "restore", tmp_path / "alone", tmp_path / "log-3")
     for name in ("log-2", "log-3"):
-        (tmp_path / f"{name}.key").write_bytes((tmp_path / "log.key").read_bytes())
+        shutil.copy(tmp_path / "log.key", tmp_path / f"{name}.key")
         with FraudDesk.open(tmp_path / name, model) as desk:
             assert desk.velocity.keys == expected
             assert all(one.duplicate for one in desk.score(rows(events[:50])))
