@@ -240,9 +240,10 @@ def test_long_fits(chapters: Chapters, tmp_path: Path) -> None:
 def test_the_search_of_the_chapter_on_als(chapters: Chapters, tmp_path: Path) -> None:
     chapters.log(tmp_path)
     chapter = README.split("## ALS: defaults and search")[1].split("\n## ")[0]
-    [(language, command)] = blocks(chapter)
-    assert language == "bash"
+    [(language, command), (other, snippet)] = blocks(chapter)
+    assert (language, other) == ("bash", "python")
     assert "next: recocore fit events.parquet --model als --factors" in run(command, tmp_path)
+    assert run([sys.executable, "-c", snippet], tmp_path) == ""
 
 
 def test_the_page_on_cuda_names_what_is_missing(tmp_path: Path) -> None:
