@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 AUC = "ROC-AUC"
 _FITTED = 200_000
 _ALONE = 4
-# A forest takes a few microseconds a row, and its first rows ten times that: its nodes come from memory.
-_FOREST_ALONE = 64
 # Anomalies of `rows` are plain to see: no detector of the cases ranks them worse than this.
 _LEAST_AUC = 0.8
 _SAMPLED = 50
@@ -79,9 +77,7 @@ class AnomalyScenario(Scenario[Parameters]):
         Case("tiny", Parameters(ECOD, 3_000, 5, 200), when="named", competitors=_ECOD),
         Case("tiny_forest", Parameters(FOREST, 3_000, 5, 4_000), when="named", competitors=_FOREST),
         Case("ecod_one", Parameters(ECOD, scored=_ALONE, one_by_one=True), when="quick", competitors=_ECOD),
-        Case(
-            "forest_one", Parameters(FOREST, scored=_FOREST_ALONE, one_by_one=True), when="quick", competitors=_FOREST
-        ),
+        Case("forest_one", Parameters(FOREST, scored=_ALONE, one_by_one=True), when="quick", competitors=_FOREST),
         Case("ecod", Parameters(ECOD), competitors=_ECOD),
         Case("forest", Parameters(FOREST), competitors=_FOREST),
         Case("hbos", Parameters(HBOS), competitors=_PYOD),
