@@ -141,7 +141,8 @@ def test_what_is_reported_lives_as_long_as_its_report(tmp_path: Path) -> None:
 def test_a_report_that_is_taken_meanwhile_keeps_its_decision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk, told = filled(tmp_path)
     one = next(one for one in told if one.decision != "review")
-    prepare, asked = desk._ledger.prepare, []
+    prepare = desk._ledger.prepare
+    asked: list[bool] = []
 
     def slow(first: int, stays: Any) -> Any:
         rewritten = prepare(first, stays)

@@ -13,6 +13,7 @@ those that were: the window, one tile of it, and a day for events that come late
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import InvalidArgumentError
@@ -99,9 +100,7 @@ class Retention:
     def _rewrite(self, number: int, lock: AbstractContextManager[Any]) -> int:
         while True:
             going = self._going(number)
-            rewritten = self._ledger.prepare(
-                number, lambda row, going=going: row.event not in going or row.kind != EVENT
-            )
+            rewritten = self._ledger.prepare(number, partial(_stays, going))
             if rewritten is None:
                 return 0
             with lock:
@@ -130,3 +129,7 @@ class Retention:
         if latest is not None:
             return latest >= self._cut
         return bool(read_kept(self._ledger.open_row(decision, commit)).decision["decision"] == "review")
+
+
+def _stays(going: set[bytes], row: Row) -> bool:
+    return row.kind != EVENT or row.event not in going
