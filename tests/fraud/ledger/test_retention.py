@@ -142,7 +142,7 @@ def test_a_report_that_is_taken_meanwhile_keeps_its_decision(tmp_path: Path, mon
     desk, told = filled(tmp_path)
     one = next(one for one in told if one.decision != "review")
     prepare = desk._ledger.prepare
-    asked: list[bool] = []
+    asked: list[object] = []
 
     def slow(first: int, stays: Any) -> Any:
         rewritten = prepare(first, stays)
