@@ -72,7 +72,10 @@ void expect(int done) {
 }
 
 struct Destroy {
-  void operator()(EvpContext* context) const noexcept { evp().destroy(context); }
+  void operator()(EvpContext* context) const noexcept {
+    // There is no context without it.
+    if (evp().destroy != nullptr) evp().destroy(context);
+  }
 };
 using Context = std::unique_ptr<EvpContext, Destroy>;
 
