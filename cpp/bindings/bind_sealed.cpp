@@ -37,7 +37,7 @@ py::object decrypt(const Aead& aead, const py::bytes& nonce, const py::bytes& se
   if (text.size() < Aead::kTagBytes) return py::none();
   py::bytes plain = room_for(text.size() - Aead::kTagBytes);
   if (!aead.decrypt(view_of(nonce), text, view_of(authenticated), PyBytes_AS_STRING(plain.ptr()))) return py::none();
-  return std::move(plain);
+  return plain;
 }
 
 py::bytes sealed_row(const Aead& aead, std::uint8_t kind, std::uint32_t slot, std::int64_t time,
