@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from tests.fraud.detectors.every import EVERY, normal
@@ -128,6 +128,20 @@ def test_hostile_rows_neither_crash_nor_give_nan(make: Any, rows: Any) -> None:
         np.float64,
         st.tuples(st.integers(1, 20), st.integers(1, 4)),
         elements=st.floats(allow_infinity=False) | st.sampled_from([0.0, 1.0, -1e300, 5e-324]),
+    )
+)
+# One value far out in few rows, which once made MCD's scatter indefinite.
+@example(
+    rows=np.array(
+        [
+            [7e-301, 0],
+            [0, 1e-5],
+            [7e4, -7e306],
+            [0, 0],
+            [1e-300, 1e-5],
+            [1e-5, 1.33330509e-300],
+            [1.33330509e-282, 7e199],
+        ]
     )
 )
 def test_any_finite_rows_are_scored(make: Any, rows: AnyArray) -> None:
