@@ -29,6 +29,8 @@ options = {"cancel": lambda: False} if keeps else {}
 def features(rows, columns):
     indices = np.random.default_rng(1).integers(0, columns, rows).astype(np.int32)
     return Csr(np.arange(rows + 1), indices, np.ones(rows, np.float32), (rows, columns))
+# OpenBLAS keeps the buffers of the first large system for the process.
+scipy.linalg.cho_solve(scipy.linalg.cho_factor(np.eye(1_500)), np.ones((1_500, 64)))
 late = {f"{side}_features": features(2, 2) for side in columns}
 ALS(**{**settings, "factors": 2}).fit(Interactions.from_coo([0, 1], [0, 1]), **options, **late)  # loads what is loaded late
 def resident(name):  # ru_maxrss would start at the size of the process that started this one

@@ -290,9 +290,10 @@ def test_metrics_count_decisions_and_rules(server: FraudServer, client: Client) 
     until(lambda: values().get("recocore_fraud_owner_up") == 1)
     until(lambda: sum(values().get(rule % kind, 0) for kind in ("hit", "no_hit", "error")) > 0)
     until(lambda: values().get("recocore_fraud_decision_seconds_count", 0) > 0)
-    found = values()
     version = client.fraud_rules().version
-    assert found[f'recocore_fraud_rule_set_info{{version="{version}"}}'] == 1
+    # The processes' figures are read from time to time; rules may have been changed since.
+    until(lambda: values().get(f'recocore_fraud_rule_set_info{{version="{version}"}}') == 1)
+    found = values()
     assert sum(value for name, value in found.items() if name.startswith("recocore_fraud_rule_set_info")) == 1
     decisions = sum(value for name, value in found.items() if name.startswith("recocore_fraud_decisions_total"))
     assert decisions > 0
@@ -318,13 +319,16 @@ def test_the_page_and_top_show_what_is_decided(
 
         until(lambda: told()["rule_set"] == version and told()["rule_errors"] >= 5)
         fraud = told()
-        assert fraud["failing_rules"][0] == {"rule": "by_nothing", "errors": fraud["rule_errors"]}
+        # Rules of tests before may have failed too.
+        failing = {each["rule"]: each["errors"] for each in fraud["failing_rules"]}
+        assert failing["by_nothing"] >= 5
+        assert sum(failing.values()) == fraud["rule_errors"]
         assert [each["outcome"] for each in fraud["outcomes"]] == list(OUTCOMES)
         assert sum(each["decisions"] for each in fraud["outcomes"]) >= 5
         assert fraud["p50_seconds"] <= fraud["p99_seconds"] < 1
         assert main(["top", "--url", url, "--once"]) == 0
         shown = " ".join(capsys.readouterr().out.split())
-        for part in (f"rule set {version}", "decisions/s", "rule errors (by_nothing"):
+        for part in (f"rule set {version}", "decisions/s", "rule errors (", "by_nothing"):
             assert part in shown
         with browser() as page:
             page.get(url)
