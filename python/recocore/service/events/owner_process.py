@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING, Any
 
 from recocore.service.events.config import socket_path
@@ -23,8 +22,5 @@ def main() -> None:
 async def _own(settings: Mapping[str, Any], ready: asyncio.Event, stop: asyncio.Event) -> None:
     path, keys = settings["path"], settings["keys"]
     opened = KeyFile.open(keys, create=True) if keys else None
-    # A commit makes some ten objects an event and leaves next to none: looking through them at every 700 costs 1 us an event.
-    gc.freeze()
-    gc.set_threshold(20_000)
     config = StateConfig(**{name: settings[name] for name in ("max_recent", "max_profile_bytes", "join_visitors")})
     await serve_owner(path, socket_path(path), config, keys=opened, ready=ready, stop=stop)

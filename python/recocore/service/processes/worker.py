@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -212,8 +211,6 @@ def main() -> None:
     end = socket.socket(fileno=int(sys.argv[1]))
     settings = WorkerSettings.from_json(sys.stdin.read())
     configure(settings.server.log_level, sys.stderr)
-    # Calls leave next to none of the objects that they make: looking through them at every 700 is 4 us of a Recommend.
-    gc.set_threshold(20_000)
     asyncio.run(_run(settings, end))
 
 
