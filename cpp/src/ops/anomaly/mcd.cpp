@@ -33,8 +33,8 @@ constexpr std::int64_t kStarts = 500;
 constexpr int kFirstSteps = 2;
 constexpr std::int64_t kBest = 10;
 constexpr int kMostSteps = 100;
-// Its square still has digits in common with a variance of 1, so that the scatter keeps its digits too: with 1e100 one such
-// value in a few rows made it indefinite by rounding, and distances no numbers. A value further out is as far out.
+// Its square still has digits in common with a variance of 1, so that the scatter keeps its digits too: with 1e100 one
+// such value in a few rows made it indefinite by rounding, and distances no numbers. A value further out is as far out.
 constexpr double kFarthest = 1e7;
 
 double median(std::vector<double>& values) {
