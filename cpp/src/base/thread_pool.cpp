@@ -26,6 +26,9 @@ using Clock = std::chrono::steady_clock;
 using Body = std::function<void(std::int64_t, std::int64_t, int)>;
 
 constexpr auto kPollInterval = std::chrono::milliseconds(50);
+// How long a caller that has run out of chunks looks for its helpers to be done before it goes to sleep: to be woken
+// takes longer than what they still have to do where chunks are short.
+constexpr auto kLookInterval = std::chrono::microseconds(20);
 constexpr int kMaxThreads = 1024;
 
 struct Job;
@@ -63,7 +66,7 @@ struct Job {
   // Guarded by the pool's mutex.
   int helpers_wanted;
   int helpers_joined = 0;
-  int helpers_active = 0;
+  std::atomic<int> helpers_active{0};  // looked at without the mutex, too
   std::condition_variable idle;
 
   std::mutex error_mutex;
@@ -113,12 +116,14 @@ struct Job {
 class Pool {
  public:
   void submit(const std::shared_ptr<Job>& job) {
-    const std::lock_guard lock(mutex_);
-    while (threads_ < job->helpers_wanted) {
-      std::thread([this] { serve(); }).detach();
-      ++threads_;
+    {
+      const std::lock_guard lock(mutex_);
+      while (threads_ < job->helpers_wanted) {
+        std::thread([this] { serve(); }).detach();
+        ++threads_;
+      }
+      jobs_.push_back(job);
     }
-    jobs_.push_back(job);
     wake_.notify_all();
   }
 
@@ -126,6 +131,13 @@ class Pool {
   void finish(const std::shared_ptr<Job>& job) {
     std::unique_lock lock(mutex_);
     std::erase(jobs_, job);
+    if (job->helpers_active > 0) {
+      lock.unlock();
+      const auto last_look = Clock::now() + kLookInterval;
+      while (job->helpers_active.load(std::memory_order_acquire) > 0 && Clock::now() < last_look) {
+      }
+      lock.lock();
+    }
     while (job->helpers_active > 0) {
       job->idle.wait_for(lock, kPollInterval);
       if (job->helpers_active == 0) break;

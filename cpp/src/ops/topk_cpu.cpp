@@ -7,6 +7,7 @@
 
 #include "kernels/dense/kernel.hpp"
 #include "kernels/scan/kernel.hpp"
+#include "ops/topk/allowed_part.hpp"
 #include "ops/topk/direct.hpp"
 #include "ops/topk/exclusions.hpp"
 #include "ops/topk/query_bounds.hpp"
@@ -17,13 +18,20 @@
 namespace recocore {
 namespace {
 
-// Fewer queries than this do not repay packing the items first.
-constexpr std::int64_t kQueriesToPack = 128;
+// Fewer queries than this do not repay packing the items first. Milliseconds of one thread for the 10 best of 2,000
+// items, f = 128, floats scanned and packed: 128 queries 1.0 and 1.5, 256 2.0 and 1.9, 1,000 8.0 and 5.7; of 256 items
+// 0.36 and 0.31, 0.71 and 0.53, 2.9 and 2.0.
+constexpr std::int64_t kQueriesToPack = 512;
+constexpr std::int64_t kItemsToPack = 256;
 // Items worth more than one thread, in values: some ten microseconds of work.
 constexpr std::int64_t kValuesToSlice = 131'072;
 // Where more than one pair in so many would pass a scan, all are scored. Milliseconds for 8,000 queries, f = 128,
-// scanned and scored: the 10 best of 1,000 items 66 and 87, the 100 best of 1,000 152 and 156, of 2,000 221 and 235.
-constexpr std::int64_t kPairsPerPass = 5;
+// floats scanned and all scored: the 10 best of 1,000 items 66 and 87, the 100 best of 1,000 152 and 156, of 2,000 221
+// and 235.
+constexpr double kPairsPerPass = 5;
+// The same for codes, for 4,000 queries, with amx and with avx2: the 10 best of 128 items 6.2 and 8.0, scored 9.7 and
+// 9.1; the 100 best of 1,000 items 74 and 100, scored 72 and 86, of 4,000 124 and 155, scored 176 and 165.
+constexpr double kPairsPerCodePass = 4;
 // Queries of a chunk: as many as reuse each block of items well, in a part of a second-level cache.
 constexpr std::int64_t kMaxChunk = 384;
 constexpr std::int64_t kPanelBytes = 196'608;
@@ -34,13 +42,14 @@ std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-/// Whether so many would pass a scan that it spares nothing: in any order about k (1 + ln(m / k)) do, and the first
-/// ones.
-bool few_for(std::int64_t k, std::int64_t positions) noexcept {
+/// Whether so many would pass a scan that it spares nothing: in any order about k (1 + ln(m / k)) do, and of floats the
+/// first ones.
+bool few_for(std::int64_t k, std::int64_t positions, bool by_codes) noexcept {
   if (k >= positions) return true;
   const double ratio = static_cast<double>(positions) / static_cast<double>(k);
-  const double passing = static_cast<double>(k) * (1 + std::log(ratio)) + 48;
-  return passing * kPairsPerPass > static_cast<double>(positions);
+  const double passing = static_cast<double>(k) * (1 + std::log(ratio));
+  const double spared_from = by_codes ? passing * kPairsPerCodePass : (passing + 48) * kPairsPerPass;
+  return spared_from > static_cast<double>(positions);
 }
 
 std::int64_t divided_up(std::int64_t a, std::int64_t b) noexcept {
@@ -100,7 +109,7 @@ bool bounded(const TopkProblem& problem, const ItemBounds& items) noexcept {
 bool worth_packing(const TopkProblem& problem, std::int64_t positions) {
   // Below 32 values a row of codes is mostly padding.
   return problem.precision == Precision::automatic && problem.queries.rows >= kQueriesToPack &&
-         problem.items.cols >= 32 && problem.items.cols <= 65'536 && positions >= 4096 &&
+         problem.items.cols >= 32 && problem.items.cols <= 65'536 && positions >= kItemsToPack &&
          positions > problem.items.rows / 4 && kernels::scan().prefers_codes &&
          problem.items.rows * (problem.items.cols + 128) < available_memory() / 4;
 }
@@ -116,6 +125,13 @@ std::int64_t chunk_of(const TopkProblem& problem, std::int64_t k, bool by_codes,
   const std::int64_t room = std::min({kMaxChunk, kPanelBytes / std::max<std::int64_t>(bytes, 1),
                                       kCandidateBytes / (24 * (k + 32)), divided_up(n, 4 * std::int64_t{threads})});
   return std::max<std::int64_t>(room / kernels::kQueryLanes, 1) * kernels::kQueryLanes;
+}
+
+/// Whether so few of the items are allowed, for so many queries, that they are gathered first.
+bool worth_gathering(const TopkProblem& problem, const CandidateFilter& filter) {
+  if (!filter.allow_shared || problem.queries.rows < kQueriesToPack) return false;
+  const std::int64_t allowed = std::ssize(*filter.allow_shared);
+  return allowed <= problem.items.rows / 4 && allowed * problem.items.cols * 8 < available_memory() / 4;
 }
 
 void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<std::int32_t> ids,
@@ -138,7 +154,7 @@ void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView
              slices_for(n, positions * problem.items.cols, threads), ids, scores, execution);
   };
   if (!by_codes && (n <= kernels::scan().few_queries || problem.metric == Metric::cosine)) return directly();
-  if (few_for(ids.cols, positions)) return directly();
+  if (few_for(ids.cols, positions, by_codes)) return directly();
   const ItemBounds bounds = measure(problem, execution);
   if (!bounded(problem, bounds)) return directly();
   ScanPlan plan{bounds, listed, positions, chunk_of(problem, ids.cols, by_codes, threads), 1};
@@ -152,8 +168,16 @@ void topk_cpu(const TopkProblem& problem, const CandidateFilter& filter, MatrixV
               MatrixView<float> scores, const Execution& execution) {
   if (ids.rows == 0 || ids.cols == 0) return;
   if (filter.allow) return rank_allowed(problem, filter, ids, scores, execution);
+  if (worth_gathering(problem, filter)) {
+    const AllowedPart part(problem, filter);
+    topk_cpu(part.problem(), part.filter(), ids, scores, execution);
+    return part.name(ids);
+  }
   const std::int64_t positions = filter.allow_shared ? std::ssize(*filter.allow_shared) : problem.items.rows;
-  if (problem.codes != nullptr || !worth_packing(problem, positions) || few_for(ids.cols, positions))
+  // Only codes know the lengths that other metrics take.
+  const bool must_pack = problem.metric != Metric::inner_product;
+  if (problem.codes != nullptr ||
+      (!must_pack && (!worth_packing(problem, positions) || few_for(ids.cols, positions, true))))
     return solve(problem, filter, ids, scores, execution);
   TopkProblem with_codes = problem;
   OwnedItemCodes packed;

@@ -182,3 +182,93 @@ TEST_CASE("scans of codes sum exactly and compare with each item's own bars") {
     }
   }
 }
+
+TEST_CASE("the best of a block are told from below, and hardly lower") {
+  const auto& kernel = scan();
+  const std::int64_t stride = 64;
+  for (const std::int64_t count : {1, 5, 13, 64, 150}) {
+    const Codes codes(count, stride, kernel.query_levels, 11);
+    std::vector<std::uint8_t> panel(at(kQueryLanes * stride));
+    for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
+      for (std::int64_t d = 0; d < stride; ++d)
+        panel[at((d / 4 * kQueryLanes + lane) * 4 + d % 4)] =
+            static_cast<std::uint8_t>(codes.queries[at(lane * stride + d)] + kernel.query_offset);
+    std::vector<std::int32_t> reversed(at(count));
+    std::vector<float> scales(at(count));
+    std::vector<float> errors(at(count));
+    std::vector<float> norms(at(count));
+    std::vector<float> biases(at(count));
+    const auto length = [&](const auto& values, std::int64_t row) {
+      double sum = 0;
+      for (std::int64_t d = 0; d < stride; ++d) {
+        const double value = values[at(row * stride + d)];
+        sum += value * value;
+      }
+      return std::sqrt(sum);
+    };
+    double longest = 0;
+    for (std::int64_t r = 0; r < count; ++r) longest = std::max(longest, length(codes.items, r));
+    for (std::int64_t r = 0; r < count; ++r) {
+      reversed[at(r)] = static_cast<std::int32_t>(count - 1 - r);
+      scales[at(r)] = 0.3F + 0.1F * static_cast<float>(r % 7);
+      errors[at(r)] = 0.37F * static_cast<float>(r % 5);
+      norms[at(r)] = static_cast<float>(longest) / scales[at(r)];
+      biases[at(r)] = 0.7F * static_cast<float>(r % 7 - 3);
+    }
+    CodeBars bars{};
+    for (std::int64_t lane = 0; lane < kQueryLanes; ++lane) {
+      bars.by_error[lane] = static_cast<float>(length(codes.queries, lane));
+      bars.by_norm[lane] = 0.3F * static_cast<float>(lane % 4);
+      bars.by_bias[lane] = 1.7F * static_cast<float>(lane % 3);
+    }
+    // What cannot be told is left out: a sum that overflows, and one that has no number.
+    bars.by_bias[15] = 3e38F;
+    for (const bool listed : {false, true}) {
+      for (const bool biased : {false, true}) {
+        for (const std::int64_t rank : {1, 7, 70}) {
+          std::vector<std::int32_t> sums(codes.sums);
+          if (listed) std::reverse(sums.begin(), sums.end());
+          const auto rows_from = [&](std::int64_t first) {
+            return CodeRows{codes.items.data() + (listed ? 0 : first * stride),
+                            stride,
+                            listed ? reversed.data() + first : nullptr,
+                            sums.data() + first,
+                            scales.data() + first,
+                            errors.data() + first,
+                            norms.data() + first,
+                            biased ? biases.data() + first : nullptr};
+          };
+          // In two parts, as blocks come.
+          const std::int64_t half = count / 2;
+          std::vector<float> best(at(rank * kQueryLanes), -std::numeric_limits<float>::infinity());
+          kernel.best_codes(rows_from(0), half, panel.data(), bars, rank, best.data());
+          kernel.best_codes(rows_from(half), count - half, panel.data(), bars, rank, best.data());
+          for (std::int64_t lane = 0; lane < kQueryLanes; ++lane) {
+            std::vector<double> expected;
+            for (std::int64_t r = 0; r < count; ++r) {
+              const std::int64_t item = listed ? count - 1 - r : r;
+              double sum = 0;
+              for (std::int64_t d = 0; d < stride; ++d)
+                sum += codes.items[at(item * stride + d)] * codes.queries[at(lane * stride + d)];
+              const double bias = biased ? static_cast<double>(bars.by_bias[lane]) * biases[at(r)] : 0;
+              if (bias < 1e20)
+                expected.push_back(sum / scales[at(r)] - static_cast<double>(bars.by_error[lane]) * errors[at(r)] -
+                                   static_cast<double>(bars.by_norm[lane]) * norms[at(r)] + bias);
+            }
+            std::sort(expected.rbegin(), expected.rend());
+            for (std::int64_t j = 0; j < rank; ++j) {
+              const double told = best[at(j * kQueryLanes + lane)];
+              if (j >= std::ssize(expected)) {
+                CHECK(told == -std::numeric_limits<double>::infinity());
+                continue;
+              }
+              CHECK(told <= expected[at(j)]);
+              // 127 squared times 64 is how much a product may be, 0.3 the least scale.
+              if (expected[at(j)] > -1e20) CHECK(told >= expected[at(j)] - 4e6 * 0x1p-19);
+            }
+          }
+        }
+      }
+    }
+  }
+}

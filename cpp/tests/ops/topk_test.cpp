@@ -198,3 +198,78 @@ TEST_CASE("packed items, floats and every pair scored give the same bytes, under
     }
   }
 }
+
+TEST_CASE("what is excluded takes no part in first bars, in the whole catalogue and in a gathered part of it") {
+  using recocore::Metric;
+  using recocore::RowsOf;
+  const std::int64_t n = 530;
+  const std::int64_t m = 2400;
+  const std::int64_t f = 40;
+  const auto queries = uneven_matrix(n, f, 15);
+  const auto items = uneven_matrix(m, f, 16);
+  const auto packed = recocore::pack_items({items.data(), m, f}, {2});
+  const auto codes = packed.view();
+  std::vector<float> biases(static_cast<std::size_t>(m));
+  for (std::size_t i = 0; i < biases.size(); ++i) biases[i] = static_cast<float>(i % 13) - 6;
+  std::vector<float> thresholds(static_cast<std::size_t>(n), -std::numeric_limits<float>::infinity());
+  for (std::size_t q = 0; q < thresholds.size(); q += 3) thresholds[q] = 1;
+  std::vector<std::int32_t> everything(static_cast<std::size_t>(m));
+  for (std::int32_t i = 0; i < m; ++i) everything[static_cast<std::size_t>(i)] = i;
+  // Out of order, one of them twice.
+  std::vector<std::int32_t> few;
+  for (std::int32_t i = 597; i >= 0; --i) few.push_back(4 * i + 1);
+  few.push_back(5);
+  const std::vector<std::int32_t> block{9, 2000, 13, 17};
+  // Every query leaves out its best ones: more of them than have a rank for some.
+  std::vector<std::int64_t> seen_starts{0};
+  std::vector<std::int32_t> seen;
+  {
+    Ranking best{std::vector<std::int32_t>(static_cast<std::size_t>(n * 150)),
+                 std::vector<float>(static_cast<std::size_t>(n * 150))};
+    recocore::TopkProblem problem;
+    problem.queries = {queries.data(), n, f};
+    problem.items = {items.data(), m, f};
+    recocore::topk(problem, {}, {best.ids.data(), n, 150}, {best.scores.data(), n, 150}, {2});
+    for (std::int64_t q = 0; q < n; ++q) {
+      for (std::int64_t i = 0; i < (q % 5 == 0 ? 150 : q % 40); ++i)
+        seen.push_back(best.ids[static_cast<std::size_t>(q * 150 + i)]);
+      seen_starts.push_back(std::ssize(seen));
+    }
+  }
+  std::vector<std::int64_t> whole_row{0, m};
+  const std::vector<std::int32_t> first_row(static_cast<std::size_t>(n), 0);
+  for (const Metric metric : {Metric::inner_product, Metric::cosine, Metric::euclidean}) {
+    for (const bool some : {false, true}) {
+      for (const bool is_packed : {false, true}) {
+        if (!is_packed && metric != Metric::inner_product) continue;
+        const auto solve = [&](std::int64_t k, bool one_by_one, int threads) {
+          CandidateFilter filter;
+          filter.exclude.push_back({{n, m, seen_starts, seen}, {}});
+          filter.block = block;
+          if (some) filter.allow_shared = few;
+          // Lists of each query's own are scored one by one.
+          if (one_by_one) filter.allow = RowsOf{{1, m, whole_row, everything}, first_row};
+          recocore::TopkProblem problem;
+          problem.queries = {queries.data(), n, f};
+          problem.items = {items.data(), m, f};
+          problem.metric = metric;
+          problem.biases = biases;
+          problem.thresholds = thresholds;
+          if (is_packed) problem.codes = &codes;
+          Ranking result{std::vector<std::int32_t>(static_cast<std::size_t>(n * k)),
+                         std::vector<float>(static_cast<std::size_t>(n * k))};
+          recocore::topk(problem, filter, {result.ids.data(), n, k}, {result.scores.data(), n, k}, {threads});
+          return result;
+        };
+        for (const std::int64_t k : {1, 10, 100}) {
+          const Ranking expected = solve(k, true, 1);
+          for (const int threads : {1, 3}) {
+            const Ranking found = solve(k, false, threads);
+            CHECK(found.ids == expected.ids);
+            CHECK(found.scores == expected.scores);
+          }
+        }
+      }
+    }
+  }
+}

@@ -124,6 +124,18 @@ Hit* compare(const CodeRows& rows, std::int64_t first, const std::int32_t* sums,
   return out;
 }
 
+/// The rows from one on, which follow each other.
+CodeRows behind(const CodeRows& rows, std::int64_t first) noexcept {
+  CodeRows rest = rows;
+  rest.codes += first * rows.stride;
+  rest.code_sums += first;
+  rest.inverse_scales += first;
+  rest.errors += first;
+  rest.norms += first;
+  if (rest.biases != nullptr) rest.biases += first;
+  return rest;
+}
+
 std::int64_t scan_tiles(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
                         Hit* hits) noexcept {
   if (rows.positions != nullptr) return scan_codes(rows, count, panel, bars, hits);
@@ -139,21 +151,32 @@ std::int64_t scan_tiles(const CodeRows& rows, std::int64_t count, const std::uin
   const std::int64_t first = groups * kTogether;
   if (first == count) return out - hits;
   // What is left fills no tiles.
-  CodeRows rest = rows;
-  rest.codes += first * rows.stride;
-  rest.code_sums += first;
-  rest.inverse_scales += first;
-  rest.errors += first;
-  rest.norms += first;
-  if (rest.biases != nullptr) rest.biases += first;
-  Hit* const last = out + scan_codes(rest, count - first, panel, bars, out);
+  Hit* const last = out + scan_codes(behind(rows, first), count - first, panel, bars, out);
   for (; out != last; ++out) out->row += static_cast<std::int32_t>(first);
   return out - hits;
+}
+
+void best_tiles(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+                std::int64_t rank, float* best) noexcept {
+  const std::int64_t in_tiles = rows.positions == nullptr ? count / kTogether * kTogether : 0;
+  if (in_tiles > 0) {
+    const Tiles tiles;
+    alignas(64) std::int32_t sums[kTogether * kQueryLanes];
+    Best kept(bars, rank, best);
+    for (std::int64_t first = 0; first < in_tiles; first += kTogether) {
+      sum_four_tiles(rows.codes + first * rows.stride, rows.stride, panel, sums);
+      for (std::int64_t r = 0; r < kTogether; ++r)
+        kept.enter(rows, first + r, _mm512_cvtepi32_ps(_mm512_load_si512(sums + r * kQueryLanes)));
+    }
+  }
+  if (in_tiles < count)
+    best_codes(in_tiles == 0 ? rows : behind(rows, in_tiles), count - in_tiles, panel, bars, rank, best);
 }
 
 }  // namespace
 }  // namespace amx
 
-const ScanKernels scan_amx{"amx", amx::kQueryLevels, 0, true, 2, amx::scan_f32, amx::scan_tiles, amx::scan_codes_one};
+const ScanKernels scan_amx{"amx",           amx::kQueryLevels,  0, true, 2, amx::scan_f32, amx::scan_tiles,
+                           amx::best_tiles, amx::scan_codes_one};
 
 }  // namespace recocore::kernels

@@ -79,10 +79,10 @@ __m256 bars_for(const CodeRows& rows, std::int64_t row, const CodeBars& bars, in
   return _mm256_mul_ps(bar, _mm256_broadcast_ss(rows.inverse_scales + row));
 }
 
-std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
-                        Hit* hits) noexcept {
+/// Calls use(row, low, high) for each row, with its products with the queries of a panel.
+template <typename Use>
+void for_each_row(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const Use& use) noexcept {
   constexpr int kTileRows = 4;
-  Hit* out = hits;
   for (std::int64_t first = 0; first < count; first += kTileRows) {
     const Rows<kTileRows, std::int8_t> tile(rows.codes, rows.stride, rows.positions, first, count);
     __m256i sums[kTileRows][2];
@@ -107,14 +107,72 @@ std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uin
 #pragma GCC unroll 4
     for (int r = 0; r < kTileRows; ++r) {
       if (first + r >= count) break;
-      const __m256 low = _mm256_cvtepi32_ps(sums[r][0]);
-      const __m256 high = _mm256_cvtepi32_ps(sums[r][1]);
-      const unsigned mask = mask_of(not_below(low, bars_for(rows, first + r, bars, 0)),
-                                    not_below(high, bars_for(rows, first + r, bars, 1)));
-      out = write(mask, first + r, out);
+      use(first + r, _mm256_cvtepi32_ps(sums[r][0]), _mm256_cvtepi32_ps(sums[r][1]));
     }
   }
+}
+
+std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+                        Hit* hits) noexcept {
+  Hit* out = hits;
+  for_each_row(rows, count, panel, [&](std::int64_t row, __m256 low, __m256 high) {
+    const unsigned mask =
+        mask_of(not_below(low, bars_for(rows, row, bars, 0)), not_below(high, bars_for(rows, row, bars, 1)));
+    out = write(mask, row, out);
+  });
   return out - hits;
+}
+
+/// The best so far of eight queries of a panel.
+class Best {
+ public:
+  Best(const CodeBars& bars, int half, std::int64_t rank, float* best) noexcept
+      : by_bias_(_mm256_loadu_ps(bars.by_bias + half * 8)), rank_(rank), best_(best + half * 8) {
+    const __m256 by_error = _mm256_loadu_ps(bars.by_error + half * 8);
+    const __m256 by_norm = _mm256_loadu_ps(bars.by_norm + half * 8);
+    const __m256 margin = _mm256_set1_ps(kLeastMargin);
+    // A product is no larger than the lengths of what both codes hold.
+    by_norm_ = _mm256_fmadd_ps(margin, _mm256_add_ps(by_error, by_norm), by_norm);
+    by_error_ = _mm256_fmadd_ps(margin, by_error, by_error);
+  }
+
+  void enter(const CodeRows& rows, std::int64_t row, __m256 sums) noexcept {
+    __m256 least = _mm256_div_ps(sums, _mm256_broadcast_ss(rows.inverse_scales + row));
+    least = _mm256_fnmadd_ps(by_error_, _mm256_broadcast_ss(rows.errors + row), least);
+    least = _mm256_fnmadd_ps(by_norm_, _mm256_broadcast_ss(rows.norms + row), least);
+    if (rows.biases != nullptr) {
+      const __m256 bias = _mm256_mul_ps(by_bias_, _mm256_broadcast_ss(rows.biases + row));
+      const __m256 size = _mm256_andnot_ps(_mm256_set1_ps(-0.0F), bias);
+      least = _mm256_add_ps(least, _mm256_fnmadd_ps(_mm256_set1_ps(kLeastMargin), size, bias));
+    }
+    least = _mm256_sub_ps(least, _mm256_set1_ps(kLeastStep));
+    float* const last = best_ + (rank_ - 1) * kQueryLanes;
+    const __m256 told = _mm256_cmp_ps(least, _mm256_set1_ps(kMostTold), _CMP_LT_OQ);
+    least = _mm256_blendv_ps(_mm256_set1_ps(-__builtin_inff()), least, told);
+    if (_mm256_movemask_ps(_mm256_cmp_ps(least, _mm256_loadu_ps(last), _CMP_GT_OQ)) == 0) return;
+    for (float* at = best_; at <= last; at += kQueryLanes) {
+      const __m256 here = _mm256_loadu_ps(at);
+      _mm256_storeu_ps(at, _mm256_max_ps(here, least));
+      least = _mm256_min_ps(here, least);
+    }
+  }
+
+ private:
+  __m256 by_error_;
+  __m256 by_norm_;
+  __m256 by_bias_;
+  std::int64_t rank_;
+  float* best_;
+};
+
+void best_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+                std::int64_t rank, float* best) noexcept {
+  Best first(bars, 0, rank, best);
+  Best second(bars, 1, rank, best);
+  for_each_row(rows, count, panel, [&](std::int64_t row, __m256 low, __m256 high) {
+    first.enter(rows, row, low);
+    second.enter(rows, row, high);
+  });
 }
 
 /// The totals of four vectors.
@@ -152,7 +210,7 @@ std::int64_t scan_codes_one(const CodeRows& rows, std::int64_t count, const std:
 }  // namespace
 }  // namespace avx2
 
-const ScanKernels scan_avx2{"avx2", avx2::kQueryLevels, avx2::kQueryLevels + 1, true,
-                            4,      avx2::scan_f32,     avx2::scan_codes,       avx2::scan_codes_one};
+const ScanKernels scan_avx2{"avx2",           avx2::kQueryLevels, avx2::kQueryLevels + 1, true, 4, avx2::scan_f32,
+                            avx2::scan_codes, avx2::best_codes,   avx2::scan_codes_one};
 
 }  // namespace recocore::kernels

@@ -25,7 +25,8 @@ struct AddProducts {
 }  // namespace
 }  // namespace avx512
 
-const ScanKernels scan_avx512{"avx512", avx512::kQueryLevels, avx512::kQueryLevels + 1, true,
-                              4,        avx512::scan_f32,     avx512::scan_codes,       avx512::scan_codes_one};
+const ScanKernels scan_avx512{
+    "avx512",           avx512::kQueryLevels, avx512::kQueryLevels + 1, true, 4, avx512::scan_f32,
+    avx512::scan_codes, avx512::best_codes,   avx512::scan_codes_one};
 
 }  // namespace recocore::kernels

@@ -23,7 +23,7 @@ struct AddProducts {
 }  // namespace avx512_vnni
 
 const ScanKernels scan_avx512_vnni{
-    "avx512_vnni",         avx512_vnni::kQueryLevels, avx512_vnni::kQueryLevels + 1, true, 2,
-    avx512_vnni::scan_f32, avx512_vnni::scan_codes,   avx512_vnni::scan_codes_one};
+    "avx512_vnni",           avx512_vnni::kQueryLevels, avx512_vnni::kQueryLevels + 1, true, 2, avx512_vnni::scan_f32,
+    avx512_vnni::scan_codes, avx512_vnni::best_codes,   avx512_vnni::scan_codes_one};
 
 }  // namespace recocore::kernels

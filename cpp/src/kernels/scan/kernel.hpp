@@ -17,6 +17,12 @@ constexpr std::int64_t kQueryLanes = 16;
 /// Codes of a row come in multiples of this many: one tile of the widest instruction set.
 constexpr std::int64_t kCodeLane = 64;
 
+/// What a pair scores at least has room for the rounding of the few operations that tell it: relative, and absolute.
+constexpr float kLeastMargin = 0x1p-20F;
+constexpr float kLeastStep = 1e-14F;
+/// Where more is told, it is taken for nothing: products may have overflowed.
+constexpr float kMostTold = 1e30F;
+
 /// A pair that may reach its query's bar.
 struct Hit {
   std::int32_t row;   ///< the item's number in its block
@@ -79,7 +85,13 @@ struct ScanKernels {
   std::int64_t (*scan_codes)(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
                              Hit* hits) noexcept;
 
-  /// The same for a single query `[rows.stride]`, whose bar is the first of `bars`.
+  /// Enters `count` rows among the best so far of each query of a panel: `best` `[rank, kQueryLanes]`, falling in each
+  /// lane, has what the `rank` best pairs of it score at least, in the units of `bars`, whose own bars are not read.
+  /// -inf stands for what is not there yet, and for what cannot be told.
+  void (*best_codes)(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+                     std::int64_t rank, float* best) noexcept;
+
+  /// The same as scan_codes for a single query `[rows.stride]`, whose bar is the first of `bars`.
   std::int64_t (*scan_codes_one)(const CodeRows& rows, std::int64_t count, const std::uint8_t* query,
                                  const CodeBars& bars, Hit* hits) noexcept;
 };

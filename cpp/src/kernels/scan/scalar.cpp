@@ -33,21 +33,54 @@ bool reaches(const CodeRows& rows, std::int64_t r, const CodeBars& bars, std::in
   return !(sum < bar * rows.inverse_scales[r]);
 }
 
+/// Products of a row with the queries of a panel.
+void sum_up(const CodeRows& rows, std::int64_t r, const std::uint8_t* panel,
+            std::int32_t (&sums)[kQueryLanes]) noexcept {
+  const std::int8_t* item = codes_of(rows, r);
+  for (std::int32_t& sum : sums) sum = -(kQueryLevels + 1) * rows.code_sums[r];
+  for (std::int64_t d = 0; d < rows.stride; ++d)
+    for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
+      sums[lane] += item[d] * panel[(d / 4 * kQueryLanes + lane) * 4 + d % 4];
+}
+
 std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
                         Hit* hits) noexcept {
   Hit* out = hits;
   for (std::int64_t r = 0; r < count; ++r) {
-    const std::int8_t* item = codes_of(rows, r);
     std::int32_t sums[kQueryLanes];
-    for (std::int32_t& sum : sums) sum = -(kQueryLevels + 1) * rows.code_sums[r];
-    for (std::int64_t d = 0; d < rows.stride; ++d)
-      for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
-        sums[lane] += item[d] * panel[(d / 4 * kQueryLanes + lane) * 4 + d % 4];
+    sum_up(rows, r, panel, sums);
     for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
       if (reaches(rows, r, bars, lane, static_cast<float>(sums[lane])))
         *out++ = {static_cast<std::int32_t>(r), static_cast<std::int32_t>(lane)};
   }
   return out - hits;
+}
+
+/// What a pair scores at least, in the units of its query's codes; -inf where that cannot be told.
+float least_of(const CodeRows& rows, std::int64_t r, const CodeBars& bars, std::int64_t lane, float sum) noexcept {
+  const float bias = rows.biases == nullptr ? 0 : bars.by_bias[lane] * rows.biases[r];
+  const float by_error = bars.by_error[lane] + kLeastMargin * bars.by_error[lane];
+  // A product is no larger than the lengths of what both codes hold.
+  const float by_norm = bars.by_norm[lane] + kLeastMargin * (bars.by_error[lane] + bars.by_norm[lane]);
+  const float least = sum / rows.inverse_scales[r] - by_error * rows.errors[r] - by_norm * rows.norms[r] +
+                      (bias - kLeastMargin * __builtin_fabsf(bias)) - kLeastStep;
+  return least < kMostTold ? least : -__builtin_inff();
+}
+
+void best_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+                std::int64_t rank, float* best) noexcept {
+  for (std::int64_t r = 0; r < count; ++r) {
+    std::int32_t sums[kQueryLanes];
+    sum_up(rows, r, panel, sums);
+    for (std::int64_t lane = 0; lane < kQueryLanes; ++lane) {
+      float least = least_of(rows, r, bars, lane, static_cast<float>(sums[lane]));
+      for (float* at = best + lane; at < best + rank * kQueryLanes; at += kQueryLanes) {
+        const float here = *at;
+        *at = here > least ? here : least;
+        least = here > least ? least : here;
+      }
+    }
+  }
 }
 
 std::int64_t scan_codes_one(const CodeRows& rows, std::int64_t count, const std::uint8_t* query, const CodeBars& bars,
@@ -65,7 +98,8 @@ std::int64_t scan_codes_one(const CodeRows& rows, std::int64_t count, const std:
 }  // namespace
 }  // namespace scalar
 
-const ScanKernels scan_scalar{"scalar", scalar::kQueryLevels, scalar::kQueryLevels + 1, false,
-                              4,        scalar::scan_f32,     scalar::scan_codes,       scalar::scan_codes_one};
+const ScanKernels scan_scalar{
+    "scalar",           scalar::kQueryLevels, scalar::kQueryLevels + 1, false, 4, scalar::scan_f32,
+    scalar::scan_codes, scalar::best_codes,   scalar::scan_codes_one};
 
 }  // namespace recocore::kernels

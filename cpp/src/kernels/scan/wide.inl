@@ -40,10 +40,10 @@ __mmask16 reaching(__m512 sums, const CodeRows& rows, std::int64_t row, const Co
   return _mm512_cmp_ps_mask(sums, _mm512_mul_ps(bar, _mm512_set1_ps(rows.inverse_scales[row])), _CMP_NLT_UQ);
 }
 
-std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
-                        Hit* hits) noexcept {
+/// Calls use(row, sums) for each row, with its products with the queries of a panel.
+template <typename Use>
+void for_each_row(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const Use& use) noexcept {
   constexpr int kTileRows = 12;
-  Hit* out = hits;
   for (std::int64_t first = 0; first < count; first += kTileRows) {
     const Rows<kTileRows, std::int8_t> tile(rows.codes, rows.stride, rows.positions, first, count);
     __m512i sums[kTileRows];
@@ -65,10 +65,64 @@ std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uin
 #pragma GCC unroll 12
     for (int r = 0; r < kTileRows; ++r) {
       if (first + r >= count) break;
-      out = write(reaching(_mm512_cvtepi32_ps(sums[r]), rows, first + r, bars), first + r, out);
+      use(first + r, _mm512_cvtepi32_ps(sums[r]));
     }
   }
+}
+
+std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+                        Hit* hits) noexcept {
+  Hit* out = hits;
+  for_each_row(rows, count, panel,
+               [&](std::int64_t row, __m512 sums) { out = write(reaching(sums, rows, row, bars), row, out); });
   return out - hits;
+}
+
+/// The best so far of each query of a panel.
+class Best {
+ public:
+  Best(const CodeBars& bars, std::int64_t rank, float* best) noexcept
+      : by_bias_(_mm512_loadu_ps(bars.by_bias)), rank_(rank), best_(best) {
+    const __m512 by_error = _mm512_loadu_ps(bars.by_error);
+    const __m512 by_norm = _mm512_loadu_ps(bars.by_norm);
+    const __m512 margin = _mm512_set1_ps(kLeastMargin);
+    // A product is no larger than the lengths of what both codes hold.
+    by_norm_ = _mm512_fmadd_ps(margin, _mm512_add_ps(by_error, by_norm), by_norm);
+    by_error_ = _mm512_fmadd_ps(margin, by_error, by_error);
+  }
+
+  void enter(const CodeRows& rows, std::int64_t row, __m512 sums) noexcept {
+    __m512 least = _mm512_div_ps(sums, _mm512_set1_ps(rows.inverse_scales[row]));
+    least = _mm512_fnmadd_ps(by_error_, _mm512_set1_ps(rows.errors[row]), least);
+    least = _mm512_fnmadd_ps(by_norm_, _mm512_set1_ps(rows.norms[row]), least);
+    if (rows.biases != nullptr) {
+      const __m512 bias = _mm512_mul_ps(by_bias_, _mm512_set1_ps(rows.biases[row]));
+      least = _mm512_add_ps(least, _mm512_fnmadd_ps(_mm512_set1_ps(kLeastMargin), _mm512_abs_ps(bias), bias));
+    }
+    least = _mm512_sub_ps(least, _mm512_set1_ps(kLeastStep));
+    float* const last = best_ + (rank_ - 1) * kQueryLanes;
+    const __mmask16 told = _mm512_cmp_ps_mask(least, _mm512_set1_ps(kMostTold), _CMP_LT_OQ);
+    if (_mm512_mask_cmp_ps_mask(told, least, _mm512_loadu_ps(last), _CMP_GT_OQ) == 0) return;
+    least = _mm512_mask_blend_ps(told, _mm512_set1_ps(-__builtin_inff()), least);
+    for (float* at = best_; at <= last; at += kQueryLanes) {
+      const __m512 here = _mm512_loadu_ps(at);
+      _mm512_storeu_ps(at, _mm512_max_ps(here, least));
+      least = _mm512_min_ps(here, least);
+    }
+  }
+
+ private:
+  __m512 by_error_;
+  __m512 by_norm_;
+  __m512 by_bias_;
+  std::int64_t rank_;
+  float* best_;
+};
+
+void best_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+                std::int64_t rank, float* best) noexcept {
+  Best kept(bars, rank, best);
+  for_each_row(rows, count, panel, [&](std::int64_t row, __m512 sums) { kept.enter(rows, row, sums); });
 }
 
 /// The totals of four vectors, in parts: four sums of each quarter.

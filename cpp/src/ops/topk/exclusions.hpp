@@ -55,6 +55,13 @@ class Exclusions {
     for_each_own(query, [this](std::int32_t item) { own_.erase(item); });
   }
 
+  /// How many ids the lists for a query and for all name, those that they name twice counted twice.
+  [[nodiscard]] std::int64_t count(std::int64_t query) const noexcept {
+    std::int64_t ids = std::ssize(filter_->block);
+    for (const RowsOf& lists : filter_->exclude) ids += std::ssize(lists.of(query));
+    return ids;
+  }
+
  private:
   template <typename Do>
   void for_each_own(std::int64_t query, const Do& act) {

@@ -40,9 +40,6 @@ void check_row(std::span<const float> row, std::int64_t item) {
               "items: expected finite values, got " + std::to_string(*bad) + " in row " + std::to_string(item));
 }
 
-/// Adding this and taking it off again rounds to the nearest whole number, as a vector loop.
-constexpr float kRound = 0x1.8p23F;
-
 struct Encoded {
   float inverse_scale;
   float error;

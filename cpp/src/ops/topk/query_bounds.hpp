@@ -30,6 +30,9 @@ inline constexpr double kMargin = 0x1p-20;
 /// scale would not be a normal float.
 inline constexpr float kLeastCoded = 0x1p-100F;
 
+/// Adding this and taking it off again rounds to the nearest whole number, as a vector loop.
+inline constexpr float kRound = 0x1.8p23F;
+
 /// The square of a vector's length.
 inline double squared_length(std::span<const float> values) noexcept {
   // Four sums, so that the compiler may take them together; the order is fixed.

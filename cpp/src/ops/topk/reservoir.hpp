@@ -55,6 +55,16 @@ class Reservoir {
     checked_ = found_.size();
   }
 
+  /// Takes note that k items which may come back lie at `place` of the linear scale or above, but for rounding; whether
+  /// that raises the bar.
+  bool raise(double place) noexcept {
+    if (!std::isfinite(place)) return false;
+    const auto bar = static_cast<float>(place - 2 * bounds_.rounding() - 2 * kMargin * std::fabs(place));
+    if (!(bar > bar_)) return false;
+    bar_ = bar;
+    return true;
+  }
+
   /// Takes over what another part of the scan found; both have been tightened.
   void merge(const Reservoir& other) { found_.insert(found_.end(), other.found_.begin(), other.found_.end()); }
 

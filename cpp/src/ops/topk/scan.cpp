@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <limits>
 
 #include "base/per_worker.hpp"
@@ -23,10 +24,43 @@ constexpr std::int64_t kSmallStep = 12;
 // Panels scanned before what they let through is scored. 100,000 items of 128 floats, 20,000 queries, AMX, one thread:
 // 1.30 s one by one, 1.03 s with 8, 1.20 s with 24.
 constexpr std::int64_t kPanelsTogether = 8;
+// Blocks whose items are entered for bars before they are scanned, and the greatest rank in question.
+constexpr std::int64_t kBlocksEntered = 2;
+constexpr std::int64_t kGreatestRank = 128;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
+
+/// Blocks [begin, end).
+struct BlockRun {
+  std::int64_t begin;
+  std::int64_t end;
+};
+
+/// Deals the blocks of one chunk of queries out to the slices that go through them at once: from the first on, so that
+/// with the longest items first each slice has its share of them, and whoever comes late finds fewer.
+class BlockDealer {
+ public:
+  void start(std::int64_t positions, std::int64_t slices) noexcept {
+    blocks_ = (positions + kBlock - 1) / kBlock;
+    run_ = slices == 1 ? blocks_ : std::clamp<std::int64_t>(blocks_ / (kRunsPerSlice * slices), 1, kLongestRun);
+  }
+
+  [[nodiscard]] BlockRun next() noexcept {
+    const std::int64_t begin = std::min(next_.fetch_add(run_, std::memory_order_relaxed), blocks_);
+    return {begin, std::min(begin + run_, blocks_)};
+  }
+
+ private:
+  static constexpr std::int64_t kRunsPerSlice = 16;
+  // Memory is asked for what stands two pages ahead, which at the end of a run is another's: 192 KiB of codes of 128.
+  static constexpr std::int64_t kLongestRun = 8;
+
+  std::atomic<std::int64_t> next_{0};
+  std::int64_t blocks_ = 0;
+  std::int64_t run_ = 1;
+};
 
 /// One thread's working memory, and the scan of one chunk of queries.
 template <typename Form>
@@ -40,19 +74,18 @@ class Scanner {
         exclusions_(filter, problem.items.rows),
         form_(problem) {}
 
-  /// Goes through every slices-th block from `slice` on. Interleaved, so that with the longest items first each slice
-  /// has its share of them.
-  void scan(const QueryChunk& chunk, std::int64_t slice) {
+  /// Goes through the blocks that it is dealt.
+  void scan(const QueryChunk& chunk, BlockDealer& dealer) {
     begin(chunk);
-    const std::int64_t blocks = (plan_->positions + kBlock - 1) / kBlock;
     // Everything passes until there are bars: so the first looks at them come early.
     std::int64_t step = first_step();
-    for (std::int64_t b = slice; b < blocks; b += plan_->slices) {
-      const std::int64_t last = std::min((b + 1) * kBlock, plan_->positions);
-      for (std::int64_t first = b * kBlock; first < last; first += step)
-        if (!take(block_of(first, std::min(step, last - first)))) return finish();
-      step = kBlock;
-    }
+    for (BlockRun run = dealer.next(); run.begin < run.end; run = dealer.next())
+      for (std::int64_t b = run.begin; b < run.end; ++b) {
+        const std::int64_t last = std::min((b + 1) * kBlock, plan_->positions);
+        for (std::int64_t first = b * kBlock; first < last; first += step)
+          if (!take(block_of(first, std::min(step, last - first)))) return finish();
+        step = kBlock;
+      }
     finish();
   }
 
@@ -73,6 +106,46 @@ class Scanner {
       reservoirs_[at(q)].start(threshold, QueryBounds(query(q), problem_->metric, plan_->bounds));
       form_.set_bar(q, reservoirs_[at(q)]);
     }
+    begin_ranks();
+  }
+
+  /// Of as many of the best as a query wants and leaves out, k may come back: the last of them is a first bar.
+  void begin_ranks() {
+    ranks_.assign(at(chunk_.size()), 0);
+    all_ranked_ = false;
+    blocks_to_enter_ = 0;
+    if constexpr (requires { form_.begin_ranks(k_); }) {
+      if (!form_.tells()) return;
+      std::int64_t greatest = 0;
+      all_ranked_ = true;
+      for (std::int64_t q = 0; q < chunk_.size(); ++q) {
+        const std::int64_t rank = k_ + exclusions_.count(chunk_.begin + q);
+        if (rank <= kGreatestRank) {
+          greatest = std::max(greatest, rank);
+          ranks_[at(q)] = rank;
+        } else {
+          all_ranked_ = false;
+        }
+      }
+      if (greatest == 0) return;
+      form_.begin_ranks(greatest);
+      blocks_to_enter_ = kBlocksEntered;
+    }
+  }
+
+  /// Raises the bars by a first look at a block.
+  void enter() {
+    if constexpr (requires { form_.begin_ranks(k_); }) {
+      if (blocks_to_enter_ == 0) return;
+      --blocks_to_enter_;
+      for (std::int64_t panel = 0; panel < std::ssize(open_); ++panel) {
+        if (!open_[at(panel)]) continue;
+        form_.enter(panel);
+        for (std::int64_t q = panel * kQueryLanes; q < std::min((panel + 1) * kQueryLanes, chunk_.size()); ++q)
+          if (ranks_[at(q)] > 0 && reservoirs_[at(q)].raise(form_.least(q, ranks_[at(q)])))
+            form_.set_bar(q, reservoirs_[at(q)]);
+      }
+    }
   }
 
   [[nodiscard]] std::span<const float> query(std::int64_t q) const noexcept {
@@ -80,6 +153,7 @@ class Scanner {
   }
 
   [[nodiscard]] std::int64_t first_step() const noexcept {
+    if (all_ranked_) return kBlock;
     const std::int64_t wanted = (k_ + k_ / 2 + 32 + kSmallStep - 1) / kSmallStep * kSmallStep;
     return std::min(wanted, kBlock);
   }
@@ -90,7 +164,7 @@ class Scanner {
   }
 
   void finish() {
-    for (std::int64_t q = 0; q < chunk_.size(); ++q) tighten(q);
+    for (std::int64_t q = 0; q < chunk_.size(); ++q) sift(q);
   }
 
   /// Takes a block's items; false if neither these nor any after them can count.
@@ -98,6 +172,7 @@ class Scanner {
     checkpoint();
     if (!retire(block)) return false;
     form_.begin_block(block);
+    enter();
     for (std::int64_t first = 0; first < std::ssize(open_); first += kPanelsTogether)
       take(first, std::min(first + kPanelsTogether, std::ssize(open_)));
     return true;
@@ -145,8 +220,12 @@ class Scanner {
   }
 
   void tighten(std::int64_t q) {
-    exclusions_.with(chunk_.begin + q, [&](const auto& excluded) { reservoirs_[at(q)].tighten(excluded); });
+    sift(q);
     form_.set_bar(q, reservoirs_[at(q)]);
+  }
+
+  void sift(std::int64_t q) {
+    exclusions_.with(chunk_.begin + q, [&](const auto& excluded) { reservoirs_[at(q)].tighten(excluded); });
   }
 
   const TopkProblem* problem_;
@@ -158,7 +237,10 @@ class Scanner {
   std::vector<Hit> hits_;
   QueryChunk chunk_{};
   std::vector<Reservoir> reservoirs_;  // one a query of the chunk
-  std::vector<char> open_;             // one a panel: whether an item to come may still count
+  std::vector<std::int64_t> ranks_;    // one a query: how many of the best tell its first bar; 0 for too many
+  bool all_ranked_ = false;
+  std::int64_t blocks_to_enter_ = 0;
+  std::vector<char> open_;  // one a panel: whether an item to come may still count
 };
 
 template <typename Form>
@@ -168,12 +250,14 @@ void scan(const TopkProblem& problem, const CandidateFilter& filter, const ScanP
   const std::int64_t chunks = (n + plan.chunk - 1) / plan.chunk;
   const auto chunk_at = [&](std::int64_t c) { return QueryChunk{c * plan.chunk, std::min((c + 1) * plan.chunk, n)}; };
   std::vector<std::vector<Reservoir>> parts(at(plan.slices > 1 ? chunks * plan.slices : 0));
+  std::vector<BlockDealer> dealers(at(chunks));
+  for (BlockDealer& dealer : dealers) dealer.start(plan.positions, plan.slices);
   PerWorker<Scanner<Form>> scanners(execution);
   parallel_for(execution, chunks * plan.slices, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
     auto& scanner = scanners.get(worker, [&] { return Scanner<Form>(problem, filter, plan, ids.cols); });
     for (std::int64_t task = begin; task < end; ++task) {
       const QueryChunk chunk = chunk_at(task / plan.slices);
-      scanner.scan(chunk, task % plan.slices);
+      scanner.scan(chunk, dealers[at(task / plan.slices)]);
       if (plan.slices > 1) {
         parts[at(task)] = std::move(scanner.reservoirs());
         scanner.reservoirs().clear();

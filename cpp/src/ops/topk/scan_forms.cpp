@@ -148,4 +148,19 @@ std::int64_t CodeForm::scan(std::int64_t panel, kernels::Hit* hits) noexcept {
   return scan(rows_, count_, panels_.panel(panel), bars_[at(panel)], hits);
 }
 
+void CodeForm::begin_ranks(std::int64_t rank) {
+  rank_ = rank;
+  best_.assign(bars_.size() * at(rank * kQueryLanes), -std::numeric_limits<float>::infinity());
+}
+
+void CodeForm::enter(std::int64_t panel) noexcept {
+  kernel_->best_codes(rows_, count_, panels_.panel(panel), bars_[at(panel)], rank_,
+                      best_.data() + panel * rank_ * kQueryLanes);
+}
+
+double CodeForm::least(std::int64_t query, std::int64_t rank) const noexcept {
+  const std::int64_t row = query / kQueryLanes * rank_ + rank - 1;
+  return panels_.scale(query).scale * static_cast<double>(best_[at(row * kQueryLanes + query % kQueryLanes)]);
+}
+
 }  // namespace recocore

@@ -42,6 +42,7 @@ class FloatForm {
   void set_bar(std::int64_t query, const Reservoir& reservoir) noexcept;
   void begin_block(const ItemBlock& block);
   std::int64_t scan(std::int64_t panel, kernels::Hit* hits) noexcept;
+  [[nodiscard]] static bool tells() noexcept { return false; }
   /// The item of a row of the block.
   [[nodiscard]] std::int32_t item(std::int32_t row) const noexcept { return items_[static_cast<std::size_t>(row)]; }
 
@@ -68,6 +69,17 @@ class CodeForm {
   void set_bar(std::int64_t query, const Reservoir& reservoir) noexcept;
   void begin_block(const ItemBlock& block);
   std::int64_t scan(std::int64_t panel, kernels::Hit* hits) noexcept;
+
+  /// Whether this is a form, and a chunk, that can tell what pairs score at least.
+  [[nodiscard]] bool tells() const noexcept { return !single_; }
+  /// Forgets what enter() has seen, and counts on ranks up to `rank`.
+  void begin_ranks(std::int64_t rank);
+  /// Enters the block's items for the queries of a panel.
+  void enter(std::int64_t panel) noexcept;
+  /// Where on the linear scale the `rank`-th best of what was entered for a query lies at least, but for rounding; -inf
+  /// where there are fewer.
+  [[nodiscard]] double least(std::int64_t query, std::int64_t rank) const noexcept;
+
   /// The item of a row of the block.
   [[nodiscard]] std::int32_t item(std::int32_t row) const noexcept {
     return problem_->codes->order[static_cast<std::size_t>(block_.position(row))];
@@ -90,6 +102,8 @@ class CodeForm {
   std::vector<float> norms_;
   std::vector<float> lengths_;
   std::vector<float> biases_;
+  std::int64_t rank_ = 0;
+  std::vector<float> best_;  // [panels, rank, kQueryLanes]
 };
 
 }  // namespace recocore
