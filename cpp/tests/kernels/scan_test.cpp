@@ -104,10 +104,12 @@ TEST_CASE("a sum that is not a number passes") {
   CHECK(hits[0].lane == 3);
 }
 
-TEST_CASE("scans of codes sum exactly and compare with each item's own bars") {
+namespace {
+
+void check_scans_of_codes(bool one_scale) {
   const auto& kernel = scan();
-  for (const std::int64_t stride : {64, 128, 1024}) {
-    for (const std::int64_t count : {1, 3, 4, 5, 12, 13, 31, 64, 130}) {
+  for (const std::int64_t stride : {64, 128, 192, 1024}) {
+    for (const std::int64_t count : {1, 3, 4, 5, 12, 13, 31, 32, 64, 130, 300}) {
       const Codes codes(count, stride, kernel.query_levels, 7);
       std::vector<std::uint8_t> panel(at(kQueryLanes * stride));
       for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
@@ -122,7 +124,7 @@ TEST_CASE("scans of codes sum exactly and compare with each item's own bars") {
       std::vector<float> norms(at(count));
       std::vector<float> biases(at(count));
       for (std::int64_t r = 0; r < count; ++r) {
-        scales[at(r)] = r % 2 == 0 ? 2 : 0.5F;
+        scales[at(r)] = one_scale || r % 2 == 0 ? 2 : 0.5F;
         errors[at(r)] = static_cast<float>(r % 5);
         norms[at(r)] = static_cast<float>(r % 3);
         biases[at(r)] = static_cast<float>(r % 7 - 3);
@@ -168,19 +170,41 @@ TEST_CASE("scans of codes sum exactly and compare with each item's own bars") {
             return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                               [](const Hit& x, const Hit& y) { return x.row == y.row && x.lane == y.lane; });
           };
-          std::vector<Hit> hits(at(count * kQueryLanes));
-          hits.resize(at(kernel.scan_codes(rows, count, panel.data(), bars, hits.data())));
-          CHECK(same(hits, expected(kQueryLanes)));
+          const auto all = expected(kQueryLanes);
+          // One panel alone, and several of which one has bars that nothing reaches.
+          CodeBars never = bars;
+          std::fill_n(never.bars, kQueryLanes, 1e30F);
+          for (const std::int64_t n : {1, 2, 3}) {
+            std::vector<std::vector<Hit>> found(at(n), std::vector<Hit>(at(count * kQueryLanes)));
+            std::vector<PanelScan> panels;
+            for (std::int64_t p = 0; p < n; ++p)
+              panels.push_back({panel.data(), p == 1 ? &never : &bars, found[at(p)].data()});
+            kernel.scan_codes(rows, count, panels.data(), n);
+            for (std::int64_t p = 0; p < n; ++p) {
+              found[at(p)].resize(at(panels[at(p)].found));
+              CHECK(same(found[at(p)], p == 1 ? std::vector<Hit>{} : all));
+            }
+          }
           std::vector<std::uint8_t> query(at(stride));
           for (std::int64_t d = 0; d < stride; ++d)
             query[at(d)] = static_cast<std::uint8_t>(codes.queries[at(d)] + kernel.query_offset);
-          hits.assign(at(count), {});
+          std::vector<Hit> hits(at(count));
           hits.resize(at(kernel.scan_codes_one(rows, count, query.data(), bars, hits.data())));
           CHECK(same(hits, expected(1)));
         }
       }
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("scans of codes sum exactly and compare with each item's own bars") {
+  check_scans_of_codes(false);
+}
+
+TEST_CASE("so do scans of codes that have one scale") {
+  check_scans_of_codes(true);
 }
 
 TEST_CASE("the best of a block are told from below, and hardly lower") {

@@ -54,6 +54,14 @@ struct CodeBars {
   float by_bias[kQueryLanes];
 };
 
+/// A panel of queries on its way through a scan.
+struct PanelScan {
+  const std::uint8_t* panel;  ///< codes `[stride / 4, kQueryLanes, 4]`
+  const CodeBars* bars;
+  Hit* hits;               ///< room for all pairs, written in the order of rows, then lanes
+  std::int64_t found = 0;  ///< how many were written
+};
+
 struct ScanKernels {
   /// The instruction set that the table's own file was compiled for.
   const char* isa;
@@ -81,9 +89,8 @@ struct ScanKernels {
                            std::int64_t count, std::int64_t f, const float* panel, const float* bars,
                            Hit* hits) noexcept;
 
-  /// Pairs of `count` rows and the queries of `panel` `[rows.stride / 4, kQueryLanes, 4]` that may reach their bar.
-  std::int64_t (*scan_codes)(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
-                             Hit* hits) noexcept;
+  /// Pairs of `count` rows and the queries of `n` panels that may reach their bar.
+  void (*scan_codes)(const CodeRows& rows, std::int64_t count, PanelScan* panels, std::int64_t n) noexcept;
 
   /// Enters `count` rows among the best so far of each query of a panel: `best` `[rank, kQueryLanes]`, falling in each
   /// lane, has what the `rank` best pairs of it score at least, in the units of `bars`, whose own bars are not read.
@@ -91,7 +98,7 @@ struct ScanKernels {
   void (*best_codes)(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
                      std::int64_t rank, float* best) noexcept;
 
-  /// The same as scan_codes for a single query `[rows.stride]`, whose bar is the first of `bars`.
+  /// What scan_codes does, for a single query `[rows.stride]`, whose bar is the first of `bars`.
   std::int64_t (*scan_codes_one)(const CodeRows& rows, std::int64_t count, const std::uint8_t* query,
                                  const CodeBars& bars, Hit* hits) noexcept;
 };

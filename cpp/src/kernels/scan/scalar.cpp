@@ -43,7 +43,7 @@ void sum_up(const CodeRows& rows, std::int64_t r, const std::uint8_t* panel,
       sums[lane] += item[d] * panel[(d / 4 * kQueryLanes + lane) * 4 + d % 4];
 }
 
-std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+std::int64_t scan_panel(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
                         Hit* hits) noexcept {
   Hit* out = hits;
   for (std::int64_t r = 0; r < count; ++r) {
@@ -54,6 +54,11 @@ std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uin
         *out++ = {static_cast<std::int32_t>(r), static_cast<std::int32_t>(lane)};
   }
   return out - hits;
+}
+
+void scan_codes(const CodeRows& rows, std::int64_t count, PanelScan* panels, std::int64_t n) noexcept {
+  for (PanelScan* each = panels; each != panels + n; ++each)
+    each->found = scan_panel(rows, count, each->panel, *each->bars, each->hits);
 }
 
 /// What a pair scores at least, in the units of its query's codes; -inf where that cannot be told.

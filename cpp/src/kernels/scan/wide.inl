@@ -70,12 +70,17 @@ void for_each_row(const CodeRows& rows, std::int64_t count, const std::uint8_t* 
   }
 }
 
-std::int64_t scan_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
+std::int64_t scan_panel(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
                         Hit* hits) noexcept {
   Hit* out = hits;
   for_each_row(rows, count, panel,
                [&](std::int64_t row, __m512 sums) { out = write(reaching(sums, rows, row, bars), row, out); });
   return out - hits;
+}
+
+void scan_codes(const CodeRows& rows, std::int64_t count, PanelScan* panels, std::int64_t n) noexcept {
+  for (PanelScan* each = panels; each != panels + n; ++each)
+    each->found = scan_panel(rows, count, each->panel, *each->bars, each->hits);
 }
 
 /// The best so far of each query of a panel.

@@ -81,7 +81,8 @@ class Reservoir {
   }
 
  private:
-  static constexpr std::size_t kRoom = 32;
+  // The 10 best of 100,000 items for 5,000 queries, one thread: 274 ms with 32, 247 with 16, 248 with 8.
+  static constexpr std::size_t kRoom = 16;
 
   struct Found {
     float score;

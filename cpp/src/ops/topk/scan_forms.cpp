@@ -76,10 +76,12 @@ void FloatForm::begin_block(const ItemBlock& block) {
   block_biases_ = biases_of(*problem_, block, biases_);
 }
 
-std::int64_t FloatForm::scan(std::int64_t panel, kernels::Hit* hits) noexcept {
-  return kernel_->scan_f32(first_row_, problem_->items.stride, consecutive_ ? nullptr : items_.data(), block_biases_,
-                           count_, problem_->items.cols, panels_.panel(panel), bars_.data() + panel * kQueryLanes,
-                           hits);
+void FloatForm::scan(std::span<const std::int64_t> panels, kernels::Hit* hits, std::int64_t room,
+                     std::int64_t* found) noexcept {
+  for (std::size_t i = 0; i < panels.size(); ++i, hits += room)
+    found[i] = kernel_->scan_f32(first_row_, problem_->items.stride, consecutive_ ? nullptr : items_.data(),
+                                 block_biases_, count_, problem_->items.cols, panels_.panel(panels[i]),
+                                 bars_.data() + panels[i] * kQueryLanes, hits);
 }
 
 void CodeForm::begin_chunk(const QueryChunk& chunk) {
@@ -143,9 +145,19 @@ void CodeForm::scale_to_length_one() {
   rows_.norms = norms_.data();
 }
 
-std::int64_t CodeForm::scan(std::int64_t panel, kernels::Hit* hits) noexcept {
-  const auto scan = single_ ? kernel_->scan_codes_one : kernel_->scan_codes;
-  return scan(rows_, count_, panels_.panel(panel), bars_[at(panel)], hits);
+void CodeForm::scan(std::span<const std::int64_t> panels, kernels::Hit* hits, std::int64_t room,
+                    std::int64_t* found) noexcept {
+  if (single_) {
+    if (!panels.empty()) found[0] = kernel_->scan_codes_one(rows_, count_, panels_.panel(0), bars_[0], hits);
+    return;
+  }
+  scans_.clear();
+  for (const std::int64_t panel : panels) {
+    scans_.push_back({panels_.panel(panel), &bars_[at(panel)], hits});
+    hits += room;
+  }
+  kernel_->scan_codes(rows_, count_, scans_.data(), std::ssize(scans_));
+  for (std::size_t i = 0; i < scans_.size(); ++i) found[i] = scans_[i].found;
 }
 
 void CodeForm::begin_ranks(std::int64_t rank) {

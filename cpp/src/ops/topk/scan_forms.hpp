@@ -43,7 +43,9 @@ class FloatForm {
   void begin_chunk(const QueryChunk& chunk);
   void set_bar(std::int64_t query, const Reservoir& reservoir) noexcept;
   void begin_block(const ItemBlock& block);
-  std::int64_t scan(std::int64_t panel, kernels::Hit* hits) noexcept;
+  /// Scans the block for some panels: what each lets through goes to a part of `hits` with `room` for a block's pairs,
+  /// and how many these are to `found`.
+  void scan(std::span<const std::int64_t> panels, kernels::Hit* hits, std::int64_t room, std::int64_t* found) noexcept;
   [[nodiscard]] static bool tells() noexcept { return false; }
   /// The item of a row of the block.
   [[nodiscard]] std::int32_t item(std::int32_t row) const noexcept { return items_[static_cast<std::size_t>(row)]; }
@@ -70,7 +72,7 @@ class CodeForm {
   void begin_chunk(const QueryChunk& chunk);
   void set_bar(std::int64_t query, const Reservoir& reservoir) noexcept;
   void begin_block(const ItemBlock& block);
-  std::int64_t scan(std::int64_t panel, kernels::Hit* hits) noexcept;
+  void scan(std::span<const std::int64_t> panels, kernels::Hit* hits, std::int64_t room, std::int64_t* found) noexcept;
 
   /// Whether this is a form, and a chunk, that can tell what pairs score at least.
   [[nodiscard]] bool tells() const noexcept { return !single_; }
@@ -104,6 +106,7 @@ class CodeForm {
   std::vector<float> norms_;
   std::vector<float> lengths_;
   std::vector<float> biases_;
+  std::vector<kernels::PanelScan> scans_;
   std::int64_t rank_ = 0;
   std::vector<float> best_;  // [panels, rank, kQueryLanes]
 };
