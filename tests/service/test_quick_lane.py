@@ -1,9 +1,8 @@
-"""Quick calls are answered on the event loop: together with who arrives meanwhile, and never for long."""
+"""Who arrives together leaves the lane together, and what a batch had no time for comes first in the next one."""
 
 from __future__ import annotations
 
 import asyncio
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,98 +13,75 @@ from recocore.models import Popularity
 from recocore.service.call import Call
 from recocore.service.engine import Engine
 from recocore.service.hosting.host import Hosted, SingleModel
-from recocore.service.quick_lane import MOST_SECONDS, QuickLane
+from recocore.service.quick_lane import QuickLane
 from recocore.service.recommending import Answer, Recommending
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Answering:
-    """Answers batches, and remembers them and the threads that they came on."""
+class Batches:
+    """Remembers batches; deals with at most `fit` of each."""
 
-    def __init__(self) -> None:
-        self.batches: list[list[str]] = []
-        self.threads: set[int] = set()
+    def __init__(self, fit: int = 1_000) -> None:
+        self.seen: list[str] = []
+        self.answered: list[str] = []
+        self._fit = fit
 
-    def __call__(self, asked: Sequence[str], calls: Sequence[Call]) -> Sequence[str | Exception]:
-        assert len(asked) == len(calls)
-        self.batches.append(list(asked))
-        self.threads.add(threading.get_ident())
-        return [ValueError("bad") if each == "bad" else f"answer to {each}" for each in asked]
-
-
-def submit(lane: QuickLane[str, str], *asked: str, seconds: float = 1e-6) -> list[asyncio.Future[str]]:
-    return [lane.submit(each, Call("r"), seconds) for each in asked]
+    def __call__(self, batch: Sequence[str]) -> Sequence[str]:
+        self.seen.append("".join(batch))
+        self.answered += batch[: self._fit]
+        return batch[self._fit :]
 
 
-def test_each_gets_its_own_answer_on_the_loop() -> None:
-    answering = Answering()
-
-    async def test() -> None:
-        lane = QuickLane(answering, most=8)
-        ended = await asyncio.gather(*submit(lane, "a", "bad", "c"), return_exceptions=True)
-        assert [str(end) for end in ended] == ["answer to a", "bad", "answer to c"]
-        assert await submit(lane, "later")[0] == "answer to later"
-
-    asyncio.run(test())
-    assert answering.batches == [["a", "bad", "c"], ["later"]]
-    assert answering.threads == {threading.get_ident()}
+async def all_answered(batches: Batches, count: int) -> None:
+    while len(batches.answered) < count:
+        await asyncio.sleep(0)
 
 
 def test_who_arrives_in_the_next_turns_comes_along() -> None:
-    answering = Answering()
+    batches = Batches()
 
     async def test() -> None:
-        lane = QuickLane(answering, most=8)
-        answers = submit(lane, "1")
-        for name in ("2", "3"):
+        lane = QuickLane(batches, most=8)
+        for name in "abc":
+            lane.submit(name)
             await asyncio.sleep(0)
-            answers += submit(lane, name)
-        await asyncio.gather(*answers)
+        await all_answered(batches, 3)
+        lane.submit("d")
+        await all_answered(batches, 4)
 
     asyncio.run(test())
-    assert answering.batches == [["1", "2", "3"]]
+    assert batches.seen == ["abc", "d"]
 
 
-def test_a_batch_is_neither_large_nor_long() -> None:
-    answering = Answering()
+def test_a_full_batch_waits_for_nobody() -> None:
+    batches = Batches()
 
     async def test() -> None:
-        lane = QuickLane(answering, most=3)
-        await asyncio.gather(*submit(lane, *"abcdefg"))
-        await asyncio.gather(*submit(lane, *"vwxyz", seconds=16 * MOST_SECONDS))
+        lane = QuickLane(batches, most=3)
+        for name in "abcdefg":
+            lane.submit(name)
+        await asyncio.sleep(0)
+        assert batches.seen == ["abc"]
+        await all_answered(batches, 7)
 
     asyncio.run(test())
-    assert answering.batches == [list("abc"), list("def"), ["g"], ["v"], ["w"], ["x"], ["y"], ["z"]]
+    assert batches.seen == ["abc", "def", "g"]
 
 
-def test_a_cancelled_call_is_not_answered() -> None:
-    answering = Answering()
+def test_what_does_not_fit_comes_first_in_the_next_batch() -> None:
+    batches = Batches(fit=2)
 
     async def test() -> None:
-        lane = QuickLane(answering, most=8)
-        gone, stays = submit(lane, "1", "2")
-        gone.cancel()
-        assert await stays == "answer to 2"
-        submit(lane, "3")[0].cancel()
-        assert await submit(lane, "4")[0] == "answer to 4"
+        lane = QuickLane(batches, most=4)
+        for name in "abcde":
+            lane.submit(name)
+        await all_answered(batches, 5)
 
     asyncio.run(test())
-    assert answering.batches == [["2"], ["4"]]
-
-
-def test_a_batch_that_fails_whole_fails_each_of_its_calls() -> None:
-    async def test() -> None:
-        def fail(asked: Sequence[str], calls: Sequence[Call]) -> Sequence[str | Exception]:
-            raise OSError("broken")
-
-        lane: QuickLane[str, str] = QuickLane(fail, most=4)
-        for _ in range(2):
-            ended = await asyncio.gather(*submit(lane, "1", "2"), return_exceptions=True)
-            assert [str(end) for end in ended] == ["broken", "broken"]
-
-    asyncio.run(test())
+    assert batches.seen == ["abcd", "cde", "e"]
+    assert batches.answered == list("abcde")
 
 
 @pytest.mark.parametrize(

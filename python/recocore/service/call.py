@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from recocore.service.observe.observer import ServedBy
     from recocore.state import UserRecord
 
+_NEW_BYTES = 8
 _REQUEST_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_REQUEST_ID_CHARS}}}")
 
 
@@ -93,4 +94,10 @@ def request_id(given: str | None = None) -> str:
     """The caller's request id where it has the right shape, else a new one of 16 characters."""
     if given is not None and _REQUEST_ID.fullmatch(given):
         return given
-    return os.urandom(8).hex()
+    return os.urandom(_NEW_BYTES).hex()
+
+
+def request_ids(count: int) -> list[str]:
+    """New request ids, drawn at once."""
+    drawn = os.urandom(_NEW_BYTES * count).hex()
+    return [drawn[start : start + 2 * _NEW_BYTES] for start in range(0, len(drawn), 2 * _NEW_BYTES)]

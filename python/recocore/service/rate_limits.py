@@ -78,6 +78,11 @@ class RateLimiter:
         # Calls left and when that was so, of each caller; who called last stands last.
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
+    @property
+    def is_limiting(self) -> bool:
+        """Whether there is a limit."""
+        return self._rate > 0
+
     def caller(self, peer: str, metadata: Iterable[tuple[str, str | bytes]]) -> str:
         """Who calls: what the configured metadata says, else the host of a gRPC peer such as `ipv4:127.0.0.1:5000`."""
         if self._metadata:

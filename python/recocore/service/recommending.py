@@ -108,18 +108,28 @@ class Recommending:
         """Whether `read` has to come before an answer, kept or not."""
         return self._people.are_known
 
-    async def read(self, request: bytes, call: Call) -> bytes:
-        """Read what is known of the user into the call: the key of its answer, which changes when that does.
+    def user_of(self, request: bytes) -> tuple[str, str]:
+        """Whom a request is about and the commit that its answer has to know of, unchecked; empty for nobody and none."""
+        return convert.read_user(request)
+
+    async def wait(self, min_commit: str, call: Call) -> None:
+        """Wait until a commit can be read.
 
         Raises:
-            CommitNotSeenError: the request asks for a commit that is not there to be read.
-            InvalidArgumentError: it asks for one with what is no token.
+            CommitNotSeenError: it is not there to be read in time.
+            InvalidArgumentError: it is no commit token.
         """
-        user_id, min_commit = convert.read_user(request)
-        if min_commit:
-            await self._people.wait(min_commit, call)
+        await self._people.wait(min_commit, call)
+
+    def read(self, request: bytes, user_id: str, call: Call) -> bytes:
+        """Read what is known of the user into the call: the key of its answer, which changes when that does."""
         call.record = self._people.record(user_id)
         return request + self._people.version(call.record)
+
+    @property
+    def has_shadows(self) -> bool:
+        """Whether `given` may do anything."""
+        return self._models.shadows
 
     def given(self, request: bytes, call: Call) -> None:
         """Say that an answer is on its way, whether or not it was given before: a shadow may rank the same."""

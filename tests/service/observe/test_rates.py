@@ -75,8 +75,8 @@ def test_rates_are_of_what_happened_in_between(tmp_path: Path) -> None:
             finish(second, "Score", state, 0.5)
     for _ in range(60):
         second.shed("TOO_MANY_CALLS")
-    for hit in (True, False, False, False):
-        first.looked_up(hit=hit)
+    for hits, misses in ((1, 0), (0, 1), (0, 2)):
+        first.looked_up(hits=hits, misses=misses)
     for calls in (1, 2, 9):
         first.batched(calls)
     after = take_reading(tmp_path, 1)

@@ -9,6 +9,8 @@ from recocore.service.observe import families
 from recocore.service.observe.observer import CallObserver
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from recocore.service.call import Call
     from recocore.service.observe.board import Board
     from recocore.service.observe.observer import ServedBy
@@ -31,6 +33,13 @@ class Histogram:
         values = self._board.values
         values[self._buckets[bisect_left(self._bounds, value)]] += 1
         values[self._sum] += value
+
+    def observe_all(self, values: Sequence[float]) -> None:
+        """Count values; the board's lock is held."""
+        bounds, buckets, counts = self._bounds, self._buckets, self._board.values
+        for value in values:
+            counts[buckets[bisect_left(bounds, value)]] += 1
+        counts[self._sum] += sum(values)
 
 
 class CountingObserver(CallObserver):
@@ -80,6 +89,23 @@ class CountingObserver(CallObserver):
             if served is not None:
                 board.values[served] += 1
 
+    def finished_all(self, method: str, status: str, seconds: Sequence[float], calls: Sequence[Call]) -> None:
+        """See CallObserver."""
+        board = self._board
+        row, histogram = self._calls.get((method, status)) or self._new_calls(method, status)
+        served: dict[int, int] = {}
+        for call in calls:
+            if (hosted := call.hosted) is not None:
+                model = self._row_of_model(hosted, status)
+                served[model] = served.get(model, 0) + 1
+        with board.lock:
+            values = board.values
+            values[self._in_flight] -= len(calls)
+            values[row] += len(calls)
+            histogram.observe_all(seconds)
+            for model, count in served.items():
+                values[model] += count
+
     def queued(self, change: int) -> None:
         """See CallObserver."""
         self._board.add(self._queued, change)
@@ -98,9 +124,11 @@ class CountingObserver(CallObserver):
             row = self._denied[reason] = self._board.row(families.DENIED, reason=reason)
         self._board.add(row)
 
-    def looked_up(self, *, hit: bool) -> None:
+    def looked_up(self, *, hits: int, misses: int) -> None:
         """See CallObserver."""
-        self._board.add(self._hits if hit else self._misses)
+        with self._board.lock:
+            self._board.values[self._hits] += hits
+            self._board.values[self._misses] += misses
 
     def batched(self, calls: int) -> None:
         """See CallObserver."""

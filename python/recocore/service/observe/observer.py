@@ -54,6 +54,11 @@ class CallObserver:
             call: its ids.
         """
 
+    def finished_all(self, method: str, status: str, seconds: Sequence[float], calls: Sequence[Call]) -> None:
+        """`finished` of calls of one method that ended together and alike; each says what answered it."""
+        for each, call in zip(seconds, calls, strict=True):
+            self.finished(method, status, each, call.hosted, call)
+
     def queued(self, change: int) -> None:
         """So many more calls wait for a thread (or fewer, below zero)."""
 
@@ -63,8 +68,8 @@ class CallObserver:
     def denied(self, reason: str) -> None:
         """A call had no leave: `no_credential`, `bad_credential` or `no_role`."""
 
-    def looked_up(self, *, hit: bool) -> None:
-        """The cache of responses had an answer, or had none."""
+    def looked_up(self, *, hits: int, misses: int) -> None:
+        """The cache of responses had so many answers, and had so many not."""
 
     def batched(self, calls: int) -> None:
         """So many calls were ranked together."""
@@ -118,6 +123,11 @@ class Observers(CallObserver):
         for observer in self._all:
             observer.finished(method, status, seconds, hosted, call)
 
+    def finished_all(self, method: str, status: str, seconds: Sequence[float], calls: Sequence[Call]) -> None:
+        """See CallObserver."""
+        for observer in self._all:
+            observer.finished_all(method, status, seconds, calls)
+
     def queued(self, change: int) -> None:
         """See CallObserver."""
         for observer in self._all:
@@ -133,10 +143,10 @@ class Observers(CallObserver):
         for observer in self._all:
             observer.denied(reason)
 
-    def looked_up(self, *, hit: bool) -> None:
+    def looked_up(self, *, hits: int, misses: int) -> None:
         """See CallObserver."""
         for observer in self._all:
-            observer.looked_up(hit=hit)
+            observer.looked_up(hits=hits, misses=misses)
 
     def batched(self, calls: int) -> None:
         """See CallObserver."""

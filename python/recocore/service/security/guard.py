@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import grpc
 
-from recocore.service import convert
 from recocore.service.call import request_id
+from recocore.service.endings import abort
 from recocore.service.problems import problem_of
 from recocore.service.rate_limits import host_of
 from recocore.service.security.audit_log import AuditFailedError
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     _Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
 
 _REQUEST_ID_KEY = "x-request-id"
-_DETAILS_KEY = "grpc-status-details-bin"
 # What others may make up as a method's name is not repeated.
 _UNKNOWN = "unknown"
 # So late at most the denials of a flood have their common line.
@@ -188,7 +187,7 @@ class Guard(grpc.GenericRpcHandler):
             try:
                 await asyncio.wrap_future(kept)
             except AuditFailedError as error:
-                await _abort(context, error, admitted.request_id)
+                await abort(context, problem_of(error), admitted.request_id)
         status = "UNKNOWN"
         try:
             yield
@@ -205,7 +204,7 @@ class Guard(grpc.GenericRpcHandler):
     async def _refuse(self, method: str, denial: _DenialError, _: object, context: _Context) -> NoReturn:
         id_ = _request_id_of(context)
         self._tell(method, denial, peer=self._peer(context), request_id=id_)
-        await _abort(context, denial.error, id_)
+        await abort(context, problem_of(denial.error), id_)
 
     def _tell(self, method: str, denial: _DenialError, **about: str) -> None:
         self._observer.denied(denial.reason)
@@ -285,9 +284,3 @@ def _status_of(context: _Context) -> str:
         if code in (status, status.value[0]) and status is not grpc.StatusCode.OK:
             return status.name
     return "UNKNOWN"
-
-
-async def _abort(context: _Context, error: RecocoreError, id_: str) -> NoReturn:
-    problem = problem_of(error)
-    details = (_DETAILS_KEY, convert.encode_problem(problem, id_))
-    await context.abort(grpc.StatusCode[problem.status], problem.message, (details,))

@@ -1,0 +1,321 @@
+"""Calls that arrive together go through the server together, from their bytes to the bytes of their answers.
+
+The coroutine of a call does next to nothing: it waits for what the batch gives it. The work of all the calls of a batch is
+done step by step: first all are let in, then all are looked up among the answers that were given before, then all are decoded,
+ranked, encoded and told of. So the code of a step is in the processor's caches for all calls but the first.
+
+What does not fit that way goes on alone: large requests, rankings that take long (both on threads, see `batching`), calls that
+wait for a commit, and those that fail.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, TypeAlias
+
+from recocore.errors import RecocoreError
+from recocore.service.batching import Batcher
+from recocore.service.call import Call
+from recocore.service.problems import StoppingError
+from recocore.service.quick_lane import BATCH_SECONDS, MOST_SECONDS, QuickLane
+from recocore.service.response_cache import ResponseCache
+from recocore.service.security.caller import ADMITTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from recocore.service.config import ServerConfig
+    from recocore.service.contexts import Context, Contexts
+    from recocore.service.endings import Endings
+    from recocore.service.observe.observer import CallObserver
+    from recocore.service.recommending import Answer, Asked, Recommending
+    from recocore.service.running import Running
+    from recocore.service.security.caller import Admitted
+
+# What becomes of a call in its batch: its response, what went wrong, or None for one that goes on alone.
+_Ended: TypeAlias = bytes | Exception | None
+
+# Stands for the call of an arrival that has not been let in.
+_NO_CALL = Call("")
+# Bytes of a request that the loop decodes, in about 10 us; what is larger has lists of ids.
+_SMALL_REQUEST = 512
+
+
+class Arrival:
+    """A call that waits for the others of its batch; each step adds what it finds.
+
+    Attributes:
+        request: its bytes.
+        context: gRPC's, of which nothing has been read.
+        admitted: what the guard of the port found; None without one.
+        started: when it came in.
+        ended: what becomes of it: the response, what went wrong, or None where it goes on alone.
+        call: what is known of it, once it has been let in.
+        min_commit: the commit that it has to wait for; empty for none, None before that is known.
+        key: of its answer among those that were given before.
+        generation: of the models, when it was looked up there.
+        asked: what it asks for, once that is decoded.
+        seconds: how long the answer takes.
+    """
+
+    __slots__ = (
+        *("admitted", "asked", "call", "context", "ended", "generation"),
+        *("key", "min_commit", "request", "seconds", "started"),
+    )
+
+    def __init__(self, request: bytes, context: Context, ended: asyncio.Future[_Ended]) -> None:
+        self.request = request
+        self.context = context
+        self.admitted: Admitted | None = ADMITTED.get()
+        self.started = time.perf_counter()
+        self.ended = ended
+        self.call: Call = _NO_CALL
+        self.min_commit: str | None = None
+        self.key = request
+        self.generation = 0
+        self.asked: Asked | None = None
+        self.seconds = 0.0
+
+
+class Together:
+    """Answers the calls of one method; used on one event loop.
+
+    Args:
+        name: of the method.
+        method: what answers.
+        config: how many make a batch, and what is kept of answers.
+        running: who is let in.
+        contexts: makes calls.
+        endings: tells of them.
+        observer: is told of calls.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        method: Recommending,
+        config: ServerConfig,
+        running: Running,
+        contexts: Contexts,
+        endings: Endings,
+        observer: CallObserver,
+    ) -> None:
+        self._name = name
+        self._method = method
+        self._running = running
+        self._contexts = contexts
+        self._endings = endings
+        self._observer = observer
+        self._lane = QuickLane(self._answer_all, most=config.max_batch)
+        self._batcher: Batcher[bytes | Asked, Answer] = Batcher(
+            method.answer_all,
+            running.threads,
+            # Two lanes wait for each other at the interpreter: 64 callers got 1,500 answers a second from two, 2,140 from one.
+            lanes=max(1, config.thread_count // 2),
+            most=config.max_batch,
+            delay_seconds=config.batch_delay_ms / 1e3,
+            observe=observer.batched,
+        )
+        self._keeps = config.cache_mb > 0
+        self._cache: ResponseCache[Answer] = ResponseCache(round(config.cache_mb * 1e6))
+
+    async def behave(self, request: bytes, context: Context) -> bytes:
+        """Answer one call: what gRPC calls."""
+        self._observer.started()
+        arrival = Arrival(request, context, asyncio.get_running_loop().create_future())
+        ended: _Ended | asyncio.CancelledError
+        try:
+            if not self._running.arrive():
+                await self._running.opened()
+            self._lane.submit(arrival)
+            ended = await arrival.ended
+        except asyncio.CancelledError as cancelled:
+            if _is_answered(arrival):
+                raise
+            ended = cancelled
+        if ended.__class__ is bytes:
+            return ended
+        return await self._alone(arrival, ended)
+
+    async def _alone(self, arrival: Arrival, ended: _Ended | asyncio.CancelledError) -> bytes:
+        """End a call that its batch did not answer."""
+        if ended is None and arrival.min_commit:
+            ended = await self._after_commit(arrival)
+            if isinstance(ended, bytes):
+                return ended
+        if arrival.call is _NO_CALL:
+            arrival.call = self._contexts.call(arrival.context, arrival.admitted)
+        call = arrival.call
+        with self._endings.of(self._name, call, arrival.started) as ending:
+            if ended is not None:
+                assert isinstance(ended, BaseException)
+                raise ended
+            answer = await self._on_a_thread(arrival)
+            self._method.given(arrival.request, call)
+            return answer.to(call, self._method.key)
+        await ending.abort(arrival.context)
+
+    async def _after_commit(self, arrival: Arrival) -> _Ended | asyncio.CancelledError:
+        """What becomes of a call in the batch that it joins once it may read what it has to."""
+        try:
+            await self._method.wait(arrival.min_commit or "", arrival.call)
+            arrival.min_commit = ""
+            arrival.ended = asyncio.get_running_loop().create_future()
+            self._lane.submit(arrival)
+            return await arrival.ended
+        except (asyncio.CancelledError, Exception) as error:
+            if _is_answered(arrival):
+                raise
+            return error
+
+    async def _on_a_thread(self, arrival: Arrival) -> Answer:
+        self._running.take_slot()
+        try:
+            coming = self._batcher.submit(arrival.asked or arrival.request, arrival.call)
+            self._observer.queued(+1)
+            try:
+                answer = await self._running.result(coming, arrival.call)
+            finally:
+                self._observer.queued(-1)
+        finally:
+            self._running.give_slot()
+        self._keep(arrival, answer)
+        return answer
+
+    def _answer_all(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+        """Take the steps of a batch, and give back those whose rankings would take it too long."""
+        arrivals = [arrival for arrival in arrivals if not arrival.ended.done()]
+        try:
+            late = [arrival for arrival in arrivals if arrival.asked is not None]
+            new = [arrival for arrival in arrivals if arrival.asked is None]
+            self._let_in([arrival for arrival in new if arrival.call is _NO_CALL])
+            if self._method.reads_records:
+                self._read(_open(new))
+            self._give_again(_open(new))
+            self._ask(_open(late + new))
+            return self._rank(_open(late + new))
+        except Exception as error:
+            # Each of them tells its caller and the log.
+            for arrival in _open(arrivals):
+                arrival.ended.set_result(error)
+            return ()
+
+    def _let_in(self, arrivals: Sequence[Arrival]) -> None:
+        calls = self._contexts.calls([(arrival.context, arrival.admitted) for arrival in arrivals])
+        limiter, is_given_up = self._running.limiter, self._running.is_given_up
+        for arrival, call in zip(arrivals, calls, strict=True):
+            arrival.call = call
+            try:
+                limiter.admit(call.caller)
+            except RecocoreError as error:
+                arrival.ended.set_result(error)
+            else:
+                if is_given_up:
+                    arrival.ended.set_result(StoppingError())
+
+    def _read(self, arrivals: Iterable[Arrival]) -> None:
+        for arrival in arrivals:
+            try:
+                user_id, min_commit = self._method.user_of(arrival.request)
+                if min_commit and arrival.min_commit is None:
+                    arrival.min_commit = min_commit
+                    arrival.ended.set_result(None)
+                else:
+                    arrival.key = self._method.read(arrival.request, user_id, arrival.call)
+            except Exception as error:
+                arrival.ended.set_result(error)
+
+    def _give_again(self, arrivals: Sequence[Arrival]) -> None:
+        """Answer those who ask what was asked before."""
+        generation = self._method.generation
+        given: list[tuple[Arrival, Answer]] = []
+        for arrival in arrivals:
+            arrival.generation = generation
+            if self._keeps and (answer := self._cache.get(generation, arrival.key)) is not None:
+                given.append((arrival, answer))
+        if self._keeps:
+            self._observer.looked_up(hits=len(given), misses=len(arrivals) - len(given))
+        self._give([(arrival, answer) for arrival, answer in given if _is_in_time(arrival)])
+
+    def _ask(self, arrivals: Sequence[Arrival]) -> None:
+        """Decode what is asked, as far as there are slots, and let go on alone what belongs on a thread."""
+        slots = self._running.free_slots
+        for place, arrival in enumerate(arrivals):
+            try:
+                if place >= slots:
+                    raise self._running.too_many()
+                if arrival.asked is not None:
+                    continue
+                if len(arrival.request) > _SMALL_REQUEST:
+                    arrival.ended.set_result(None)
+                    continue
+                arrival.asked = self._method.ask(arrival.request, arrival.call)
+                arrival.seconds = arrival.asked.quick_seconds
+                if arrival.seconds > MOST_SECONDS:
+                    arrival.ended.set_result(None)
+            except Exception as error:
+                arrival.ended.set_result(error)
+
+    def _rank(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
+        seconds, count = 0.0, 0
+        while count < len(arrivals) and seconds < BATCH_SECONDS:
+            seconds += arrivals[count].seconds
+            count += 1
+        now, later = arrivals[:count], arrivals[count:]
+        if not now:
+            return later
+        self._observer.batched(count)
+        self._observer.queued(+count)
+        try:
+            asked = [arrival.asked for arrival in now if arrival.asked is not None]
+            answers = self._method.answer_asked(asked, [arrival.call for arrival in now])
+        finally:
+            self._observer.queued(-count)
+        given: list[tuple[Arrival, Answer]] = []
+        for arrival, answer in zip(now, answers, strict=True):
+            if isinstance(answer, Exception):
+                arrival.ended.set_result(answer)
+            else:
+                self._keep(arrival, answer)
+                given.append((arrival, answer))
+        self._give(given)
+        return later
+
+    def _keep(self, arrival: Arrival, answer: Answer) -> None:
+        if self._keeps and not answer.is_whole:
+            self._cache.put(arrival.generation, arrival.key, answer)
+
+    def _give(self, given: Sequence[tuple[Arrival, Answer]]) -> None:
+        if not given:
+            return
+        key = self._method.key
+        if self._method.has_shadows:
+            for arrival, _ in given:
+                self._method.given(arrival.request, arrival.call)
+        responses = [answer.to(arrival.call, key) for arrival, answer in given]
+        self._endings.answered(
+            self._name, [arrival.call for arrival, _ in given], [arrival.started for arrival, _ in given]
+        )
+        for (arrival, _), response in zip(given, responses, strict=True):
+            arrival.ended.set_result(response)
+
+
+def _open(arrivals: Iterable[Arrival]) -> list[Arrival]:
+    """Those of which nothing has become so far."""
+    return [arrival for arrival in arrivals if not arrival.ended.done()]
+
+
+def _is_answered(arrival: Arrival) -> bool:
+    """Whether the batch has answered a call and told of it."""
+    ended = arrival.ended
+    return ended.done() and not ended.cancelled() and isinstance(ended.result(), bytes)
+
+
+def _is_in_time(arrival: Arrival) -> bool:
+    try:
+        arrival.call.checkpoint()
+    except RecocoreError as error:
+        arrival.ended.set_result(error)
+        return False
+    return True
