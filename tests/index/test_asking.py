@@ -239,6 +239,30 @@ def test_arrays_are_the_same_lists(asked: Index, log: Interactions, values: list
         asked.ask_arrays(np.array([-2], np.int32), Ask())
 
 
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_columns_are_the_same_lists(asked: Index, values: list[Values], is_plain: bool) -> None:
+    rng = np.random.default_rng(9)
+    items = asked.items.ids_of(range(len(values)))
+    users = asked.users.ids_of(range(6))
+    for number in range(10):
+        # Plain ones from the model alone, filled up by popular items, and behind the end of the list.
+        plain = Ask(k=4 + 40 * (number % 3), offset=50 * (number % 2), fallbacks=("popular",) if number % 4 else ())
+        ask = plain if is_plain else replace(random_ask(rng, items, asked.scorer.kind), explain=0)
+        assert ask.is_plain or not is_plain
+        for some in (users, ["nobody", *users], []):
+            named, columns = asked.ask(some, ask), asked.ask_columns(asked.users.indices_of(some), ask)
+            begins = [0, *columns.ends]
+            assert len(columns.ends) == len(some)
+            assert begins[-1] == len(columns.item_ids) == len(columns.scores) == len(columns.sources)
+            for one, begin, end in zip(named, begins, columns.ends, strict=False):
+                assert [item.item_id for item in one.items] == columns.item_ids[begin:end]
+                assert [item.score for item in one.items] == columns.scores[begin:end].tolist()
+                assert [item.source for item in one.items] == [SOURCES[s] for s in columns.sources[begin:end].tolist()]
+            assert [one.fallback_used for one in named] == columns.fallbacks_used
+    with pytest.raises(InvalidArgumentError, match=r"user_indices: expected indices in"):
+        asked.ask_columns(np.array([-2], np.int32), Ask())
+
+
 def test_without_personalization_no_record_is_read(asked: Index, log: Interactions) -> None:
     users = [*log.users.ids_of(range(30)), "nobody"]
     for ask in (

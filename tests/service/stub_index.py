@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -75,16 +76,15 @@ class StubIndex:
     def ask(self, user_ids: Sequence[str], ask: Ask, *, num_threads: int = 1) -> list[RankedList]:
         return [self._ask(user_id, ask) for user_id in user_ids]
 
-    def ask_columns(self, user_indices: Any, ask: Ask, *, num_threads: int = 1) -> list[RankedColumns]:
-        return [self._columns(self.users.name(user), ask) for user in user_indices.tolist()]
-
-    def _columns(self, user_id: str, ask: Ask) -> RankedColumns:
-        ranked = self._ask(user_id, ask)
+    def ask_columns(self, user_indices: Any, ask: Ask, *, num_threads: int = 1) -> RankedColumns:
+        lists = [self._ask(self.users.name(user), ask) for user in user_indices.tolist()]
+        items = [item for ranked in lists for item in ranked.items]
         return RankedColumns(
-            [item.item_id for item in ranked.items],
-            np.array([item.score for item in ranked.items], np.float32),
-            np.array([SOURCES.index(item.source) for item in ranked.items], np.uint8),
-            ranked.fallback_used,
+            [item.item_id for item in items],
+            np.array([item.score for item in items], np.float32),
+            np.array([SOURCES.index(item.source) for item in items], np.uint8),
+            list(accumulate(len(ranked.items) for ranked in lists)),
+            [ranked.fallback_used for ranked in lists],
         )
 
     def _ask(self, user_id: str, ask: Ask) -> RankedList:

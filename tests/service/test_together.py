@@ -6,6 +6,7 @@ import gc
 import random
 import time
 import weakref
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -16,6 +17,8 @@ from recocore.v1 import recommendation_service_pb2_grpc as stubs
 from tests.service.server_process import ServerProcess
 from tests.service.small_index import small_index
 
+from recocore import _native
+from recocore.errors import InvalidArgumentError
 from recocore.index import SOURCES, RankedColumns, RankedItem, RankedList
 from recocore.models import Popularity
 from recocore.service import convert
@@ -23,10 +26,11 @@ from recocore.service.attribution import decode
 from recocore.service.call import Call
 from recocore.service.engine import Engine
 from recocore.service.hosting.host import Hosted
-from recocore.service.queries import PLAIN, ColumnRanking, Ranking, Served
+from recocore.service.queries import PLAIN, ColumnRankings, Ranking, Served
 from recocore.service.recommending import Answer, Recommending
 
 if TYPE_CHECKING:
+    from recocore.index.results import Fallback
     from recocore.service.hosting.choice import ModelChoice
 
 
@@ -91,26 +95,40 @@ def test_columns_are_encoded_as_messages_are(seed: int) -> None:
     rng = random.Random(seed)
     # At and around the lengths where a length takes one byte more.
     lengths = [1, 5, 117, 118, 119, 120, 127, 128, 130, 200, 256]
-    count = rng.randrange(30)
-    ids = [rng.choice(["x", "é", "\U0001f375"]) * (rng.choice(lengths) // 4 + 1) + str(n) for n in range(count)]
-    ids += ["y" * length for length in lengths]
-    scores = np.array([rng.choice([0.0, -1.5, 1e30, rng.random()]) for _ in ids], np.float32)
-    sources = np.array([rng.randrange(len(SOURCES)) for _ in ids], np.uint8)
-    columns = RankedColumns(list(ids), scores, sources, rng.choice(["none", "popular", "similar"]))
-    served = Served("als-1", "r1", "token", *rng.choice([("", ""), ("test", "b")]))
-    missing, page = tuple(rng.sample(ids, 3)), rng.choice(["", "next"])
-    parts = convert.encode_shared(ColumnRanking(columns, missing, page), served) + convert.encode_own(
-        served.request_id, served.attribution_token
+    fallbacks: list[Fallback] = ["none", "popular", "similar"]
+    served = Served("als-1", "r1", "t" * rng.choice([5, 127, 128, 300]), *rng.choice([("", ""), ("test", "b")]))
+    lists, pages = [], []
+    for _ in range(rng.randrange(1, 5)):
+        ids = [rng.choice(["x", "é", "\U0001f375"]) * (rng.choice(lengths) // 4 + 1) for _ in range(rng.randrange(30))]
+        ids += ["y" * length for length in lengths] if rng.random() < 0.5 else []
+        items = [
+            RankedItem(id_, float(np.float32(rng.choice([0.0, -1.5, 1e30, rng.random()]))), rng.choice(SOURCES))
+            for id_ in ids
+        ]
+        missing = tuple(rng.sample(ids, min(len(ids), rng.randrange(4))))
+        lists.append(RankedList(tuple(items), rng.choice(fallbacks), missing))
+        pages.append(rng.choice(["", "next", "p" * rng.choice([127, 128, 400])]))
+    all_items = [item for ranked in lists for item in ranked.items]
+    columns = RankedColumns(
+        [item.item_id for item in all_items],
+        np.array([item.score for item in all_items], np.float32),
+        np.array([SOURCES.index(item.source) for item in all_items], np.uint8),
+        list(accumulate(len(ranked.items) for ranked in lists)),
+        [ranked.fallback_used for ranked in lists],
     )
-    items = [
-        RankedItem(id_, score, SOURCES[source])
-        for id_, score, source in zip(ids, scores.tolist(), sources.tolist(), strict=True)
-    ]
-    ranked = RankedList(tuple(items), columns.fallback_used, missing)
-    whole = convert.encode_recommend(Ranking(ranked, (), page), served, PLAIN)
-    found, wanted = v1.RecommendResponse.FromString(parts), v1.RecommendResponse.FromString(whole)
-    assert found == wanted
-    assert found.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True)
+    encoded = convert.encode_shared(ColumnRankings(columns, [ranked.missing_ids for ranked in lists], pages), served)
+    own = convert.encode_own(served.request_id, served.attribution_token)
+    for data, ranked, page in zip(encoded, lists, pages, strict=True):
+        whole = convert.encode_recommend(Ranking(ranked, (), page), served, PLAIN)
+        found, wanted = v1.RecommendResponse.FromString(data + own), v1.RecommendResponse.FromString(whole)
+        assert found == wanted
+        assert found.SerializeToString(deterministic=True) == wanted.SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize("ends", [[], [1], [3], [2, 1], [-1, 2], [1, 3, 2]])
+def test_lists_that_end_elsewhere_than_the_items_are_refused(ends: list[int]) -> None:
+    with pytest.raises(InvalidArgumentError, match="ends: expected numbers from 0 that do not fall and end at 2"):
+        _native.encode_scored_lists(["a", "b"], np.zeros(2, np.float32), np.zeros(2, np.uint8), ends, b"\1")
 
 
 def test_an_answer_that_is_kept_keeps_no_model() -> None:
@@ -128,8 +146,8 @@ def test_an_answer_that_is_kept_keeps_no_model() -> None:
 
 
 def test_integers_are_written_as_text() -> None:
-    columns = RankedColumns([-7, 12_345], np.array([1, 2], np.float32), np.zeros(2, np.uint8))
-    data = convert.encode_shared(ColumnRanking(columns, (3,), ""), Served("m", ""))
+    columns = RankedColumns([-7, 12_345], np.array([1, 2], np.float32), np.zeros(2, np.uint8), [2], ["none"])
+    (data,) = convert.encode_shared(ColumnRankings(columns, [(3,)], [""]), Served("m", ""))
     found = v1.RecommendResponse.FromString(data)
     assert [item.item_id for item in found.items] == ["-7", "12345"]
     assert list(found.missing_ids) == ["3"]

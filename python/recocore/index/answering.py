@@ -9,14 +9,15 @@ import numpy as np
 
 from recocore.index.composing import Composer
 from recocore.index.lists import NO_ITEMS, distinct_items
-from recocore.index.ranking import rank_plain
+from recocore.index.ranking import rank_plain, rank_plain_columns
 from recocore.index.rankings import Ranked, ReadAhead, by_likeness, by_model, by_order, by_popularity
-from recocore.index.results import CONTEXT, MODEL, SESSION
+from recocore.index.results import CONTEXT, MODEL, SESSION, FilledColumns
 from recocore.scoring import PopularityScorer
 
 if TYPE_CHECKING:
     from recocore.index.asking import Ask
     from recocore.index.contents import IndexData
+    from recocore.index.lists import Lists
     from recocore.index.rankings import Ranking
     from recocore.index.resolving import Evidence, Resolver
     from recocore.index.results import Filled
@@ -35,9 +36,7 @@ def answer(data: IndexData, resolver: Resolver, users: Int32Array, ask: Ask, num
         ask: how to rank.
         num_threads: 0 for one a core.
     """
-    lists = resolver.lists(ask)
-    if ask.had and ask.exclude_seen:
-        lists = lists.without(resolver.indices(ask.had, "had"))
+    lists = _lists(resolver, ask)
     if ask.is_plain:
         return rank_plain(data.scorer, users, ask, lists, data.popular, num_threads)
     if ask.personalization != "full":
@@ -68,6 +67,20 @@ def answer(data: IndexData, resolver: Resolver, users: Int32Array, ask: Ask, num
             filled = _explained(filled, ranked, model, ask.explain)
         composed.append(filled)
     return [composed[row] for row in place.tolist()]
+
+
+def answer_columns(data: IndexData, resolver: Resolver, users: Int32Array, ask: Ask, num_threads: int) -> FilledColumns:
+    """`answer` in columns, without reasons."""
+    if ask.is_plain and not ask.explain:
+        return rank_plain_columns(data.scorer, users, ask, _lists(resolver, ask), data.popular, num_threads)
+    return FilledColumns.of(answer(data, resolver, users, ask, num_threads))
+
+
+def _lists(resolver: Resolver, ask: Ask) -> Lists:
+    lists = resolver.lists(ask)
+    if ask.had and ask.exclude_seen:
+        lists = lists.without(resolver.indices(ask.had, "had"))
+    return lists
 
 
 def answer_similar(

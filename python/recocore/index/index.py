@@ -11,7 +11,7 @@ import numpy as np
 from recocore.data.paths import local_path
 from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.index import loading, saving
-from recocore.index.answering import answer, answer_similar
+from recocore.index.answering import answer, answer_columns, answer_similar
 from recocore.index.asking import Ask
 from recocore.index.attribute_columns import read_attributes
 from recocore.index.attributes import Attributes
@@ -316,8 +316,8 @@ class Index:
         lists = answer(self._data, self._resolver, self.users.indices_of(user_ids), ask, num_threads)
         return [named_list(self.items, filled, missing_ids) for filled in lists]
 
-    def ask_columns(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[RankedColumns]:
-        """`ask` of rows of `users`, in columns and without reasons: half the time of `ask` for a plain one.
+    def ask_columns(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> RankedColumns:
+        """`ask` of rows of `users`, in columns and without reasons: a third of the time of `ask` for a plain one.
 
         Args:
             user_indices: int32 `[n]`, -1 for a user whom the index does not know.
@@ -327,8 +327,8 @@ class Index:
         Raises:
             InvalidArgumentError: as `ask_arrays`.
         """
-        lists = self.ask_arrays(user_indices, ask, num_threads=num_threads)
-        return named_columns(self.items, lists)
+        check_indices(user_indices, len(self.users), "user_indices", -1)
+        return named_columns(self.items, answer_columns(self._data, self._resolver, user_indices, ask, num_threads))
 
     def ask_arrays(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[Filled]:
         """`ask` on internal indices, without a name.

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from recocore.index.lists import NO_ITEMS
 from recocore.index.results import SOURCES, RankedColumns, RankedItem, RankedList, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from recocore.data import IdMap
-    from recocore.index.results import ExternalId, Filled
+    from recocore.index.results import ExternalId, Filled, FilledColumns
     from recocore.recommendations import Contribution
 
 
@@ -27,15 +24,9 @@ def named_list(items: IdMap, filled: Filled, missing_ids: tuple[ExternalId, ...]
     return RankedList(tuple(named), filled.fallback_used, missing_ids)
 
 
-def named_columns(items: IdMap, lists: Sequence[Filled]) -> list[RankedColumns]:
-    """Lists with the ids of their items, all looked up at once, without reasons."""
-    names = items.ids_of(np.concatenate([NO_ITEMS, *(filled.items for filled in lists)]))
-    found, begin = [], 0
-    for filled in lists:
-        end = begin + len(filled.items)
-        found.append(RankedColumns(names[begin:end], filled.scores, filled.sources, filled.fallback_used))
-        begin = end
-    return found
+def named_columns(items: IdMap, filled: FilledColumns) -> RankedColumns:
+    """Lists with the ids of their items."""
+    return RankedColumns(items.ids_of(filled.items), filled.scores, filled.sources, filled.ends, filled.fallbacks_used)
 
 
 def named_reasons(items: IdMap, found: Sequence[list[Contribution]]) -> list[tuple[Reason, ...]]:

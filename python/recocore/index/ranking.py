@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from recocore.index.lists import NO_ITEMS
-from recocore.index.results import MODEL, POPULAR, Filled
+from recocore.index.results import MODEL, POPULAR, Filled, FilledColumns
 from recocore.scoring import CandidateFilter
 
 if TYPE_CHECKING:
     from recocore.index.asking import Ask
     from recocore.index.lists import Lists
     from recocore.index.popular import PopularItems
+    from recocore.recommendations import Recommendations
     from recocore.scoring import Scorer
-    from recocore.types import Int32Array, UInt8Array
+    from recocore.types import BoolArray, Int32Array, UInt8Array
 
 _NO_SCORES = np.empty(0, np.float32)
 
@@ -43,12 +44,59 @@ def rank_plain(
         popular: counts of users, the scores of popular items.
         num_threads: 0 for one a core.
     """
-    end, offset = min(ask.end, max(1, len(popular.order))), ask.offset
+    known, ranked = _ranked(scorer, users, ask, lists, popular, num_threads)
+    found = _filled(scorer, users, ask, lists, popular, known, ranked)
+    if ask.explain:
+        found = [
+            _explained(scorer, user, filled, ask.explain) for user, filled in zip(users.tolist(), found, strict=True)
+        ]
+    return found
+
+
+def rank_plain_columns(
+    scorer: Scorer, users: Int32Array, ask: Ask, lists: Lists, popular: PopularItems, num_threads: int
+) -> FilledColumns:
+    """`rank_plain` in columns, without reasons. Where the model fills every list nothing is done list by list."""
+    known, ranked = _ranked(scorer, users, ask, lists, popular, num_threads)
+    count, length = ranked.ids.shape
+    is_full = count == len(users) and bool((ranked.ids[:, -1:] >= 0).all())
+    if not is_full or (ask.fallbacks and length < _end(ask, popular)):
+        return FilledColumns.of(_filled(scorer, users, ask, lists, popular, known, ranked))
+    width = max(0, length - ask.offset)
+    return FilledColumns(
+        ranked.ids[:, ask.offset :].ravel(),
+        ranked.scores[:, ask.offset :].ravel(),
+        _sources(_MODEL, width * count),
+        [width * row for row in range(1, count + 1)],
+        ["none"] * count,
+    )
+
+
+def _end(ask: Ask, popular: PopularItems) -> int:
+    return min(ask.end, max(1, len(popular.order)))
+
+
+def _ranked(
+    scorer: Scorer, users: Int32Array, ask: Ask, lists: Lists, popular: PopularItems, num_threads: int
+) -> tuple[BoolArray, Recommendations]:
+    """Which users the model knows, and what it ranks for those."""
     known = scorer.knows(users)
-    every = bool(known.all())
-    those = users if every else users[known]
+    those = users if known.all() else users[known]
     candidates = CandidateFilter(ask.exclude_seen, lists.allow, lists.block)
-    ranked = scorer.recommend(those, end, candidates, num_threads)
+    return known, scorer.recommend(those, _end(ask, popular), candidates, num_threads)
+
+
+def _filled(
+    scorer: Scorer,
+    users: Int32Array,
+    ask: Ask,
+    lists: Lists,
+    popular: PopularItems,
+    known: BoolArray,
+    ranked: Recommendations,
+) -> list[Filled]:
+    end, offset = _end(ask, popular), ask.offset
+    those = users[known]
     full = bool((ranked.ids[:, -1] >= 0).all())
     lengths = [ranked.ids.shape[1]] * len(those) if full else np.count_nonzero(ranked.ids >= 0, axis=1).tolist()
     rows = iter(zip(those.tolist(), ranked.ids, ranked.scores, lengths, strict=True))
@@ -75,10 +123,6 @@ def rank_plain(
                     "popular" if len(tail) else "none",
                 )
         found.append(filled)
-    if ask.explain:
-        found = [
-            _explained(scorer, user, filled, ask.explain) for user, filled in zip(users.tolist(), found, strict=True)
-        ]
     return found
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from recocore.recommendations import Contribution
     from recocore.types import Float32Array, Int32Array, UInt8Array
 
@@ -41,6 +46,36 @@ class Filled:
     sources: UInt8Array
     fallback_used: Fallback = "none"
     reasons: tuple[list[Contribution], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FilledColumns:
+    """Several lists on internal indices, one after the other, without reasons.
+
+    Attributes:
+        items: int32 `[c]`, of all lists; the other fields are those of `RankedColumns`.
+        scores: float32 `[c]`.
+        sources: uint8 `[c]`.
+        ends: where each list ends.
+        fallbacks_used: of each list.
+    """
+
+    items: Int32Array
+    scores: Float32Array
+    sources: UInt8Array
+    ends: list[int]
+    fallbacks_used: list[Fallback]
+
+    @classmethod
+    def of(cls, lists: Sequence[Filled]) -> FilledColumns:
+        """The same lists in columns."""
+        return cls(
+            np.concatenate([np.empty(0, np.int32), *(each.items for each in lists)]),
+            np.concatenate([np.empty(0, np.float32), *(each.scores for each in lists)]),
+            np.concatenate([np.empty(0, np.uint8), *(each.sources for each in lists)]),
+            list(accumulate(len(each.items) for each in lists)),
+            [each.fallback_used for each in lists],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +125,21 @@ class RankedList:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RankedColumns:
-    """The answer for one user in columns, without reasons: for who writes many of them.
+    """The answers for several users in columns, without reasons: for who writes many of them. One list follows the other.
 
     Attributes:
-        item_ids: the items, best first.
-        scores: float32 `[len(item_ids)]`, as in `RankedItem`.
-        sources: uint8 `[len(item_ids)]`, positions in `SOURCES`.
-        fallback_used: the last fallback that has an item in the list.
+        item_ids: the items of all lists, `[c]`, best first in each.
+        scores: float32 `[c]`, as in `RankedItem`.
+        sources: uint8 `[c]`, positions in `SOURCES`.
+        ends: where each list ends; it begins where the one before does.
+        fallbacks_used: of each list, the last fallback that has an item in it.
     """
 
     item_ids: list[ExternalId]
     scores: Float32Array
     sources: UInt8Array
-    fallback_used: Fallback = "none"
+    ends: list[int]
+    fallbacks_used: list[Fallback]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

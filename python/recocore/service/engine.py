@@ -16,7 +16,7 @@ from recocore.service import limits, page_tokens
 from recocore.service.attribute_checks import check_attributes, names_attributes
 from recocore.service.logs import log, places
 from recocore.service.problems import PageExpiredError, problem_of
-from recocore.service.queries import BatchRow, ColumnRanking, Ranking, Scores
+from recocore.service.queries import BatchRow, ColumnRankings, Ranking, Scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -79,7 +79,7 @@ class RankingIndex(Protocol):
         """The list of each user."""
         ...
 
-    def ask_columns(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[RankedColumns]:
+    def ask_columns(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> RankedColumns:
         """The list of each user, -1 for one who is unknown, in columns and without reasons."""
         ...
 
@@ -158,21 +158,21 @@ class Engine:
             for user_id, is_unknown, ranked in zip(user_ids, unknown, lists, strict=True)
         ]
 
-    def rank_columns(self, user_ids: Sequence[str], template: Template) -> list[ColumnRanking]:
+    def rank_columns(self, user_ids: Sequence[str], template: Template) -> ColumnRankings:
         """`rank` for a template that is columnar."""
         ask = template.ask
         users = self._index.users.indices_of([""] * len(user_ids) if template.as_unknown else user_ids)
-        lists = self._index.ask_columns(users, ask, num_threads=1)
+        columns = self._index.ask_columns(users, ask, num_threads=1)
         missing = self._missing_of(template.named)
-        personal = ask.personalization == "full"
-        return [
-            ColumnRanking(
-                columns,
-                (user_id, *missing) if personal and user < 0 else missing,
-                self._next_page(len(columns.item_ids), template, user_id),
-            )
-            for user_id, user, columns in zip(user_ids, users.tolist(), lists, strict=True)
-        ]
+        all_missing = [missing] * len(user_ids)
+        if ask.personalization == "full" and bool((users < 0).any()):
+            all_missing = [
+                (user_id, *missing) if user < 0 else missing
+                for user_id, user in zip(user_ids, users.tolist(), strict=True)
+            ]
+        ends = columns.ends
+        counts = [end - begin for begin, end in zip([0, *ends], ends, strict=False)]
+        return ColumnRankings(columns, all_missing, self._next_pages(counts, template, user_ids))
 
     def batch(self, query: BatchQuery, call: Call, known: Known | None = None) -> list[BatchRow]:
         """A row for each user; ends early, with what `call.checkpoint` raises, when nobody waits any more.
@@ -240,15 +240,20 @@ class Engine:
         if wanted is not None and ranked.items:
             names = tuple(self._index.fields) if wanted.all else wanted.names
             attributes = self._index.attributes_of([str(item.item_id) for item in ranked.items], names)
-        return Ranking(ranked, tuple(attributes), self._next_page(len(ranked.items), template, user_id))
+        return Ranking(ranked, tuple(attributes), self._next_pages([len(ranked.items)], template, [user_id])[0])
 
-    def _next_page(self, count: int, template: Template, user_id: str) -> str:
+    def _next_pages(self, counts: Sequence[int], template: Template, user_ids: Sequence[str]) -> list[str]:
+        """The token behind a page of so many items, for each user."""
         ask = template.ask
         end = ask.offset + ask.k
+        if end >= limits.MAX_PAGED_ITEMS or not template.form.has("next_page_token"):
+            return [""] * len(counts)
+        version, shape = self.version, template.shape
         # A list that is not full has no more to give.
-        if count < ask.k or end >= limits.MAX_PAGED_ITEMS or not template.form.has("next_page_token"):
-            return ""
-        return page_tokens.encode_parts(self.version, end, page_tokens.bind(user_id, template.shape))
+        return [
+            page_tokens.encode_parts(version, end, page_tokens.bind(user_id, shape)) if count >= ask.k else ""
+            for count, user_id in zip(counts, user_ids, strict=True)
+        ]
 
     def _rows(self, user_ids: list[str], template: Template, call: Call) -> list[Ranking | Problem]:
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from recocore.service.hosting.choice import ANY_MODEL, ModelChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from recocore.index import ExternalId, RankedColumns, RankedList
     from recocore.index.asking import Ask
@@ -164,12 +164,18 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ColumnRanking:
-    """The answer to one query whose template is columnar; the fields are those of `Ranking`."""
+class ColumnRankings:
+    """The answers for several users with one template, a columnar one.
+
+    Attributes:
+        columns: the lists.
+        missing_ids: the ids that the model does not know, of each list.
+        next_page_tokens: of each list; empty on the last page.
+    """
 
     columns: RankedColumns
-    missing_ids: tuple[ExternalId, ...]
-    next_page_token: str
+    missing_ids: Sequence[tuple[ExternalId, ...]]
+    next_page_tokens: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

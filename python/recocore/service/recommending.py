@@ -164,6 +164,8 @@ class Recommending:
         """`answer_all` for requests that are decoded; an exception stays what it is."""
         answers: list[Answer | Exception | None] = [None] * len(asked)
         groups: dict[tuple[Hosted, Template], list[int]] = {}
+        # Mostly it is the same for all: to hash a template takes longer than to see that.
+        hosted = template = same = None
         for place, (each, call) in enumerate(zip(asked, calls, strict=True)):
             try:
                 call.checkpoint()
@@ -172,11 +174,14 @@ class Recommending:
                 continue
             if isinstance(each, Exception):
                 answers[place] = each
-            else:
-                groups.setdefault((each.hosted, each.template), []).append(place)
-        for (hosted, template), places in groups.items():
+                continue
+            if each.hosted is not hosted or each.template is not template or same is None:
+                hosted, template = each.hosted, each.template
+                same = groups.setdefault((hosted, template), [])
+            same.append(place)
+        for key, places in groups.items():
             user_ids = [each.user_id for each in map(asked.__getitem__, places) if isinstance(each, Asked)]
-            found = self._rank(hosted, template, user_ids, [calls[place] for place in places])
+            found = self._rank(*key, user_ids, [calls[place] for place in places])
             for place, answer in zip(places, found, strict=True):
                 answers[place] = answer
         return [answer for answer in answers if answer is not None]
@@ -203,7 +208,7 @@ class Recommending:
         engine.check(template)
         if template.is_columnar:
             says = Served(about.version, "", "", about.experiment, about.variant)
-            encoded = [convert.encode_shared(ranking, says) for ranking in engine.rank_columns(user_ids, template)]
+            encoded = convert.encode_shared(engine.rank_columns(user_ids, template), says)
         else:
             encoded = [
                 convert.encode_recommend(ranking, served(hosted, call, self.key), template.form)

@@ -1,4 +1,4 @@
-"""Encodes what many calls ask for without a message object for each item: a page of ten takes 2 us instead of 40.
+"""Encodes what many calls ask for without a message object for each item: a page of ten takes a microsecond instead of 40.
 
 The bytes are those of the wire format of protocol buffers (https://protobuf.dev/programming-guides/encoding), where a message
 may be written in parts: fields of the same message, one after the other in any order.
@@ -6,7 +6,6 @@ may be written in parts: fields of the same message, one after the other in any 
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
 from recocore import _native
@@ -17,41 +16,72 @@ from recocore.service.problems import ResponseTooLargeError
 from recocore.v1 import recommendation_service_pb2 as v1
 
 if TYPE_CHECKING:
-    from recocore.service.queries import ColumnRanking, Served
+    from recocore.service.queries import ColumnRankings, Served
 
 # The number of each of `SOURCES` in the protocol.
 _SOURCE_NUMBERS = bytes(SOURCE[source] for source in SOURCES)
+_RESPONSE = v1.RecommendResponse
+# What begins a field of text, and the lengths that take one byte.
+_NEXT_PAGE_TOKEN, _ATTRIBUTION_TOKEN, _REQUEST_ID = (
+    bytes([number << 3 | 2])
+    for number in (
+        _RESPONSE.NEXT_PAGE_TOKEN_FIELD_NUMBER,
+        _RESPONSE.ATTRIBUTION_TOKEN_FIELD_NUMBER,
+        _RESPONSE.REQUEST_ID_FIELD_NUMBER,
+    )
+)
+_LENGTHS = [bytes([length]) for length in range(128)]
 
 
-def encode_shared(ranking: ColumnRanking, served: Served) -> bytes:
-    """The part of a RecommendResponse that every call with the same request to the same models gets.
+def encode_shared(rankings: ColumnRankings, served: Served) -> list[bytes]:
+    """The part of each RecommendResponse that every call with the same request to the same models gets.
 
     Raises:
-        ResponseTooLargeError: it is larger than a message may be.
+        ResponseTooLargeError: one is larger than a message may be.
     """
-    columns = ranking.columns
-    data = _native.encode_scored_items(list(columns.item_ids), columns.scores, columns.sources, _SOURCE_NUMBERS)
-    data += _encode_about(served, columns.fallback_used)
-    if ranking.next_page_token:
-        data += bytes(v1.RecommendResponse(next_page_token=ranking.next_page_token).SerializeToString())
-    if ranking.missing_ids:
-        missing = [str(id_) for id_ in ranking.missing_ids]
-        data += bytes(v1.RecommendResponse(missing_ids=missing).SerializeToString())
-    if len(data) > limits.MAX_MESSAGE_BYTES - limits.MAX_OWN_BYTES:
-        raise ResponseTooLargeError(len(data))
-    return data
+    columns = rankings.columns
+    items = _native.encode_scored_lists(
+        columns.item_ids, columns.scores, columns.sources, columns.ends, _SOURCE_NUMBERS
+    )
+    about = {fallback: _encode_about(served, fallback) for fallback in set(columns.fallbacks_used)}
+    parts = []
+    for list_, fallback, token, missing_ids in zip(
+        items, columns.fallbacks_used, rankings.next_page_tokens, rankings.missing_ids, strict=True
+    ):
+        data = list_ + about[fallback]
+        if token:
+            data += _text(_NEXT_PAGE_TOKEN, token)
+        if missing_ids:
+            data += bytes(_RESPONSE(missing_ids=map(str, missing_ids)).SerializeToString())
+        if len(data) > limits.MAX_MESSAGE_BYTES - limits.MAX_OWN_BYTES:
+            raise ResponseTooLargeError(len(data))
+        parts.append(data)
+    return parts
 
 
-# A server answers from a few models, and most lists are the model's own.
-@functools.lru_cache(maxsize=64)
+def encode_own(request_id: str, attribution_token: str) -> bytes:
+    """The part of a RecommendResponse that is one call's own."""
+    return _text(_ATTRIBUTION_TOKEN, attribution_token) + _text(_REQUEST_ID, request_id)
+
+
 def _encode_about(served: Served, fallback_used: str) -> bytes:
-    about = v1.RecommendResponse(
+    about = _RESPONSE(
         served_model=served.model, fallback_used=FALLBACK[fallback_used], experiment=experiment_of(served)
     )
     return bytes(about.SerializeToString())
 
 
-def encode_own(request_id: str, attribution_token: str) -> bytes:
-    """The part of a RecommendResponse that is one call's own."""
-    own = v1.RecommendResponse(attribution_token=attribution_token, request_id=request_id)
-    return bytes(own.SerializeToString())
+def _text(key: bytes, text: str) -> bytes:
+    """A field of text: its key, its length and its bytes in UTF-8."""
+    data = text.encode()
+    length = len(data)
+    return key + (_LENGTHS[length] if length < len(_LENGTHS) else _varint(length)) + data
+
+
+def _varint(number: int) -> bytes:
+    """Seven bits a byte, the lowest first; all but the last have the highest bit set."""
+    found = bytearray()
+    while number > 127:
+        found.append(number & 127 | 128)
+        number >>= 7
+    return bytes((*found, number))
