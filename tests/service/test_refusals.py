@@ -12,7 +12,9 @@ from recocore.v1 import recommendation_service_pb2 as v1
 from tests.service.server_process import ServerProcess
 
 from recocore.client import Client, ServiceError
-from recocore.service import limits
+from recocore.service import convert, limits
+from recocore.service.convert.errors import status_of
+from recocore.service.problems import Problem, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -265,3 +267,18 @@ def test_the_caller_may_name_its_call(channel: grpc.Channel) -> None:
 
 def test_a_method_that_is_not_there_is_unimplemented(channel: grpc.Channel) -> None:
     assert call_raw(channel, "Forget", b"")[0] == "UNIMPLEMENTED"
+
+
+@pytest.mark.parametrize("id_", ["r", "x" * limits.MAX_REQUEST_ID_CHARS])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        Problem("UNAVAILABLE", "STOPPING", "stopped"),
+        Problem("RESOURCE_EXHAUSTED", "TOO_MANY_CALLS", "é" * 100, retry_after=0.05),
+        Problem("RESOURCE_EXHAUSTED", "RATE_LIMITED", "slowly", retry_after=1.5, quota=(Violation("ann", "too fast"),)),
+        Problem("INVALID_ARGUMENT", "INVALID_ARGUMENT", "bad", (Violation("user_id", "expected one"),)),
+    ],
+)
+def test_a_problem_in_bytes_is_the_message(problem: Problem, id_: str) -> None:
+    for _ in range(2):
+        assert status_pb2.Status.FromString(convert.encode_problem(problem, id_)) == status_of(problem, id_)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from recocore.service.contexts import Context
     from recocore.service.observe.observer import CallObserver
     from recocore.service.problems import Problem
+
+# The status, the message and the metadata that a call ends with.
+Farewell: TypeAlias = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
@@ -49,6 +51,13 @@ class Endings:
         if LOGGER.isEnabledFor(logging.DEBUG):
             for call, each in zip(calls, started, strict=True):
                 self.log(logging.DEBUG, method, call, each, status="OK")
+
+    def failed(self, method: str, call: Call, started: float, error: Exception) -> Problem:
+        """Tell of a call that ended with an error, and give what its caller is to be told."""
+        problem = self.seen(error)
+        self.log_problem(method, call, started, problem, error)
+        self._observer.finished(method, problem.status, time.perf_counter() - started, call.hosted, call)
+        return problem
 
     def seen(self, error: Exception) -> Problem:
         """What to tell of an error; the observer hears of calls that are turned away."""
@@ -99,20 +108,14 @@ class Ending:
 
     def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> bool:
         call, about = self._call, (self._method, self._call, self._started)
-        status = "OK"
-        try:
-            if error is None:
-                self._endings.log(logging.DEBUG, *about, status=status)
-            elif isinstance(error, asyncio.CancelledError):
-                status = call.give_up()
-                self._endings.log(logging.DEBUG, *about, status=status)
-            elif isinstance(error, Exception):
-                self._problem = self._endings.seen(error)
-                status = self._problem.status
-                self._endings.log_problem(*about, self._problem, error)
-        finally:
-            self._observer.finished(self._method, status, time.perf_counter() - self._started, call.hosted, call)
-        return self._problem is not None
+        if isinstance(error, Exception):
+            self._problem = self._endings.failed(*about, error)
+            return True
+        # What is no error of ours ends the task: gRPC cancels it.
+        status = "OK" if error is None else call.give_up()
+        self._endings.log(logging.DEBUG, *about, status=status)
+        self._observer.finished(self._method, status, time.perf_counter() - self._started, call.hosted, call)
+        return False
 
     async def abort(self, context: Context) -> NoReturn:
         """Tell the caller of the problem that ended the work."""
@@ -122,5 +125,10 @@ class Ending:
 
 async def abort(context: Context, problem: Problem, request_id: str) -> NoReturn:
     """End a call with a problem."""
+    await context.abort(*farewell(problem, request_id))
+
+
+def farewell(problem: Problem, request_id: str) -> Farewell:
+    """What `abort` of a context takes to tell a caller of a problem."""
     details = convert.encode_problem(problem, request_id)
-    await context.abort(grpc.StatusCode[problem.status], problem.message, ((_DETAILS_KEY, details),))
+    return grpc.StatusCode[problem.status], problem.message, ((_DETAILS_KEY, details),)

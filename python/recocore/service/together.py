@@ -5,7 +5,7 @@ done step by step: first all are let in, then all are looked up among the answer
 ranked, encoded and told of. So the code of a step is in the processor's caches for all calls but the first.
 
 What does not fit that way goes on alone: large requests, rankings that take long (both on threads, see `batching`), calls that
-wait for a commit, and those that fail.
+wait for a commit.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from recocore.errors import RecocoreError
 from recocore.service.batching import Batcher
 from recocore.service.call import Call
+from recocore.service.endings import Farewell, farewell
 from recocore.service.problems import StoppingError
 from recocore.service.quick_lane import BATCH_SECONDS, MOST_SECONDS, QuickLane
 from recocore.service.response_cache import ResponseCache
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from recocore.service.running import Running
     from recocore.service.security.caller import Admitted
 
-# What becomes of a call in its batch: its response, what went wrong, or None for one that goes on alone.
-_Ended: TypeAlias = bytes | Exception | None
+# What becomes of a call in its batch: its response, or how it fails, both of which the batch has told of; None for one that
+# goes on alone.
+_Ended: TypeAlias = bytes | Farewell | None
 
 # Stands for the call of an arrival that has not been let in.
 _NO_CALL = Call("")
@@ -50,7 +52,7 @@ class Arrival:
         context: gRPC's, of which nothing has been read.
         admitted: what the guard of the port found; None without one.
         started: when it came in.
-        ended: what becomes of it: the response, what went wrong, or None where it goes on alone.
+        ended: what becomes of it: the response, how it fails, or None where it goes on alone.
         call: what is known of it, once it has been let in.
         min_commit: the commit that it has to wait for; empty for none, None before that is known.
         key: of its answer among those that were given before.
@@ -124,50 +126,47 @@ class Together:
         """Answer one call: what gRPC calls."""
         self._observer.started()
         arrival = Arrival(request, context, asyncio.get_running_loop().create_future())
-        ended: _Ended | asyncio.CancelledError
         try:
             if not self._running.arrive():
                 await self._running.opened()
             self._lane.submit(arrival)
             ended = await arrival.ended
+            if ended is None and arrival.min_commit:
+                ended = await self._after_commit(arrival)
         except asyncio.CancelledError as cancelled:
-            if _is_answered(arrival):
+            if _is_told(arrival):
                 raise
-            ended = cancelled
-        if ended.__class__ is bytes:
+            return await self._alone(arrival, cancelled)
+        if isinstance(ended, bytes):
             return ended
-        return await self._alone(arrival, ended)
+        if ended is None:
+            return await self._alone(arrival)
+        await context.abort(*ended)
+        raise AssertionError("a call that was aborted goes on")
 
-    async def _alone(self, arrival: Arrival, ended: _Ended | asyncio.CancelledError) -> bytes:
-        """End a call that its batch did not answer."""
-        if ended is None and arrival.min_commit:
-            ended = await self._after_commit(arrival)
-            if isinstance(ended, bytes):
-                return ended
+    async def _after_commit(self, arrival: Arrival) -> _Ended:
+        """What becomes of a call in the batch that it joins once it may read what it has to."""
+        try:
+            await self._method.wait(arrival.min_commit or "", arrival.call)
+        except Exception as error:
+            return self._failed(arrival, error)
+        arrival.min_commit = ""
+        arrival.ended = asyncio.get_running_loop().create_future()
+        self._lane.submit(arrival)
+        return await arrival.ended
+
+    async def _alone(self, arrival: Arrival, cancelled: asyncio.CancelledError | None = None) -> bytes:
+        """End a call that its batch did not."""
         if arrival.call is _NO_CALL:
             arrival.call = self._contexts.call(arrival.context, arrival.admitted)
         call = arrival.call
         with self._endings.of(self._name, call, arrival.started) as ending:
-            if ended is not None:
-                assert isinstance(ended, BaseException)
-                raise ended
+            if cancelled is not None:
+                raise cancelled
             answer = await self._on_a_thread(arrival)
             self._method.given(arrival.request, call)
             return answer.to(call, self._method.key)
         await ending.abort(arrival.context)
-
-    async def _after_commit(self, arrival: Arrival) -> _Ended | asyncio.CancelledError:
-        """What becomes of a call in the batch that it joins once it may read what it has to."""
-        try:
-            await self._method.wait(arrival.min_commit or "", arrival.call)
-            arrival.min_commit = ""
-            arrival.ended = asyncio.get_running_loop().create_future()
-            self._lane.submit(arrival)
-            return await arrival.ended
-        except (asyncio.CancelledError, Exception) as error:
-            if _is_answered(arrival):
-                raise
-            return error
 
     async def _on_a_thread(self, arrival: Arrival) -> Answer:
         self._running.take_slot()
@@ -196,9 +195,8 @@ class Together:
             self._ask(_open(late + new))
             return self._rank(_open(late + new))
         except Exception as error:
-            # Each of them tells its caller and the log.
             for arrival in _open(arrivals):
-                arrival.ended.set_result(error)
+                self._fail(arrival, error)
             return ()
 
     def _let_in(self, arrivals: Sequence[Arrival]) -> None:
@@ -209,10 +207,10 @@ class Together:
             try:
                 limiter.admit(call.caller)
             except RecocoreError as error:
-                arrival.ended.set_result(error)
+                self._fail(arrival, error)
             else:
                 if is_given_up:
-                    arrival.ended.set_result(StoppingError())
+                    self._fail(arrival, StoppingError())
 
     def _read(self, arrivals: Iterable[Arrival]) -> None:
         for arrival in arrivals:
@@ -224,7 +222,7 @@ class Together:
                 else:
                     arrival.key = self._method.read(arrival.request, user_id, arrival.call)
             except Exception as error:
-                arrival.ended.set_result(error)
+                self._fail(arrival, error)
 
     def _give_again(self, arrivals: Sequence[Arrival]) -> None:
         """Answer those who ask what was asked before."""
@@ -236,7 +234,7 @@ class Together:
                 given.append((arrival, answer))
         if self._keeps:
             self._observer.looked_up(hits=len(given), misses=len(arrivals) - len(given))
-        self._give([(arrival, answer) for arrival, answer in given if _is_in_time(arrival)])
+        self._give([(arrival, answer) for arrival, answer in given if self._is_in_time(arrival)])
 
     def _ask(self, arrivals: Sequence[Arrival]) -> None:
         """Decode what is asked, as far as there are slots, and let go on alone what belongs on a thread."""
@@ -255,7 +253,7 @@ class Together:
                 if arrival.seconds > MOST_SECONDS:
                     arrival.ended.set_result(None)
             except Exception as error:
-                arrival.ended.set_result(error)
+                self._fail(arrival, error)
 
     def _rank(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
         seconds, count = 0.0, 0
@@ -275,12 +273,28 @@ class Together:
         given: list[tuple[Arrival, Answer]] = []
         for arrival, answer in zip(now, answers, strict=True):
             if isinstance(answer, Exception):
-                arrival.ended.set_result(answer)
+                self._fail(arrival, answer)
             else:
                 self._keep(arrival, answer)
                 given.append((arrival, answer))
         self._give(given)
         return later
+
+    def _is_in_time(self, arrival: Arrival) -> bool:
+        try:
+            arrival.call.checkpoint()
+        except RecocoreError as error:
+            self._fail(arrival, error)
+            return False
+        return True
+
+    def _fail(self, arrival: Arrival, error: Exception) -> None:
+        arrival.ended.set_result(self._failed(arrival, error))
+
+    def _failed(self, arrival: Arrival, error: Exception) -> Farewell:
+        """Tell of a call that fails. What its caller is told is written here, while the code for that is at hand."""
+        call = arrival.call
+        return farewell(self._endings.failed(self._name, call, arrival.started, error), call.request_id)
 
     def _keep(self, arrival: Arrival, answer: Answer) -> None:
         if self._keeps and not answer.is_whole:
@@ -306,16 +320,7 @@ def _open(arrivals: Iterable[Arrival]) -> list[Arrival]:
     return [arrival for arrival in arrivals if not arrival.ended.done()]
 
 
-def _is_answered(arrival: Arrival) -> bool:
-    """Whether the batch has answered a call and told of it."""
+def _is_told(arrival: Arrival) -> bool:
+    """Whether the batch has ended a call and told of it."""
     ended = arrival.ended
-    return ended.done() and not ended.cancelled() and isinstance(ended.result(), bytes)
-
-
-def _is_in_time(arrival: Arrival) -> bool:
-    try:
-        arrival.call.checkpoint()
-    except RecocoreError as error:
-        arrival.ended.set_result(error)
-        return False
-    return True
+    return ended.done() and not ended.cancelled() and ended.result() is not None

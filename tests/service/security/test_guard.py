@@ -10,11 +10,10 @@ import grpc
 import pytest
 from tests.service.security.secured import Secured
 
-from recocore.service.config import ServerConfig
-from recocore.service.dispatch import Dispatcher
+from recocore.service.contexts import Contexts
 from recocore.service.logs import Pseudonyms
 from recocore.service.observe.observer import CallObserver
-from recocore.service.rate_limits import LimitsConfig
+from recocore.service.rate_limits import LimitsConfig, RateLimiter
 from recocore.service.security.api_keys import revoke_key
 from recocore.service.security.auditing import Auditing
 from recocore.service.security.authenticator import Authenticator
@@ -86,15 +85,15 @@ def test_limits_count_by_the_verified_name(secured: Secured) -> None:
         key = ("x-api-key", secured.keys["caller"])
         assert asked(guarded(secured, CallObserver()), key, ("x-tenant", "vip")) is not None
         limits = LimitsConfig(rate=1, caller_metadata="x-tenant")
-        dispatcher = Dispatcher(ServerConfig(), limits, CallObserver())
-        call = dispatcher._call(Context(key, ("x-tenant", "vip")))  # type: ignore[arg-type]
+        contexts = Contexts(RateLimiter(limits))
+        call = contexts.call(Context(key, ("x-tenant", "vip")), ADMITTED.get())  # type: ignore[arg-type]
         return call.caller, call.who
 
     assert asyncio.run(called()) == ("key:caller", Pseudonyms(b"key").of("key:caller"))
 
     async def stranger() -> tuple[str, str]:
-        dispatcher = Dispatcher(ServerConfig(), LimitsConfig(rate=1), CallObserver())
-        call = dispatcher._call(Context())  # type: ignore[arg-type]
+        contexts = Contexts(RateLimiter(LimitsConfig(rate=1)))
+        call = contexts.call(Context(), None)  # type: ignore[arg-type]
         return call.caller, call.who
 
     assert asyncio.run(stranger()) == ("ipv4:10.0.0.7", "")
