@@ -11,17 +11,15 @@ wait for a commit.
 from __future__ import annotations
 
 import asyncio
-import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from recocore.errors import RecocoreError
+from recocore.service.arrival import Arrival, Ended
 from recocore.service.batching import Batcher
-from recocore.service.call import Call
 from recocore.service.endings import Farewell, farewell
 from recocore.service.problems import StoppingError
 from recocore.service.quick_lane import BATCH_SECONDS, MOST_SECONDS, QuickLane
 from recocore.service.response_cache import ResponseCache
-from recocore.service.security.caller import ADMITTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,52 +30,9 @@ if TYPE_CHECKING:
     from recocore.service.observe.observer import CallObserver
     from recocore.service.recommending import Answer, Asked, Recommending
     from recocore.service.running import Running
-    from recocore.service.security.caller import Admitted
 
-# What becomes of a call in its batch: its response, or how it fails, both of which the batch has told of; None for one that
-# goes on alone.
-_Ended: TypeAlias = bytes | Farewell | None
-
-# Stands for the call of an arrival that has not been let in.
-_NO_CALL = Call("")
 # Bytes of a request that the loop decodes, in about 10 us; what is larger has lists of ids.
 _SMALL_REQUEST = 512
-
-
-class Arrival:
-    """A call that waits for the others of its batch; each step adds what it finds.
-
-    Attributes:
-        request: its bytes.
-        context: gRPC's, of which nothing has been read.
-        admitted: what the guard of the port found; None without one.
-        started: when it came in.
-        ended: what becomes of it: the response, how it fails, or None where it goes on alone.
-        call: what is known of it, once it has been let in.
-        min_commit: the commit that it has to wait for; empty for none, None before that is known.
-        key: of its answer among those that were given before.
-        generation: of the models, when it was looked up there.
-        asked: what it asks for, once that is decoded.
-        seconds: how long the answer takes.
-    """
-
-    __slots__ = (
-        *("admitted", "asked", "call", "context", "ended", "generation"),
-        *("key", "min_commit", "request", "seconds", "started"),
-    )
-
-    def __init__(self, request: bytes, context: Context, ended: asyncio.Future[_Ended]) -> None:
-        self.request = request
-        self.context = context
-        self.admitted: Admitted | None = ADMITTED.get()
-        self.started = time.perf_counter()
-        self.ended = ended
-        self.call: Call = _NO_CALL
-        self.min_commit: str | None = None
-        self.key = request
-        self.generation = 0
-        self.asked: Asked | None = None
-        self.seconds = 0.0
 
 
 class Together:
@@ -134,7 +89,7 @@ class Together:
             if ended is None and arrival.min_commit:
                 ended = await self._after_commit(arrival)
         except asyncio.CancelledError as cancelled:
-            if _is_told(arrival):
+            if arrival.is_told:
                 raise
             return await self._alone(arrival, cancelled)
         if isinstance(ended, bytes):
@@ -144,7 +99,7 @@ class Together:
         await context.abort(*ended)
         raise AssertionError("a call that was aborted goes on")
 
-    async def _after_commit(self, arrival: Arrival) -> _Ended:
+    async def _after_commit(self, arrival: Arrival) -> Ended:
         """What becomes of a call in the batch that it joins once it may read what it has to."""
         try:
             await self._method.wait(arrival.min_commit or "", arrival.call)
@@ -157,7 +112,7 @@ class Together:
 
     async def _alone(self, arrival: Arrival, cancelled: asyncio.CancelledError | None = None) -> bytes:
         """End a call that its batch did not."""
-        if arrival.call is _NO_CALL:
+        if not arrival.is_let_in:
             arrival.call = self._contexts.call(arrival.context, arrival.admitted)
         call = arrival.call
         with self._endings.of(self._name, call, arrival.started) as ending:
@@ -184,11 +139,11 @@ class Together:
 
     def _answer_all(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
         """Take the steps of a batch, and give back those whose rankings would take it too long."""
-        arrivals = [arrival for arrival in arrivals if not arrival.ended.done()]
+        arrivals = _open(arrivals)
         try:
             late = [arrival for arrival in arrivals if arrival.asked is not None]
             new = [arrival for arrival in arrivals if arrival.asked is None]
-            self._let_in([arrival for arrival in new if arrival.call is _NO_CALL])
+            self._let_in([arrival for arrival in new if not arrival.is_let_in])
             if self._method.reads_records:
                 self._read(_open(new))
             self._give_again(_open(new))
@@ -318,9 +273,3 @@ class Together:
 def _open(arrivals: Iterable[Arrival]) -> list[Arrival]:
     """Those of which nothing has become so far."""
     return [arrival for arrival in arrivals if not arrival.ended.done()]
-
-
-def _is_told(arrival: Arrival) -> bool:
-    """Whether the batch has ended a call and told of it."""
-    ended = arrival.ended
-    return ended.done() and not ended.cancelled() and ended.result() is not None
