@@ -112,15 +112,22 @@ TEST_CASE("sums are exact whatever has come and gone") {
 
 TEST_CASE("batches and checkpoints leave no trace in the features, short of memory or not") {
   std::uint64_t keys = 0;
+  bool alike = false;
   SUBCASE("enough") {
     keys = 12;
   }
   SUBCASE("short") {
     keys = 6000;
   }
+  SUBCASE("short, with keys whose lower halves are often equal") {
+    keys = 6000;
+    alike = true;
+  }
   auto params = small_params();
   params.memory_bytes = 3 << 20;
-  const Log log = random_log(keys == 12 ? 4000 : 15000, keys);
+  Log log = random_log(keys == 12 ? 4000 : 15000, keys);
+  if (alike)
+    for (std::uint64_t& id : log.ids) id = id == 0 ? 0 : id << 28U | 5U;
   Velocity whole(params, {1, 2});
   const auto expected = log.run(whole);
   CHECK((whole.evicted() > 0) == (keys == 6000));
@@ -207,7 +214,14 @@ TEST_CASE("exact windows say what their definition says, by few events or by man
     for (int i = 0; i < 70; ++i)
       params.counters.push_back({0, 10 + i, VelocityStatistic::sum, 0, {i % 2 == 0 ? 7U : 1U}});
   }
-  const Log log = random_log(500, keys);
+  bool alike = false;
+  SUBCASE("keys whose lower halves are equal") {
+    keys = 40;
+    alike = true;
+  }
+  Log log = random_log(500, keys);
+  if (alike)
+    for (std::uint64_t& id : log.ids) id = id == 0 ? 0 : id << 32U | 5U;
   Velocity velocity(params, {1, 2});
   for (std::size_t row = 0; row < log.times.size(); ++row) {
     const auto features = log.run(velocity, row, row + 1);
@@ -228,6 +242,9 @@ TEST_CASE("tiles are the same by few events as by buckets") {
   few.max_distinct = 64;
   auto none = few;
   few.counters.push_back({0, 1000, VelocityStatistic::min, 0, {}});
+  // The longer of two windows may begin with a later tile.
+  for (const std::int64_t length : {1030, 1005, 990})
+    few.counters.push_back({0, length, VelocityStatistic::sum, 0, {}});
   few.counters.push_back({2, 700, VelocityStatistic::ratio, 0, {1}});
   none.counters = few.counters;
   none.counters.push_back({0, 1'000'000, VelocityStatistic::count, 0, {99}});  // never counts, and keeps nothing

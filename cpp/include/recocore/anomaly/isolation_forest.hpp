@@ -26,6 +26,8 @@ struct ForestArrays {
 [[nodiscard]] double mean_search_length(std::int64_t n);
 
 class CodedForest;
+class RowForest;
+struct RowScratch;
 
 /// Isolation forest (Liu, Ting and Zhou, ICDM 2008): 2^(-E[h] / c(sampled)).
 ///
@@ -68,12 +70,15 @@ class IsolationForest {
   void walk(std::int32_t* places, const double* const* rows) const;
   template <bool kMissing>
   void add_paths(const double* block, std::int64_t rows, double* sums) const;
+  [[nodiscard]] double sum_paths(const double* row, RowScratch& scratch) const;
+  [[nodiscard]] double score_of(double paths) const;
 
   ForestArrays arrays_;
   std::vector<Node> nodes_;
   int height_ = 0;
   double normaliser_ = 0;
-  std::unique_ptr<const CodedForest> coded_;  ///< for blocks without missing values
+  std::unique_ptr<const CodedForest> coded_;   ///< for blocks without missing values
+  std::unique_ptr<const RowForest> for_rows_;  ///< for a row without missing values
 };
 
 }  // namespace recocore

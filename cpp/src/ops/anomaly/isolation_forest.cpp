@@ -113,6 +113,7 @@ IsolationForest::IsolationForest(ForestArrays arrays) : arrays_(std::move(arrays
   }
   normaliser_ = mean_search_length(a.sampled);
   coded_ = std::make_unique<const CodedForest>(a, height_);
+  for_rows_ = std::make_unique<const RowForest>(a, height_);
 }
 
 IsolationForest::IsolationForest(IsolationForest&&) noexcept = default;
@@ -157,12 +158,33 @@ void IsolationForest::add_paths(const double* block, std::int64_t rows, double* 
   }
 }
 
+double IsolationForest::sum_paths(const double* row, RowScratch& scratch) const {
+  for_rows_->find_paths(row, scratch);
+  double sum = 0;
+  for (std::size_t t = 0; t < scratch.paths.size(); ++t) {
+    double path = scratch.paths[t];
+    if (std::isnan(path)) {
+      std::int32_t node = arrays_.roots[t];
+      while (arrays_.feature[at(node)] >= 0) node = step<false>(node, row);
+      path = arrays_.path[at(node)];
+    }
+    sum += path;
+  }
+  return sum;
+}
+
+double IsolationForest::score_of(double paths) const {
+  // Trees of one row say nothing.
+  const auto trees = static_cast<double>(arrays_.roots.size());
+  return normaliser_ > 0 ? std::exp2(-(paths / trees) / normaliser_) : 0.5;
+}
+
 void IsolationForest::score(const FeatureMatrix& rows, std::span<double> scores, const Execution& execution) const {
   rows.require_features(arrays_.features);
-  const auto trees = static_cast<double>(arrays_.roots.size());
   struct Scratch {
     std::vector<double> block;
     CodedForest::Scratch coded;
+    RowScratch row;
   };
   PerWorker<Scratch> scratch(execution);
   parallel_for(execution, rows.rows(), kernels::kCodedRows, [&](std::int64_t begin, std::int64_t end, int worker) {
@@ -180,12 +202,13 @@ void IsolationForest::score(const FeatureMatrix& rows, std::span<double> scores,
       std::fill_n(sums, count, 0.0);
       if (rows.read_rows(begin, end, mine.block.data()))
         add_paths<true>(mine.block.data(), count, sums);
-      else
+      else if (for_rows_->empty())
         add_paths<false>(mine.block.data(), count, sums);
+      else
+        for (std::int64_t r = 0; r < count; ++r)
+          sums[r] = sum_paths(mine.block.data() + r * arrays_.features, mine.row);
     }
-    // Trees of one row say nothing.
-    for (std::int64_t r = 0; r < count; ++r)
-      sums[r] = normaliser_ > 0 ? std::exp2(-(sums[r] / trees) / normaliser_) : 0.5;
+    for (std::int64_t r = 0; r < count; ++r) sums[r] = score_of(sums[r]);
   });
 }
 

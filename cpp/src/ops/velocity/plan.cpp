@@ -4,13 +4,14 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 namespace recocore::velocity {
 namespace {
 
 constexpr std::size_t kMostGroups = 64;  // that one list of events is read for
 
-constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kEarliest = std::numeric_limits<std::int64_t>::min();
 
 std::size_t place_of(std::vector<int>& columns, int column) {
   const auto found = std::ranges::find(columns, column);
@@ -29,14 +30,14 @@ std::int64_t Group::bound(std::int64_t clock) const noexcept {
   if (distinct || shape.exact) return clock - length + 1;
   // A tile that starts at `gone`, or before, is gone; the next one is not.
   const std::int64_t tile = shape.tile;
-  if (clock - length >= kLeast + 2 * tile) return floor_to(clock - length - tile + 1, tile) + tile;
+  if (clock - length >= kEarliest + 2 * tile) return floor_to(clock - length - tile + 1, tile) + tile;
   const Sum gone = static_cast<Sum>(clock) - length - tile + 1;
   const Sum rest = gone % tile;
-  return static_cast<std::int64_t>(std::max<Sum>(gone - (rest < 0 ? rest + tile : rest) + tile, kLeast));
+  return static_cast<std::int64_t>(std::max<Sum>(gone - (rest < 0 ? rest + tile : rest) + tile, kEarliest));
 }
 
 std::int64_t Plan::horizon(std::int64_t clock) const noexcept {
-  return clock < kLeast + reach ? kLeast : clock - reach + 1;
+  return clock < kEarliest + reach ? kEarliest : clock - reach + 1;
 }
 
 Plan::Plan(const VelocityParams& params, int table) {
@@ -48,6 +49,8 @@ Plan::Plan(const VelocityParams& params, int table) {
         readings.push_back({counter.statistic, group_for(params, counter), feature});
     }
   lay_out();
+  for (std::size_t events = 1; events <= kMost; ++events)
+    bytes[events] = std::max(kLeast, std::bit_ceil(events)) * words * sizeof(std::uint64_t);
   if (groups.size() <= kMostGroups)
     most =
         std::min({kMost, static_cast<std::size_t>(params.exact_events), static_cast<std::size_t>(params.max_distinct)});
@@ -81,44 +84,60 @@ void Plan::lay_out() {
     if (group.column >= 0) place_of(group.distinct ? ids : numbers, group.column);
   }
   words = 1 + (typed ? 1 : 0) + 2 * numbers.size() + ids.size();
-  std::vector<const Group*> first;
   for (Group& group : groups) {
-    const auto alike = std::ranges::find_if(first, [&](const Group* other) {
-      return other->distinct == group.distinct && other->types == group.types && other->column == group.column;
+    // Who counts events alone can do so with the numbers of any.
+    const auto alike = std::ranges::find_if(families, [&](const Family& family) {
+      return (family.kind == Family::Kind::ids) == group.distinct && family.types == group.types &&
+             (group.column < 0 || family.column == group.column);
     });
-    group.family = static_cast<std::size_t>(alike - first.begin());
-    if (alike != first.end()) continue;
-    first.push_back(&group);
+    group.family = static_cast<std::size_t>(alike - families.begin());
+    if (alike != families.end()) continue;
     Family family;
     family.types = group.types;
+    family.column = group.column;
     const std::size_t head = typed ? 2 : 1;
-    if (group.distinct)
+    if (group.distinct) {
+      family.kind = Family::Kind::ids;
       family.id = head + 2 * numbers.size() + place_of(ids, group.column);
-    else if (group.column >= 0)
+    } else if (group.column >= 0) {
+      family.kind = Family::Kind::numbers;
       family.number = head + 2 * place_of(numbers, group.column);
+    }
     families.push_back(family);
   }
-  for (const Reading& reading : readings)
-    if (reading.statistic == VelocityStatistic::min || reading.statistic == VelocityStatistic::max)
-      families[groups[reading.group].family].extremes = true;
-  std::ranges::stable_sort(readings, {}, [&](const Reading& reading) { return groups[reading.group].family; });
+  for (Reading& reading : readings) {
+    const bool extreme = reading.statistic == VelocityStatistic::min || reading.statistic == VelocityStatistic::max;
+    const bool valued =
+        extreme || reading.statistic == VelocityStatistic::mean || reading.statistic == VelocityStatistic::ratio;
+    if (extreme) families[groups[reading.group].family].kind = Family::Kind::extremes;
+    if (valued) reading.of_nothing = std::numeric_limits<double>::quiet_NaN();
+  }
+  std::ranges::stable_sort(readings, {}, [&](const Reading& reading) {
+    const Group& group = groups[reading.group];
+    return std::tuple(group.family, group.length, reading.group);
+  });
+  for (std::size_t r = 0; r < readings.size(); ++r) {
+    const Group& group = groups[readings[r].group];
+    std::vector<Part>& parts = families[group.family].parts;
+    if (parts.empty() || parts.back().group != readings[r].group) parts.push_back({readings[r].group, r, r});
+    parts.back().last = r + 1;
+  }
 }
 
-void Plan::write(std::uint64_t* record, std::int64_t time, std::uint64_t type, std::span<const std::uint64_t> event_ids,
-                 std::span<const Amount> amounts) const noexcept {
-  *record++ = static_cast<std::uint64_t>(time);
-  if (typed) *record++ = type;
+void Plan::write(std::uint64_t* record, const Taken& event) const noexcept {
+  *record++ = static_cast<std::uint64_t>(event.time);
+  if (typed) *record++ = event.type;
   for (const int column : numbers) {
-    const Amount& amount = amounts[static_cast<std::size_t>(column)];
+    const Amount& amount = event.amounts[column];
     *record++ = std::bit_cast<std::uint64_t>(amount.present ? amount.number : std::numeric_limits<double>::quiet_NaN());
     *record++ = static_cast<std::uint64_t>(static_cast<std::int64_t>(amount.millionths));
   }
-  for (const int column : ids) *record++ = event_ids[static_cast<std::size_t>(column)];
+  for (const int column : ids) *record++ = event.ids[column];
 }
 
 Amount Plan::amount(const Group& group, const std::uint64_t* record) const noexcept {
+  if (group.column < 0) return {};
   const std::size_t place = families[group.family].number;
-  if (place == 0) return {};
   const auto number = std::bit_cast<double>(record[place]);
   if (std::isnan(number)) return {};
   return {static_cast<std::int64_t>(record[place + 1]), number, true};

@@ -1,6 +1,7 @@
 // What the counters of one entity share: groups of events in one window, and what of an event they read.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -25,22 +26,42 @@ struct Group {
   [[nodiscard]] std::int64_t bound(std::int64_t clock) const noexcept;
 };
 
+/// A group of a family, and the readings of it: [first, last) of the plan's.
+struct Part {
+  std::size_t group = 0;
+  std::size_t first = 0;
+  std::size_t last = 0;
+};
+
 /// What the groups that differ by their window alone read of a record; places are words of it, 0 for none.
 struct Family {
+  enum class Kind { events, numbers, extremes, ids };  // what is looked at; events for their number alone
+  Kind kind = Kind::events;
   std::vector<std::uint64_t> types;  // empty: all events
+  int column = -1;
   std::size_t number = 0;
   std::size_t id = 0;
-  bool extremes = false;
+  std::vector<Part> parts;  // the shortest window first
 
   [[nodiscard]] bool counts(const std::uint64_t* record) const noexcept {
     return types.empty() || counts_type(types, record[1]);
   }
 };
 
+/// An event that is taken in.
+struct Taken {
+  std::int64_t time;
+  std::uint64_t type;
+  const std::uint64_t* ids;  ///< by id column
+  const Amount* amounts;     ///< by number column
+  double* features;          ///< by counter, to be written
+};
+
 struct Reading {
   VelocityStatistic statistic = VelocityStatistic::count;
   std::size_t group = 0;
   std::size_t feature = 0;
+  double of_nothing = 0;  // where the window is empty
 };
 
 class Plan {
@@ -50,6 +71,8 @@ class Plan {
 
   /// A key has at most so many events one by one; then each window has its own buckets.
   static constexpr std::size_t kMost = 32;
+  /// The smallest block of memory has room for so many; larger ones for 4, 8, ..
+  static constexpr std::size_t kLeast = 2;
 
   std::vector<Group> groups;
   std::vector<Family> families;
@@ -62,12 +85,13 @@ class Plan {
   bool typed = false;        // whether a record's second word is the event's type
   std::vector<int> numbers;  // columns in a record
   std::vector<int> ids;      // likewise
+  std::array<std::size_t, kMost + 1> bytes{};  // of a key with so many events one by one: those of their block
 
   /// No window holds an event before this time.
   [[nodiscard]] std::int64_t horizon(std::int64_t clock) const noexcept;
-  /// Writes an event as a record.
-  void write(std::uint64_t* record, std::int64_t time, std::uint64_t type, std::span<const std::uint64_t> event_ids,
-             std::span<const Amount> amounts) const noexcept;
+  /// Writes an event as a record, where it is to stay: what is copied at once, in units other than those that it was
+  /// written in, waits for all stores before it.
+  void write(std::uint64_t* record, const Taken& event) const noexcept;
   [[nodiscard]] bool counts(const Group& group, const std::uint64_t* record) const noexcept {
     return families[group.family].counts(record);
   }

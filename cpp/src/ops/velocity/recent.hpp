@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 
 #include "ops/velocity/plan.hpp"
 #include "ops/velocity/record_pool.hpp"
@@ -31,8 +30,8 @@ class Recent {
     *this = Recent();
   }
 
-  /// The features as of a clock; `amounts` are the event's own.
-  void read(const Plan& plan, std::int64_t clock, std::span<const Amount> amounts, std::span<double> features) const;
+  /// The features of an event as of a clock.
+  void read(const Plan& plan, std::int64_t clock, const Taken& event) const;
 
   /// Asks for the memory beside this object.
   void prefetch(const Plan& plan) const noexcept;

@@ -25,24 +25,26 @@ Table::Table(const VelocityParams& params, int table, const HashKey& key)
       max_distinct_(static_cast<std::size_t>(params.max_distinct)),
       share_(params.memory_bytes / static_cast<std::int64_t>(params.tables.size())),
       record_(plan_.words),
-      index_(kFirstIndex),
       oldest_(kNone),
       newest_(kNone),
-      bytes_per_key_(static_cast<std::int64_t>(sizeof(Entry) + sizeof(Links) + kPlaces * sizeof(Place))) {}
+      bytes_per_key_(static_cast<std::int64_t>(sizeof(Entry) + sizeof(Links) + kPlaces * sizeof(Place))) {
+  static_assert(sizeof(Entry) == alignof(Entry));
+  make_index(kFirstIndex);
+}
 
 void Table::read_keys(const VelocityEvents& events, std::int64_t begin, std::int64_t end) {
   next_ = static_cast<std::size_t>(end - begin);
   for (std::size_t i = 0; i < next_; ++i) {
     next_keys_[i] = key_of(events.ids.row(begin + static_cast<std::int64_t>(i)));
-    __builtin_prefetch(&index_[next_keys_[i] & (index_.size() - 1)]);
+    __builtin_prefetch(&index_[static_cast<std::int64_t>(next_keys_[i] & mask_)]);
   }
 }
 
 void Table::look_up() noexcept {
   for (std::size_t i = 0; i < next_; ++i) {
-    const std::uint32_t slot = next_slots_[i] = find(next_keys_[i]);
+    const std::uint32_t slot = next_slots_[i] = guess(next_keys_[i]);
     if (slot == kNone) continue;
-    prefetch_all(&entry(slot), 1);
+    __builtin_prefetch(&entries_[slot]);
     __builtin_prefetch(&links_[slot]);
   }
 }
@@ -53,7 +55,7 @@ void Table::prefetch() const noexcept {
     if (slot == kNone) continue;
     for (const std::uint32_t beside : {links_[slot].older, links_[slot].newer})
       if (beside != kNone) __builtin_prefetch(&links_[beside]);
-    const Entry& own = entry(slot);
+    const Entry& own = entries_[slot];
     own.recent.prefetch(plan_);
     if (own.windows == nullptr) continue;
     for (const Window& window : own.windows->windows) window.prefetch();
@@ -64,8 +66,17 @@ void Table::prefetch() const noexcept {
 void Table::take_in(const VelocityEvents& events, std::int64_t begin, MatrixView<const Amount> amounts,
                     MatrixView<double> features) {
   for (std::size_t i = 0; i < next_; ++i) {
-    const auto row = static_cast<std::int64_t>(i);
-    take_in(next_keys_[i], next_slots_[i], events, begin + row, amounts.row(row), features.row(begin + row));
+    const auto ahead = static_cast<std::int64_t>(i);
+    const std::int64_t row = begin + ahead;
+    const auto place = static_cast<std::size_t>(row);
+    const Taken event{events.times[place], events.types[place], events.ids.row(row).data(), amounts.row(ahead).data(),
+                      features.row(row).data()};
+    if (next_keys_[i] == 0) {
+      for (const Reading& reading : plan_.readings)
+        event.features[reading.feature] = std::numeric_limits<double>::quiet_NaN();
+      continue;
+    }
+    take_in(next_keys_[i], next_slots_[i], event);
   }
 }
 
@@ -80,31 +91,24 @@ std::uint64_t Table::key_of(std::span<const std::uint64_t> ids) const noexcept {
                     hash_key_);
 }
 
-void Table::take_in(std::uint64_t key, std::uint32_t slot, const VelocityEvents& events, std::int64_t row,
-                    std::span<const Amount> amounts, std::span<double> features) {
-  if (key == 0) {
-    for (const Reading& reading : plan_.readings) features[reading.feature] = std::numeric_limits<double>::quiet_NaN();
-    return;
-  }
-  const std::int64_t time = events.times[static_cast<std::size_t>(row)];
+void Table::take_in(std::uint64_t key, std::uint32_t slot, const Taken& event) {
   // What was looked up ahead holds unless the key is new, or was forgotten meanwhile.
-  if (slot == kNone || entry(slot).key != key) slot = find(key);
+  if (slot == kNone || entries_[slot].key != key) slot = find(key);
   if (slot == kNone) {
     slot = add_key(key);
-    entry(slot).clock = time;
+    entries_[slot].clock = event.time;
     link_as_newest(slot);
   } else if (slot != newest_) {
     unlink(slot);
     link_as_newest(slot);
   }
-  Entry& own = entry(slot);
-  own.clock = std::max(own.clock, time);
-  plan_.write(record_.data(), time, events.types[static_cast<std::size_t>(row)], events.ids.row(row), amounts);
+  Entry& own = entries_[slot];
+  own.clock = std::max(own.clock, event.time);
   bytes_ -= bytes_of(own);
   if (own.windows == nullptr)
-    take_in_recent(own, record_.data(), amounts, features);
+    take_in_recent(own, event);
   else
-    take_in_windows(own, record_.data(), amounts, features);
+    take_in_windows(own, event);
   bytes_ += bytes_of(own);
   while (bytes_ > share_ && keys_ > 1) {
     forget(oldest_);
@@ -112,35 +116,33 @@ void Table::take_in(std::uint64_t key, std::uint32_t slot, const VelocityEvents&
   }
 }
 
-void Table::take_in_recent(Entry& entry, const std::uint64_t* record, std::span<const Amount> amounts,
-                           std::span<double> features) {
+void Table::take_in_recent(Entry& entry, const Taken& event) {
   Recent& recent = entry.recent;
-  const auto time = static_cast<std::int64_t>(*record);
   const std::int64_t bound = plan_.horizon(entry.clock);
   if (!recent.empty() && recent.newest() < bound) recent.clear();
   if (recent.size() == plan_.most && plan_.seen == 0) recent.drop_before(plan_, bound);
   if (recent.size() == plan_.most) {
     go_over_to_windows(entry);
-    take_in_windows(entry, record, amounts, features);
+    take_in_windows(entry, event);
     return;
   }
-  if (!including_) recent.read(plan_, entry.clock, amounts, features);
-  if (time >= bound) std::copy_n(record, plan_.words, recent.add(plan_, pool_, entry.clock, time));
-  if (including_) recent.read(plan_, entry.clock, amounts, features);
+  if (!including_) recent.read(plan_, entry.clock, event);
+  if (event.time >= bound) plan_.write(recent.add(plan_, pool_, entry.clock, event.time), event);
+  if (including_) recent.read(plan_, entry.clock, event);
 }
 
-void Table::take_in_windows(Entry& entry, const std::uint64_t* record, std::span<const Amount> amounts,
-                            std::span<double> features) {
+void Table::take_in_windows(Entry& entry, const Taken& event) {
   Windows& windows = *entry.windows;
   expire(windows, entry.clock);
   if (plan_.most > 0 && is_empty(windows)) {
     entry.windows.reset();
-    take_in_recent(entry, record, amounts, features);
+    take_in_recent(entry, event);
     return;
   }
-  if (!including_) read_windows(windows, amounts, features);
-  add(windows, entry.clock, record);
-  if (including_) read_windows(windows, amounts, features);
+  if (!including_) read_windows(windows, event);
+  plan_.write(record_.data(), event);
+  add(windows, entry.clock, record_.data());
+  if (including_) read_windows(windows, event);
 }
 
 void Table::go_over_to_windows(Entry& entry) {
@@ -182,10 +184,10 @@ void Table::add(Windows& windows, std::int64_t clock, const std::uint64_t* recor
   }
 }
 
-void Table::read_windows(const Windows& windows, std::span<const Amount> amounts, std::span<double> features) const {
+void Table::read_windows(const Windows& windows, const Taken& event) const {
   for (const Reading& reading : plan_.readings) {
     const Group& group = plan_.groups[reading.group];
-    double& feature = features[reading.feature];
+    double& feature = event.features[reading.feature];
     if (group.distinct) {
       feature = static_cast<double>(windows.seen[group.place].count());
       continue;
@@ -197,9 +199,7 @@ void Table::read_windows(const Windows& windows, std::span<const Amount> amounts
       case VelocityStatistic::mean: feature = window.mean(); break;
       case VelocityStatistic::min: feature = window.min(); break;
       case VelocityStatistic::max: feature = window.max(); break;
-      case VelocityStatistic::ratio:
-        feature = ratio_of(amounts[static_cast<std::size_t>(group.column)], window.mean());
-        break;
+      case VelocityStatistic::ratio: feature = ratio_of(event.amounts[group.column], window.mean()); break;
       case VelocityStatistic::distinct: break;
     }
   }
@@ -207,63 +207,72 @@ void Table::read_windows(const Windows& windows, std::span<const Amount> amounts
 
 std::uint32_t Table::find(std::uint64_t key) const noexcept {
   if (key == 0) return kNone;
-  const std::size_t mask = index_.size() - 1;
-  for (std::size_t at = key & mask;; at = (at + 1) & mask) {
-    if (index_[at].key == key) return index_[at].slot;
-    if (index_[at].key == 0) return kNone;
+  const auto mark = static_cast<std::uint32_t>(key);
+  for (std::size_t at = mark & mask_;; at = (at + 1) & mask_) {
+    const Place place = index_[static_cast<std::int64_t>(at)];
+    if (place.slot == kNone || (place.mark == mark && entries_[place.slot].key == key)) return place.slot;
+  }
+}
+
+std::uint32_t Table::guess(std::uint64_t key) const noexcept {
+  if (key == 0) return kNone;
+  const auto mark = static_cast<std::uint32_t>(key);
+  for (std::size_t at = mark & mask_;; at = (at + 1) & mask_) {
+    const Place place = index_[static_cast<std::int64_t>(at)];
+    if (place.slot == kNone || place.mark == mark) return place.slot;
   }
 }
 
 std::uint32_t Table::add_key(std::uint64_t key) {
-  if ((keys_ + 1) * 2 > index_.size()) grow_index();
+  if ((keys_ + 1) * 2 > mask_ + 1) make_index(2 * (mask_ + 1));
   std::uint32_t slot = 0;
   if (!free_.empty()) {
     slot = free_.back();
     free_.pop_back();
   } else {
-    if (used_slots_ % kChunk == 0) {
-      chunks_.push_back(std::make_unique<Entry[]>(kChunk));
-      links_.resize(links_.size() + kChunk);
-    }
-    slot = used_slots_++;
+    slot = entries_.add();
+    links_.emplace_back();
   }
-  put(key, slot);
+  put({static_cast<std::uint32_t>(key), slot});
   ++keys_;
   bytes_ += bytes_per_key_;
-  entry(slot).key = key;
+  entries_[slot].key = key;
   return slot;
 }
 
-void Table::put(std::uint64_t key, std::uint32_t slot) noexcept {
-  const std::size_t mask = index_.size() - 1;
-  std::size_t at = key & mask;
-  while (index_[at].key != 0) at = (at + 1) & mask;
-  index_[at] = {key, slot};
+void Table::put(Place place) noexcept {
+  std::size_t at = place.mark & mask_;
+  while (index_[static_cast<std::int64_t>(at)].slot != kNone) at = (at + 1) & mask_;
+  index_[static_cast<std::int64_t>(at)] = place;
 }
 
-void Table::grow_index() {
-  std::vector<Place> old(index_.size() * 2);
-  old.swap(index_);
-  for (const Place& place : old)
-    if (place.key != 0) put(place.key, place.slot);
+void Table::make_index(std::size_t places) {
+  BigArray<Place> old;
+  std::swap(old, index_);
+  const std::size_t before = mask_ + 1;
+  mask_ = places - 1;
+  std::fill_n(index_.resize(static_cast<std::int64_t>(places)), places, Place{0, kNone});
+  if (keys_ == 0) return;
+  for (const Place& place : std::span(old.data(), before))
+    if (place.slot != kNone) put(place);
 }
 
 void Table::forget(std::uint32_t slot) {
-  const std::size_t mask = index_.size() - 1;
-  std::size_t hole = entry(slot).key & mask;
-  while (index_[hole].slot != slot || index_[hole].key == 0) hole = (hole + 1) & mask;
+  const std::span<Place> index(index_.data(), mask_ + 1);
+  std::size_t hole = entries_[slot].key & mask_;
+  while (index[hole].slot != slot) hole = (hole + 1) & mask_;
   // Those behind the hole move up as far as the place that their key asks for allows.
-  for (std::size_t at = (hole + 1) & mask; index_[at].key != 0; at = (at + 1) & mask) {
-    const std::size_t wanted = index_[at].key & mask;
-    if (((at - wanted) & mask) >= ((at - hole) & mask)) {
-      index_[hole] = index_[at];
+  for (std::size_t at = (hole + 1) & mask_; index[at].slot != kNone; at = (at + 1) & mask_) {
+    const std::size_t wanted = index[at].mark & mask_;
+    if (((at - wanted) & mask_) >= ((at - hole) & mask_)) {
+      index[hole] = index[at];
       hole = at;
     }
   }
-  index_[hole] = {};
-  bytes_ -= bytes_of(entry(slot));
-  entry(slot).recent.release(pool_);
-  entry(slot) = Entry();
+  index[hole].slot = kNone;
+  bytes_ -= bytes_of(entries_[slot]);
+  entries_[slot].recent.release(pool_);
+  entries_[slot] = Entry();
   unlink(slot);
   free_.push_back(slot);
   --keys_;
@@ -286,7 +295,7 @@ void Table::write(ByteWriter& out) const {
   out.put(evicted_);
   out.put(static_cast<std::uint64_t>(keys_));
   for (std::uint32_t slot = oldest_; slot != kNone; slot = links_[slot].newer) {
-    const Entry& own = entry(slot);
+    const Entry& own = entries_[slot];
     out.put(own.key);
     out.put(own.clock);
     out.put(static_cast<std::uint8_t>(own.windows != nullptr ? kWindows : kRecent));
@@ -310,7 +319,7 @@ void Table::read(ByteReader& in, bool forms) {
     ByteReader::check(key != 0 && find(key) == kNone, "a key comes twice");
     const std::uint32_t slot = add_key(key);
     link_as_newest(slot);
-    Entry& own = entry(slot);
+    Entry& own = entries_[slot];
     own.clock = in.get<std::int64_t>();
     const std::uint8_t form = forms ? in.get<std::uint8_t>() : kWindows;
     ByteReader::check(form == kWindows || form == kRecent, "a key is of no known form");

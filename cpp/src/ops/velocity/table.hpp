@@ -7,9 +7,11 @@
 #include <memory>
 #include <vector>
 
+#include "base/big_array.hpp"
 #include "ops/velocity/bytes.hpp"
 #include "ops/velocity/plan.hpp"
 #include "ops/velocity/recent.hpp"
+#include "ops/velocity/record_pool.hpp"
 #include "ops/velocity/window.hpp"
 #include "recocore/velocity.hpp"
 
@@ -45,7 +47,7 @@ class Table {
     std::vector<Window> windows;
     std::vector<Seen> seen;
   };
-  struct Entry {
+  struct alignas(64) Entry {  // one line of the cache
     std::uint64_t key = 0;
     std::int64_t clock = 0;
     std::unique_ptr<Windows> windows;  // none: `recent` has the events
@@ -55,39 +57,34 @@ class Table {
     std::uint32_t older = 0;
     std::uint32_t newer = 0;
   };
+  /// Of the index. It holds half of a key, which says where it belongs, so that the index can grow without the keys.
   struct Place {
-    std::uint64_t key = 0;  // 0: free
-    std::uint32_t slot = 0;
+    std::uint32_t mark;
+    std::uint32_t slot;  // kNone: free
   };
 
   [[nodiscard]] std::uint64_t key_of(std::span<const std::uint64_t> ids) const noexcept;
-  void take_in(std::uint64_t key, std::uint32_t slot, const VelocityEvents& events, std::int64_t row,
-               std::span<const Amount> amounts, std::span<double> features);
-  void take_in_recent(Entry& entry, const std::uint64_t* record, std::span<const Amount> amounts,
-                      std::span<double> features);
-  void take_in_windows(Entry& entry, const std::uint64_t* record, std::span<const Amount> amounts,
-                       std::span<double> features);
+  void take_in(std::uint64_t key, std::uint32_t slot, const Taken& event);
+  void take_in_recent(Entry& entry, const Taken& event);
+  void take_in_windows(Entry& entry, const Taken& event);
   void go_over_to_windows(Entry& entry);
   void expire(Windows& windows, std::int64_t clock) const;
   [[nodiscard]] static bool is_empty(const Windows& windows) noexcept;
   void add(Windows& windows, std::int64_t clock, const std::uint64_t* record) const;
-  void read_windows(const Windows& windows, std::span<const Amount> amounts, std::span<double> features) const;
+  void read_windows(const Windows& windows, const Taken& event) const;
   void read_windows(ByteReader& in, Entry& entry) const;
   void read_recent(ByteReader& in, Entry& entry);
 
   [[nodiscard]] std::uint32_t find(std::uint64_t key) const noexcept;
+  /// The first slot whose key has the same half: almost always what find() says, without a look at the keys.
+  [[nodiscard]] std::uint32_t guess(std::uint64_t key) const noexcept;
   std::uint32_t add_key(std::uint64_t key);
   [[nodiscard]] std::int64_t bytes_of(const Entry& entry) const noexcept;
   void forget(std::uint32_t slot);
-  void grow_index();
-  void put(std::uint64_t key, std::uint32_t slot) noexcept;
+  void make_index(std::size_t places);
+  void put(Place place) noexcept;
   void unlink(std::uint32_t slot) noexcept;
   void link_as_newest(std::uint32_t slot) noexcept;
-
-  [[nodiscard]] Entry& entry(std::uint32_t slot) noexcept { return chunks_[slot / kChunk][slot % kChunk]; }
-  [[nodiscard]] const Entry& entry(std::uint32_t slot) const noexcept { return chunks_[slot / kChunk][slot % kChunk]; }
-
-  static constexpr std::uint32_t kChunk = 256;  // keys whose storage is allocated at once
 
   Plan plan_;
   RecordPool pool_;
@@ -103,11 +100,11 @@ class Table {
   std::array<std::uint64_t, kAhead> next_keys_{};
   std::array<std::uint32_t, kAhead> next_slots_{};
 
-  std::vector<Place> index_;  // a power of two, at most half full
-  std::vector<std::unique_ptr<Entry[]>> chunks_;
+  BigArray<Place> index_;  // a power of two, at most half full
+  std::size_t mask_ = 0;
+  Slots<Entry> entries_;
   std::vector<Links> links_;  // by slot, in the order in which keys were seen
   std::vector<std::uint32_t> free_;
-  std::uint32_t used_slots_ = 0;
   std::uint32_t oldest_;
   std::uint32_t newest_;
   std::size_t keys_ = 0;
