@@ -1,17 +1,20 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "arrays.hpp"
 #include "module.hpp"
+#include "profile_arguments.hpp"
+#include "profile_row.hpp"
+#include "recocore/error.hpp"
 #include "recocore/kept_events.hpp"
-#include "recocore/name_sets.hpp"
+#include "recocore/kept_profiles.hpp"
 
 namespace recocore::bindings {
 namespace {
@@ -89,60 +92,65 @@ py::bytes kept_events_add(const py::bytes& packed, const py::list& rows, std::si
   return {reinterpret_cast<const char*>(out.data()), out.size()};
 }
 
-template <typename T, typename Field>
-py::array_t<T> column(std::span<const KeptEvent> events, const Field& field) {
-  py::array_t<T> values(static_cast<py::ssize_t>(events.size()));
-  T* out = values.mutable_data();
-  for (const KeptEvent& event : events) *out++ = field(event);
-  return values;
+std::vector<std::int64_t> kept_events_times(const py::bytes& packed) {
+  const KeptEvents kept = KeptEvents::unpack(bytes_of(packed));
+  std::vector<std::int64_t> times;
+  for (const KeptEvent& event : kept.events()) times.push_back(event.time);
+  return times;
 }
 
-/// The place among `sets` of each event's tags, -1 where it has none; the sets are named as NameSets has them.
-py::array_t<std::int32_t> tag_sets(const KeptEvents& kept, py::list& sets) {
-  std::unordered_map<std::string, std::int32_t> places;
-  return column<std::int32_t>(kept.events(), [&](const KeptEvent& event) {
-    std::vector<std::string_view> tags;
-    for (const std::int32_t tag : event.tags) tags.push_back(kept.names()[static_cast<std::size_t>(tag)]);
-    const auto joined = NameSets::joined(std::move(tags));
-    if (!joined || joined->empty()) return -1;
-    const auto [found, added] = places.try_emplace(*joined, static_cast<std::int32_t>(places.size()));
-    if (added) sets.append(py::str(*joined));
-    return found->second;
-  });
+KeptName kept_name(const std::string& name) {
+  constexpr std::array<std::pair<std::string_view, KeptName>, 6> kNames{{{"type", KeptName::type},
+                                                                         {"category", KeptName::category},
+                                                                         {"brand", KeptName::brand},
+                                                                         {"channel", KeptName::channel},
+                                                                         {"query", KeptName::query},
+                                                                         {"tags", KeptName::tags}}};
+  const auto* const found = std::ranges::find(kNames, name, &std::pair<std::string_view, KeptName>::first);
+  require(found != kNames.end(), [&] { return "dimensions, path: expected a name that records keep, got " + name; });
+  return found->second;
 }
 
-py::dict kept_events_read(const py::list& parts) {
-  KeptEvents kept;
-  for (const auto& part : parts) kept.merge(KeptEvents::unpack(bytes_of(part.cast<py::bytes>())));
-  const auto events = kept.events();
-  py::dict out;
-  py::list names;
-  for (const std::string& name : kept.names()) names.append(py::str(name));
-  out["names"] = names;
-  out["left_out"] = kept.left_out();
-  const auto put = [&]<typename T>(const char* name, T KeptEvent::* field) {
-    out[name] = column<T>(events, [field](const KeptEvent& event) { return event.*field; });
-  };
-  put("times", &KeptEvent::time);
-  put("types", &KeptEvent::type);
-  put("items", &KeptEvent::item);
-  put("sessions", &KeptEvent::session);
-  put("orders", &KeptEvent::order);
-  put("value", &KeptEvent::value);
-  put("price", &KeptEvent::price);
-  put("currency", &KeptEvent::currency);
-  put("quantities", &KeptEvent::quantity);
-  put("dwell", &KeptEvent::dwell);
-  put("query", &KeptEvent::query);
-  put("category", &KeptEvent::category);
-  put("brand", &KeptEvent::brand);
-  put("channel", &KeptEvent::channel);
-  py::list sets;
-  out["tags"] = tag_sets(kept, sets);
-  out["tag_sets"] = sets;
-  out["coupons"] = column<std::int32_t>(events, [](const KeptEvent& event) { return event.coupon ? 0 : -1; });
-  return out;
-}
+/// Profiles of what records keep, as plain Python values.
+class KeptReader {
+ public:
+  KeptReader(const py::dict& reading, const py::dict& plan, const py::object& offers, const py::dict& rule)
+      : reader_(reading_of(reading), plan_of(plan), offers_of(offers), rule_of(rule)) {}
+
+  /// (profile, newest time that was left out or None, currency or None, digits); None where there is no profile.
+  py::object read(const py::list& parts, std::int64_t as_of) {
+    std::vector<std::span<const std::uint8_t>> spans;
+    for (const auto& part : parts) spans.push_back(bytes_of(part.cast<py::bytes>()));
+    const auto made = reader_.read(spans, as_of);
+    if (!made) return py::none();
+    const auto or_none = [](bool there, const auto& value) { return there ? py::cast(value) : py::none(); };
+    return py::make_tuple(rows_.of(made->row, reader_.plan(), reader_.vocabularies()),
+                          or_none(made->left_out != kNone, made->left_out),
+                          or_none(!made->currency.empty(), made->currency), made->digits);
+  }
+
+ private:
+  static KeptReading reading_of(const py::dict& given) {
+    KeptReading reading;
+    reading.types = given["types"].cast<std::vector<std::string>>();
+    for (const auto& name : given["dimensions"].cast<std::vector<std::string>>())
+      reading.dimensions.push_back(kept_name(name));
+    reading.path = kept_name(given["path"].cast<std::string>());
+    reading.offered = given["offered"].cast<std::vector<std::string>>();
+    reading.currency = given["currency"].cast<std::string>();
+    reading.digits = given["digits"].cast<int>();
+    reading.usual_digits = given["usual_digits"].cast<int>();
+    for (const auto& [name, digits] : given["other_digits"].cast<py::dict>())
+      reading.other_digits.emplace(name.cast<std::string>(), digits.cast<int>());
+    reading.term = [spell = given["term"].cast<py::object>()](std::string_view name) {
+      return spell(text(name)).cast<std::string>();
+    };
+    return reading;
+  }
+
+  KeptProfileReader reader_;
+  ProfileRowDict rows_;
+};
 
 }  // namespace
 
@@ -151,9 +159,13 @@ void register_kept_events(py::module_& module) {
              py::arg("cutoff"),
              "Packed events with further ones: tuples of time, type, item, session, order, value, price, currency, "
              "quantity, dwell, query, coupon, category, brand, channel and a list of tags, None where absent.");
-  module.def(
-      "kept_events_read", &kept_events_read, py::arg("parts"),
-      "Packed events of several parts as columns, by time; names by their places in `names`, tags in `tag_sets`.");
+  module.def("kept_events_times", &kept_events_times, py::arg("packed"), "The times of packed events, ascending.");
+  py::class_<KeptReader>(module, "KeptReader", "Profiles of what records keep, as plain values.")
+      .def(py::init<const py::dict&, const py::dict&, const py::object&, const py::dict&>(), py::arg("reading"),
+           py::arg("plan"), py::arg("offers"), py::arg("rule"))
+      .def("read", &KeptReader::read, py::arg("parts"), py::arg("as_of"),
+           "(what ProfileReader.read says, the newest time that was left out or None, the currency or None, digits) of "
+           "packed events in several parts; None where there is no event before `as_of`.");
 }
 
 }  // namespace recocore::bindings

@@ -15,6 +15,7 @@
 #include "module.hpp"
 #include "ops/profiles/checks.hpp"
 #include "profile_arguments.hpp"
+#include "profile_row.hpp"
 #include "recocore/name_sets.hpp"
 #include "recocore/profile_log.hpp"
 #include "recocore/profile_reader.hpp"
@@ -27,121 +28,28 @@ namespace py = pybind11;
 // Above so many bytes of packed events others may run meanwhile; below, that would cost more than it is worth.
 constexpr std::size_t kLong = 64 * 1024;
 
-py::object whole(std::int64_t number) {
-  if (number == kNone) return py::none();
-  return py::int_(number);
-}
-
-py::object real(double number) {
-  if (std::isnan(number)) return py::none();
-  return py::float_(number);
-}
-
-py::str text(std::string_view name) {
-  return {name.data(), name.size()};
-}
-
 /// Profiles of single users.
 class HeldReader {
  public:
   HeldReader(const ProfileLog& log, const py::dict& plan, const py::object& offers, const py::dict& rule)
-      : log_(log), plan_(plan_of(plan)), reader_(log, plan_, offers_of(offers), rule_of(rule)) {
-    for (const char* name : kProfileIntegers) integer_names_.push_back(key(name));
-    for (const char* name : kProfileReals) real_names_.push_back(key(name));
-  }
+      : log_(log), plan_(plan_of(plan)), reader_(log, plan_, offers_of(offers), rule_of(rule)) {}
 
   py::object read(const py::bytes& user, std::int64_t as_of) {
     const std::int32_t code = log_.users().find(std::string_view(user));
-    if (code < 0) return py::none();
-    const ProfileRow row = compute(code, as_of);
-    const ProfileColumns& columns = row.columns;
-    if (columns.integers[static_cast<std::size_t>(ProfileInteger::n_events)][0] == 0) return py::none();
-    py::dict out;
-    for (std::size_t i = 0; i < integer_names_.size(); ++i) out[integer_names_[i]] = whole(columns.integers[i][0]);
-    for (std::size_t i = 0; i < real_names_.size(); ++i) out[real_names_[i]] = real(columns.reals[i][0]);
-    py::list counts;
-    for (const auto& column : columns.type_counts) counts.append(py::int_(column[0]));
-    out["type_counts"] = counts;
-    py::list interests;
-    for (std::size_t i = 0; i < columns.interests.size(); ++i) interests.append(interest(columns.interests[i], i));
-    out["interests"] = interests;
-    out["paths"] = paths(columns);
-    out["search_terms"] = terms(columns);
-    out["active_hours"] = hours(columns);
-    out["send_hour"] = whole(row.send_hour);
-    out["send_share"] = row.send_hour == kNone ? py::object(py::none()) : py::object(py::float_(row.send_share));
-    return out;
+    return code < 0 ? py::none() : rows_.of(compute(code, as_of), plan_, log_.vocabularies());
   }
 
  private:
-  static py::str key(const char* name) { return py::reinterpret_steal<py::str>(PyUnicode_InternFromString(name)); }
-
   ProfileRow compute(std::int32_t code, std::int64_t as_of) {
     if (log_.packed(code).size() < kLong) return reader_.read(code, as_of);
     const py::gil_scoped_release released;
     return reader_.read(code, as_of);
   }
 
-  /// (names and weights, their total, the part that is not listed).
-  [[nodiscard]] py::tuple interest(const ProfileInterests& given, std::size_t place) const {
-    py::list listed;
-    const bool named = place < static_cast<std::size_t>(plan_.dimensions);
-    for (std::size_t i = 0; i < given.codes.size() && given.codes[i] >= 0; ++i) {
-      py::dict entry;
-      // Price bands count from 1.
-      entry[name_] = named ? text(names_of(place).name(given.codes[i])) : py::str(std::to_string(given.codes[i] + 1));
-      entry[weight_] = py::float_(given.weights[i]);
-      listed.append(entry);
-    }
-    return py::make_tuple(listed, given.total[0], given.truncated[0]);
-  }
-
-  [[nodiscard]] const Vocabulary& names_of(std::size_t dimension) const {
-    return std::cmp_equal(dimension, plan_.tags) ? log_.tags().names()
-                                                 : log_.dimension(static_cast<int>(dimension)).names();
-  }
-
-  [[nodiscard]] py::list paths(const ProfileColumns& columns) const {
-    py::list listed;
-    const Vocabulary& names = log_.path().names();
-    for (std::size_t i = 0; i < columns.path_from.size() && columns.path_from[i] >= 0; ++i) {
-      py::dict entry;
-      entry[from_] = text(names.name(columns.path_from[i]));
-      entry[to_] = text(names.name(columns.path_to[i]));
-      entry[count_] = py::int_(columns.path_counts[i]);
-      listed.append(entry);
-    }
-    return listed;
-  }
-
-  [[nodiscard]] py::list terms(const ProfileColumns& columns) const {
-    py::list listed;
-    for (std::size_t i = 0; i < columns.term_codes.size() && columns.term_codes[i] >= 0; ++i) {
-      py::dict entry;
-      entry[term_] = text(log_.query().names().name(columns.term_codes[i]));
-      entry[count_] = py::int_(columns.term_counts[i]);
-      listed.append(entry);
-    }
-    return listed;
-  }
-
-  [[nodiscard]] py::list hours(const ProfileColumns& columns) const {
-    py::list listed;
-    for (std::size_t i = 0; i < columns.hours.size(); ++i) {
-      py::dict entry;
-      entry[hour_] = py::int_(columns.hours[i]);
-      entry[count_] = py::int_(columns.hour_counts[i]);
-      listed.append(entry);
-    }
-    return listed;
-  }
-
   const ProfileLog& log_;
   ProfilePlan plan_;
   ProfileReader reader_;
-  std::vector<py::str> integer_names_, real_names_;
-  py::str name_ = key("name"), weight_ = key("weight"), from_ = key("from"), to_ = key("to"), count_ = key("count"),
-          term_ = key("term"), hour_ = key("hour");
+  ProfileRowDict rows_;
 };
 
 /// Appends events of plain Python values. What it does not know, or what does not fit, it leaves alone: whoever calls

@@ -257,6 +257,14 @@ py::tuple encode_names_(const py::list& chunks) {
   return py::make_tuple(codes, to_numpy(std::move(firsts)));
 }
 
+void renumber_(py::array_t<std::int32_t>& codes, const py::object& numbers) {
+  const auto given = checked<std::int32_t>(numbers, "numbers", 1);
+  run_released(1, py::none(), [&, out = mutable_span_of(codes)](const Execution&) {
+    renumber(out, span_of(given));
+    return 0;
+  });
+}
+
 py::array_t<std::uint64_t> hash_names_(const py::object& offsets, const py::object& data) {
   const auto offset_array = checked<std::int32_t>(offsets, "offsets", 1);
   const auto bytes = checked<std::uint8_t>(data, "data", 1);
@@ -462,6 +470,8 @@ void register_profiles(py::module_& module) {
   module.def("encode_names", &encode_names_, py::arg("chunks"),
              "(int32 codes by first appearance, -1 where there is no name; int64 rows where each code came first) of "
              "chunks (offsets, text, validity bits or None, first bit) in the layout of Arrow's String.");
+  module.def("renumber", &renumber_, py::arg("codes").noconvert(), py::arg("numbers"),
+             "Writes numbers[code] over each code of an int32 array.");
   module.def("hash_names", &hash_names_, py::arg("offsets"), py::arg("data"),
              "uint64 hashes of strings in the layout of Arrow's String (int32 offsets, uint8 data).");
   module.def("hash_numbers", &hash_numbers_, py::arg("numbers"), "uint64 hashes of int64 numbers.");

@@ -12,6 +12,7 @@
 #include "arrays.hpp"
 #include "module.hpp"
 #include "recocore/error.hpp"
+#include "wire.hpp"
 
 namespace recocore::bindings {
 namespace {
@@ -21,12 +22,6 @@ namespace {
 constexpr char kText = 0x0a;
 constexpr char kFloat = 0x15;
 constexpr char kNumber = 0x20;
-
-/// Seven bits a byte, the lowest first; all but the last have the highest bit set.
-void append_varint(std::string& out, std::size_t number) {
-  for (; number > 127; number >>= 7U) out.push_back(static_cast<char>((number & 127U) | 128U));
-  out.push_back(static_cast<char>(number));
-}
 
 std::size_t varint_length(std::size_t number) noexcept {
   return number == 0 ? 1 : (static_cast<std::size_t>(std::bit_width(number)) + 6) / 7;

@@ -17,6 +17,7 @@ PYBIND11_MODULE(_native, module) {
   register_kept_events(module);
   register_profiles(module);
   register_profile_stream(module);
+  register_profile_messages(module);
   register_bootstrap(module);
   register_ranking_metrics(module);
   register_matmul_topk(module);

@@ -16,6 +16,7 @@ void register_ids(pybind11::module_& module);
 void register_kept_events(pybind11::module_& module);
 void register_profiles(pybind11::module_& module);
 void register_profile_stream(pybind11::module_& module);
+void register_profile_messages(pybind11::module_& module);
 void register_bootstrap(pybind11::module_& module);
 void register_ranking_metrics(pybind11::module_& module);
 void register_matmul_topk(pybind11::module_& module);

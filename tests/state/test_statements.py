@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[StateStore]:
 def times(store: StateStore, user: str) -> list[int]:
     record = store.user(user)
     assert record is not None
-    return list(_native.kept_events_read([record.profile])["times"].tolist())
+    return _native.kept_events_times(record.profile)
 
 
 def test_a_record_keeps_the_newest_events_of_every_kind(store: StateStore) -> None:

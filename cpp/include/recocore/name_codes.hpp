@@ -26,4 +26,9 @@ struct NameChunk {
 /// \throws Error{invalid_argument} for sizes that do not fit, offsets outside of the text, 2^31 names or more.
 std::vector<std::int64_t> encode_names(std::span<const NameChunk> chunks, std::span<std::int32_t> codes);
 
+/// Writes numbers[code] over each code.
+///
+/// \throws Error{invalid_argument} for a code without a number; the codes before it are numbers then.
+void renumber(std::span<std::int32_t> codes, std::span<const std::int32_t> numbers);
+
 }  // namespace recocore

@@ -166,4 +166,14 @@ std::vector<std::int64_t> encode_names(std::span<const NameChunk> chunks, std::s
   return coder.take_firsts();
 }
 
+void renumber(std::span<std::int32_t> codes, std::span<const std::int32_t> numbers) {
+  for (std::int32_t& code : codes) {
+    require(static_cast<std::uint32_t>(code) < numbers.size(), [&] {
+      return "codes: expected at least 0 and less than " + std::to_string(numbers.size()) + ", got " +
+             std::to_string(code);
+    });
+    code = numbers[static_cast<std::size_t>(code)];
+  }
+}
+
 }  // namespace recocore

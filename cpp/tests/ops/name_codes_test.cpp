@@ -102,6 +102,17 @@ TEST_CASE("what does not fit is refused") {
   CHECK_THROWS_AS(ValidBits(bits, -1, 1), Error);
 }
 
+TEST_CASE("codes are numbered anew where each has a number") {
+  std::vector<std::int32_t> codes{2, 0, 0, 1};
+  const std::vector<std::int32_t> numbers{7, 5, 9};
+  renumber(codes, numbers);
+  CHECK(codes == std::vector<std::int32_t>{9, 7, 7, 5});
+  for (const std::int32_t wrong : {-1, 3}) {
+    std::vector<std::int32_t> other{0, wrong};
+    CHECK_THROWS_AS(renumber(other, numbers), Error);
+  }
+}
+
 TEST_CASE("hashes of names are those that saved states hold") {
   // Computed by the first build of this library; a change would make saved states unreadable.
   const std::string text = "abcdefghijklmnopqrstuvwxyz";

@@ -147,13 +147,14 @@ def to_table(made: dict[str, Any], user_ids: pa.Array, config: ProfileConfig) ->
 def _arrow(values: Any, kind: pa.DataType) -> pa.Array:
     if isinstance(values, (Lists, Coded)):
         return values.arrow()
-    if pa.types.is_floating(kind):
-        return pa.array(values, kind, mask=_where(np.isnan(values)))
-    return pa.array(values, pa.int64(), mask=_where(values == _NONE)).cast(kind)
-
-
-def _where(absent: AnyArray) -> AnyArray | None:
-    return absent if absent.any() else None
+    if kind.bit_width != 64:
+        return pa.array(values, pa.int64(), mask=values == _NONE).cast(kind)
+    # The values as they lie there: their copies and masks took pyarrow as long as all else here.
+    real = pa.types.is_floating(kind)
+    values = np.ascontiguousarray(values, np.float64 if real else np.int64)
+    present = ~np.isnan(values) if real else values != _NONE
+    bits = None if present.all() else pa.py_buffer(np.packbits(present, bitorder="little"))
+    return pa.Array.from_buffers(kind, len(values), [bits, pa.py_buffer(values)])
 
 
 def _rfm(native: dict[str, Any], as_of: int) -> tuple[Float64Array, Int64Array, Int64Array]:

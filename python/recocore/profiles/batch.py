@@ -57,12 +57,12 @@ def build(
     config = config or ProfileConfig()
     moment = to_us(as_of, "as_of")
     num_threads = threads(num_threads)
-    native = native_events(events, config)
+    native = native_events(events, config, num_threads=num_threads)
     zones, of_user = user_zones(native.user_ids, config.timezone, timezones)
     category = config.dimensions.index("category") if "category" in config.dimensions else None
     offers = None
     if config.cuts is not None and config.cuts.offers and category is not None:
-        offers = native_offers(config.cuts, native.dimension_names[category])
+        offers = native_offers(config.cuts, native.dimension_names[category].to_pylist())
     columns, used_offers = _native.profile_batch(
         native.columns,
         len(native.user_ids),

@@ -12,7 +12,7 @@ from recocore import _native
 from recocore.data.buffers import filled, flat, strings, valid
 
 if TYPE_CHECKING:
-    from recocore.types import AnyArray, Int32Array
+    from recocore.types import Int32Array
 
 
 def codes(column: pa.ChunkedArray) -> tuple[Int32Array, pa.Array]:
@@ -37,8 +37,3 @@ def renamed(coded: Int32Array, names: pa.Array) -> tuple[Int32Array, pa.Array]:
     new = np.append(again.indices.to_numpy(), np.int32(-1)).astype(np.int32)
     new[np.isin(new, np.flatnonzero(np.asarray(pc.equal(again.dictionary, ""))))] = -1
     return new[coded], again.dictionary
-
-
-def taken(values: AnyArray, places: Int32Array) -> AnyArray:
-    """values[places]; a third of NumPy's time, which makes the places 64 bits wide first."""
-    return np.asarray(pa.array(values).take(pa.array(places)))

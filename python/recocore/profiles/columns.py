@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,13 +17,13 @@ from recocore.data.buffers import filled, flat, hashes
 from recocore.data.events import EventBatch
 from recocore.data.id_column import missing_ids
 from recocore.errors import InvalidArgumentError
-from recocore.profiles.codes import codes, renamed, taken
+from recocore.profiles.codes import codes, renamed
 from recocore.profiles.config import TAGS_COLUMN
 from recocore.profiles.money import currency_of, digits_of, minor_units
 from recocore.profiles.tag_sets import tag_sets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from recocore.profiles.config import ProfileConfig
     from recocore.types import AnyArray, Int32Array
@@ -61,10 +64,13 @@ class NativeEvents:
     money_digits: int
 
 
-def native_events(events: Any, config: ProfileConfig, currency: str | None = None) -> NativeEvents:
+def native_events(
+    events: Any, config: ProfileConfig, currency: str | None = None, *, num_threads: int = 1
+) -> NativeEvents:
     """Encode a batch, or what `EventBatch.from_arrow` takes. O(events), no Python loop over them.
 
-    Money must be of `currency`, or of the configuration's; where neither says one, of the events' only one.
+    Money must be of `currency`, or of the configuration's; where neither says one, of the events' only one. Columns are
+    encoded independently of each other, by so many threads (0 is one for each core).
 
     Raises:
         InvalidArgumentError: events without a user or a time; money that is no whole number of minor units, or of more
@@ -72,51 +78,63 @@ def native_events(events: Any, config: ProfileConfig, currency: str | None = Non
     """
     batch = events if isinstance(events, EventBatch) else EventBatch.from_arrow(events)
     table = batch.table
-    users, user_ids = _users(batch)
-    columns: dict[str, AnyArray] = {"users": users, "times": _times(batch)}
-    type_codes, type_names = codes(table.column("type"))
+
+    def there(columns: dict[str, str]) -> list[tuple[str, pa.ChunkedArray]]:
+        return [(column, table.column(name)) for column, name in columns.items() if _present(table, name)]
+
+    coded = {f"dimension_{place}": name for place, name in enumerate(config.dimension_columns)}
+    coded |= {"queries": "query"} | ({} if config.path == "type" else {"paths": config.path})
+    # What takes longest first, so that threads end together; an error is that of the first in this order.
+    tasks: dict[str, Callable[[], Any]] = {
+        "users": partial(_users, batch),
+        "times": partial(_times, batch),
+        "types": partial(codes, table.column("type")),
+        "currency": partial(currency_of, batch, currency or config.currency),
+    }
+    for column, values in there(coded):
+        tasks[column] = partial(_CODED.get(coded[column], codes), values)
+    for column, values in there(_COMPARED):
+        tasks[column] = partial(hashes, values, _native.hash_names, _native.hash_numbers)
+    for column, values in there(_WHOLE):
+        tasks[column] = partial(_whole, values)
+    for column, values in there({"coupons": "coupon_id"}):
+        tasks[column] = partial(_flags, values)
+    columns = done_in_threads(tasks, num_threads)
+
+    columns["users"], user_ids = columns["users"]
+    type_codes, type_names = columns["types"]
     ours = {name: code for code, name in enumerate(config.all_types)}
     to_ours = np.array([ours.get(name, len(ours)) for name in type_names.to_pylist()], np.uint8)
-    columns["types"] = taken(to_ours, type_codes)
-    for column, name in _COMPARED.items():
-        if _present(table, name):
-            columns[column] = hashes(table.column(name), _native.hash_names, _native.hash_numbers)
-    for column, name in _WHOLE.items():
-        if _present(table, name):
-            columns[column] = filled(table.column(name).cast(pa.int64()), NONE)
-    if _present(table, "coupon_id"):
-        columns["coupons"] = np.asarray(flat(pc.is_valid(table.column("coupon_id")))).astype(np.int32) - 1
-    currency = currency_of(batch, currency or config.currency)
+    columns["types"] = np.asarray(pa.array(to_ours).take(pa.array(type_codes)))
+    currency = columns.pop("currency")
     digits = digits_of(currency) if config.money_digits is None else config.money_digits
-    for column, name in _MONEY.items():
-        if _present(table, name):
-            columns[column] = minor_units(table.column(name), digits, name)
-    names = {
-        f"dimension_{place}": _named(table, name, f"dimension_{place}", columns)
-        for place, name in enumerate(config.dimension_columns)
-    }
-    names["query"] = _named(table, "query", "queries", columns)
+    for column, values in there(_MONEY):
+        columns[column] = minor_units(values, digits, _MONEY[column])
+    names = dict.fromkeys(("queries", "paths", *coded), pa.array([], pa.string()))
+    for column in coded:
+        if column in columns:
+            columns[column], names[column] = columns[column]
     if config.path == "type":
-        columns["paths"], names["path"] = type_codes, type_names
-    else:
-        names["path"] = _named(table, config.path, "paths", columns)
+        columns["paths"], names["paths"] = type_codes, type_names
     dimension_names = tuple(names[f"dimension_{place}"] for place in range(len(config.dimensions)))
     vocabularies = {
         "dimensions": [native_names(each) for each in dimension_names],
-        "query": native_names(names["query"]),
-        "path": native_names(names["path"]),
+        "query": native_names(names["queries"]),
+        "path": native_names(names["paths"]),
     }
     return NativeEvents(
-        columns, user_ids, vocabularies, dimension_names, names["query"], names["path"], currency, digits
+        columns, user_ids, vocabularies, dimension_names, names["queries"], names["paths"], currency, digits
     )
 
 
-def _named(table: pa.Table, name: str, column: str, columns: dict[str, AnyArray]) -> pa.Array:
-    """Puts the codes of a text column among the columns, where it is there, and returns its names."""
-    if not _present(table, name):
-        return pa.array([], pa.string())
-    columns[column], names = _CODED.get(name, codes)(table.column(name))
-    return names
+def done_in_threads(tasks: Mapping[str, Callable[[], Any]], num_threads: int) -> dict[str, Any]:
+    """The results of tasks that let go of the interpreter, by their names; the first one's error where some fail."""
+    workers = min(num_threads or os.cpu_count() or 1, len(tasks))
+    if workers <= 1:
+        return {name: task() for name, task in tasks.items()}
+    with ThreadPoolExecutor(workers, "recocore-columns") as pool:
+        futures = {name: pool.submit(task) for name, task in tasks.items()}
+        return {name: future.result() for name, future in futures.items()}
 
 
 def native_names(names: pa.Array) -> NativeNames:
@@ -165,7 +183,18 @@ def _users(batch: EventBatch) -> tuple[Int32Array, pa.Array]:
     order = np.asarray(pc.sort_indices(names))
     rank = np.empty(len(names), np.int32)
     rank[order] = np.arange(len(names), dtype=np.int32)
-    return taken(rank, users), names.take(pa.array(order))
+    users = users if users.flags.writeable else users.copy()
+    _native.renumber(users, rank)
+    return users, names.take(pa.array(order))
+
+
+def _whole(column: pa.ChunkedArray) -> AnyArray:
+    return filled(column.cast(pa.int64()), NONE)
+
+
+def _flags(column: pa.ChunkedArray) -> Int32Array:
+    """0 where there is a value, -1 where not."""
+    return np.asarray(flat(pc.is_valid(column))).astype(np.int32) - 1
 
 
 def _terms(column: pa.ChunkedArray) -> tuple[Int32Array, pa.Array]:

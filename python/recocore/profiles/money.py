@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,12 +16,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from recocore.data.events import EventBatch
-    from recocore.types import Float64Array, Int64Array
+    from recocore.types import Int64Array
 
 DEFAULT_DIGITS: Final = 2
 
 # ISO 4217: the currencies whose minor unit is not a hundredth.
-_DIGITS: Final = {
+OTHER_DIGITS: Final = {
     **dict.fromkeys(
         [
             "BIF",
@@ -59,7 +58,7 @@ def digits_of(currency: str | None) -> int:
         >>> digits_of("EUR"), digits_of("JPY"), digits_of("KWD")
         (2, 0, 3)
     """
-    return _DIGITS.get((currency or "").upper(), DEFAULT_DIGITS)
+    return OTHER_DIGITS.get((currency or "").upper(), DEFAULT_DIGITS)
 
 
 def currency_of(events: EventBatch, expected: str | None) -> str | None:
@@ -100,24 +99,6 @@ def minor_units(column: pa.ChunkedArray, digits: int, name: str) -> Int64Array:
     """
     values = flat(column)
     return _native.minor_units(reals(values), valid(values), values.offset, digits, name)
-
-
-def sound_units(values: Float64Array, digits: int) -> Int64Array:
-    """As `minor_units`, where NaN is absent and what is no such amount counts as absent too.
-
-    Example:
-        >>> absent = np.iinfo(np.int64).min
-        >>> (sound_units(np.array([7.5, 0.123, np.nan]), 2) == np.array([750, absent, absent])).all()
-        np.True_
-    """
-    return np.array([_sound_unit(value, digits) for value in values.tolist()], np.int64)
-
-
-def _sound_unit(value: float, digits: int) -> int:
-    try:
-        return int(np.iinfo(np.int64).min) if math.isnan(value) else minor_unit(value, digits, "value")
-    except InvalidArgumentError:
-        return int(np.iinfo(np.int64).min)
 
 
 def minor_unit(value: Any, digits: int, name: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import pyarrow as pa
 
@@ -67,10 +67,10 @@ def send_rule(config: ProfileConfig, hours: Sequence[float]) -> dict[str, Any]:
     }
 
 
-def native_offers(cuts: CutPoints, category_names: pa.Array) -> NativeOffers:
+def native_offers(cuts: CutPoints, category_names: Iterable[str]) -> NativeOffers:
     """Frozen offers by the codes of these categories."""
     begins, prices, items = [0], list[int](), list[int]()
-    for name in category_names.to_pylist():
+    for name in category_names:
         offered, counts = cuts.offers.get(name, ((), ()))
         prices.extend(offered)
         items.extend(counts)

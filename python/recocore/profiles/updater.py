@@ -365,7 +365,7 @@ class Updater:
         count = 0 if which is None else self._log.count(which)
         if self._offers is None or self._offers[0] != count:
             names = pa.array([], pa.string()) if which is None else arrow_names(self._log.names(which))
-            self._offers = (count, native_offers(config.cuts or _NO_CUTS, names))
+            self._offers = (count, native_offers(config.cuts or _NO_CUTS, names.to_pylist()))
         return self._offers[1]
 
     def _reader(self, timezone: str) -> _native.ProfileReader:

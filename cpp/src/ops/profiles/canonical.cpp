@@ -4,7 +4,21 @@
 #include <compare>
 #include <tuple>
 
+#include "ops/profiles/checks.hpp"
+
 namespace recocore::cpu {
+namespace {
+
+/// The first two fields by which equal moments are ordered, as one number: the type above 45 bits of money.
+std::uint64_t tie_key(const ProfileEvent& event) {
+  constexpr unsigned kMoneyBits = 45;
+  static_assert(kMostMoney < std::int64_t{1} << (kMoneyBits - 1U));
+  const std::uint64_t money =
+      event.money == kNone ? 0 : static_cast<std::uint64_t>(event.money) + static_cast<std::uint64_t>(kMostMoney) + 1;
+  return (static_cast<std::uint64_t>(event.type) << kMoneyBits) + money;
+}
+
+}  // namespace
 
 bool Canonical::before_in_tie(const ProfileEvent& a, const ProfileEvent& b) const {
   const auto plain = [](const ProfileEvent& e) {
@@ -31,20 +45,31 @@ std::span<ProfileEvent> Canonical::apply(std::span<ProfileEvent> events, std::in
                                   [known_by](const ProfileEvent& event) { return event.known > known_by; });
   events = events.first(static_cast<std::size_t>(end - events.begin()));
   const auto less = [this](const ProfileEvent& a, const ProfileEvent& b) { return before(a, b); };
-  if (!std::is_sorted(events.begin(), events.end(), less)) sort(events);
-  return without_repeats(events);
+  return without_repeats(std::is_sorted(events.begin(), events.end(), less) ? events : sort(events));
 }
 
-void Canonical::sort(std::span<ProfileEvent> events) {
-  // Events are large: their times and places are sorted, and each is moved once.
+std::span<ProfileEvent> Canonical::sort(std::span<const ProfileEvent> events) {
+  // Events are large: what orders most of them is sorted with their places, and each is moved once.
   order_.clear();
-  for (const ProfileEvent& event : events) order_.push_back({event.time, order_.size()});
-  std::sort(order_.begin(), order_.end(), [&](const Place& a, const Place& b) {
-    return a.time != b.time ? a.time < b.time : before_in_tie(events[a.at], events[b.at]);
-  });
+  for (const ProfileEvent& event : events) order_.push_back({event.time, tie_key(event), order_.size()});
+  const auto less = [&](const Place& a, const Place& b) {
+    if (a.time != b.time) return a.time < b.time;
+    return a.kind != b.kind ? a.kind < b.kind : before_in_tie(events[a.at], events[b.at]);
+  };
+  const auto earlier = [](const Place& a, const Place& b) { return a.time < b.time; };
+  if (std::is_sorted(order_.begin(), order_.end(), earlier)) {
+    // A log in the order of time: only equal moments, such as the lines of an invoice, are left to be ordered.
+    for (auto begin = order_.begin(); begin != order_.end();) {
+      const auto end = std::find_if(begin, order_.end(), [begin](const Place& p) { return p.time != begin->time; });
+      std::sort(begin, end, less);
+      begin = end;
+    }
+  } else {
+    std::sort(order_.begin(), order_.end(), less);
+  }
   sorted_.clear();
   for (const Place& place : order_) sorted_.push_back(events[place.at]);
-  std::copy(sorted_.begin(), sorted_.end(), events.begin());
+  return sorted_;
 }
 
 std::span<ProfileEvent> Canonical::without_repeats(std::span<ProfileEvent> events) {

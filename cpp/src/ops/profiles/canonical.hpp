@@ -17,18 +17,19 @@ class Canonical {
 
   /// Sorts a user's events by time, then by everything that they say (names by their hashes, as codes depend on who
   /// came first); of those with one id keeps the one that was known first, among these the first in order. Events that
-  /// were known after `known_by` go before. Returns those that are left.
+  /// were known after `known_by` go before. Returns those that are left, valid until the next call.
   std::span<ProfileEvent> apply(std::span<ProfileEvent> events, std::int64_t known_by);
 
  private:
   struct Place {
     std::int64_t time;
+    std::uint64_t kind;  // of tie_key()
     std::size_t at;
   };
 
   [[nodiscard]] bool before(const ProfileEvent& a, const ProfileEvent& b) const;
   [[nodiscard]] bool before_in_tie(const ProfileEvent& a, const ProfileEvent& b) const;
-  void sort(std::span<ProfileEvent> events);
+  std::span<ProfileEvent> sort(std::span<const ProfileEvent> events);
   std::span<ProfileEvent> without_repeats(std::span<ProfileEvent> events);
 
   ProfileVocabularies vocabularies_;

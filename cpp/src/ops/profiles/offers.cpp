@@ -76,6 +76,8 @@ PricePlaces::PricePlaces(const PriceOffers& offers) : offers_(&offers), below_(o
 }
 
 double PricePlaces::percentile(std::int32_t category, std::int64_t price) const {
+  if (!codes_.empty()) category = codes_[static_cast<std::size_t>(category)];
+  if (category < 0) return std::numeric_limits<double>::quiet_NaN();
   const auto c = static_cast<std::size_t>(category);
   if (c + 1 >= offers_->begins.size()) return std::numeric_limits<double>::quiet_NaN();
   const auto begin = offers_->prices.begin() + offers_->begins[c];

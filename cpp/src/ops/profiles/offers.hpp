@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "recocore/profiles.hpp"
@@ -37,11 +38,16 @@ class PricePlaces {
  public:
   explicit PricePlaces(const PriceOffers& offers);
 
+  /// From now on a category is codes[category] among the offers, -1 where it has none; no codes are those of the
+  /// offers.
+  void translate(std::vector<std::int32_t> codes) { codes_ = std::move(codes); }
+
   /// NaN where the category offers nothing.
   [[nodiscard]] double percentile(std::int32_t category, std::int64_t price) const;
 
  private:
   const PriceOffers* offers_;
+  std::vector<std::int32_t> codes_;
   std::vector<std::int64_t> below_;  // [prices + 1], items before it, over all categories
 };
 

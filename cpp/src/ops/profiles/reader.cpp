@@ -12,6 +12,19 @@
 
 namespace recocore {
 
+ProfileRow cpu::read_one(UserPass& pass, std::span<const ProfileEvent> events, const ProfilePlan& plan,
+                         const SendRule& rule) {
+  ProfileRow row{columns_for(plan, 1)};
+  HourBlock hours;
+  pass.run(events, 0, 0, row.columns, hours);
+  row.columns.hour_begins = {0, std::ssize(hours.hours)};
+  row.columns.hours = std::move(hours.hours);
+  row.columns.hour_counts = std::move(hours.counts);
+  send_windows(row.columns.hour_begins, row.columns.hours, row.columns.hour_counts, rule, {&row.send_hour, 1},
+               {&row.send_share, 1}, Execution{.num_threads = 1});
+  return row;
+}
+
 struct ProfileReader::Impl {
   Impl(const ProfileLog& log_, const ProfilePlan& plan_, PriceOffers offers_, const SendRule& rule_)
       : log(log_),
@@ -47,15 +60,7 @@ ProfileRow ProfileReader::read(std::int32_t user, std::int64_t as_of) {
   impl_->plan.as_of = as_of;
   cpu::check_plan(impl_->plan, {}, 0);
   impl_->log.read(user, impl_->events);
-  ProfileRow row{cpu::columns_for(impl_->plan, 1)};
-  cpu::HourBlock hours;
-  impl_->pass.run(impl_->canonical.apply(impl_->events, as_of), 0, 0, row.columns, hours);
-  row.columns.hour_begins = {0, std::ssize(hours.hours)};
-  row.columns.hours = std::move(hours.hours);
-  row.columns.hour_counts = std::move(hours.counts);
-  send_windows(row.columns.hour_begins, row.columns.hours, row.columns.hour_counts, impl_->rule, {&row.send_hour, 1},
-               {&row.send_share, 1}, Execution{.num_threads = 1});
-  return row;
+  return cpu::read_one(impl_->pass, impl_->canonical.apply(impl_->events, as_of), impl_->plan, impl_->rule);
 }
 
 }  // namespace recocore

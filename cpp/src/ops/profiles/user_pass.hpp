@@ -11,6 +11,7 @@
 #include "ops/profiles/offers.hpp"
 #include "ops/profiles/stamped_map.hpp"
 #include "ops/profiles/zone_clock.hpp"
+#include "recocore/profile_reader.hpp"
 #include "recocore/profiles.hpp"
 
 namespace recocore::cpu {
@@ -135,5 +136,9 @@ class UserPass {
   std::int64_t first_active_ = kNone, last_active_ = kNone;
   std::int64_t first_inside_ = kNone, last_outside_ = kNone;  // of the interval that ends at as_of
 };
+
+/// The profile of one user, whose canonical events these are, in the plan's first zone.
+[[nodiscard]] ProfileRow read_one(UserPass& pass, std::span<const ProfileEvent> events, const ProfilePlan& plan,
+                                  const SendRule& rule);
 
 }  // namespace recocore::cpu

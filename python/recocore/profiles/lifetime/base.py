@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -88,17 +88,7 @@ class LifetimeModel:
             NotFittedError: before `fit`.
             OSError: the file system refuses.
         """
-        known = self._known()
-        body = {
-            "penalizer": self.penalizer,
-            "params": dict(known.params),
-            "standard_errors": {
-                name: value if np.isfinite(value) else None for name, value in known.standard_errors.items()
-            },
-            "log_likelihood": known.log_likelihood,
-            "customers": known.customers,
-        }
-        save_sealed(path, self.kind, _FORMAT, body)
+        save_sealed(path, self.kind, _FORMAT, self.to_body())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -110,21 +100,44 @@ class LifetimeModel:
         """
         body = load_sealed(path, cls.kind, _FORMAT)
         try:
-            params, errors = take(body, "params", dict), take(body, "standard_errors", dict)
-            model = cls(take(body, "penalizer", float))
-            model._fitted = _Fitted(
-                MappingProxyType({name: take(params, name, float) for name in cls.names}),
-                MappingProxyType(
-                    {
-                        name: float("nan") if errors.get(name) is None else take(errors, name, float)
-                        for name in cls.names
-                    }
-                ),
-                take(body, "log_likelihood", float),
-                count(body, "customers"),
-            )
+            return cls.from_body(body)
         except CorruptError as error:
             raise CorruptError(f"{path}: {error}; save the model again") from None
+
+    def to_body(self) -> dict[str, Any]:
+        """The fitted model as JSON holds it.
+
+        Raises:
+            NotFittedError: before `fit`.
+        """
+        known = self._known()
+        return {
+            "penalizer": self.penalizer,
+            "params": dict(known.params),
+            "standard_errors": {
+                name: value if np.isfinite(value) else None for name, value in known.standard_errors.items()
+            },
+            "log_likelihood": known.log_likelihood,
+            "customers": known.customers,
+        }
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """What `to_body` gave.
+
+        Raises:
+            CorruptError: it is not that; the message names the part.
+        """
+        params, errors = take(body, "params", dict), take(body, "standard_errors", dict)
+        model = cls(take(body, "penalizer", float))
+        model._fitted = _Fitted(
+            MappingProxyType({name: take(params, name, float) for name in cls.names}),
+            MappingProxyType(
+                {name: float("nan") if errors.get(name) is None else take(errors, name, float) for name in cls.names}
+            ),
+            take(body, "log_likelihood", float),
+            count(body, "customers"),
+        )
         return model
 
     def _known(self) -> _Fitted:

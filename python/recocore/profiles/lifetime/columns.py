@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 import pyarrow as pa
 
-from recocore.errors import InvalidArgumentError
+from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.profiles.features import Features
 from recocore.profiles.lifetime.inputs import column, histories, refuse
 from recocore.profiles.lifetime.purchases import BGNBD, ModifiedBGNBD
 from recocore.profiles.lifetime.spend import GammaGamma
 from recocore.profiles.lifetime.value import present_value
+from recocore.storage.document import digest, take
+from recocore.storage.sealed_file import load_sealed, save_sealed
 
 if TYPE_CHECKING:
     import os
@@ -28,7 +30,9 @@ LIFETIME_FEATURES: Final = (
     *("p_alive", "expected_purchases", "p_alive_mbg", "expected_purchases_mbg", "expected_spend", "clv"),
 )
 
-_PURCHASES, _MODIFIED, _SPEND = "bgnbd.json", "mbgnbd.json", "gamma_gamma.json"
+_FILE, _KIND, _FORMAT = "models.json", "lifetime models", 1
+# What a folder held when each model had a file of its own, which could be of different fits.
+_ONE_BY_ONE = ("bgnbd.json", "mbgnbd.json", "gamma_gamma.json")
 # Days ahead of the expected purchases: a quarter.
 _AHEAD = 90.0
 # A year of 30-day periods, and a rate a month that is about 12.7 % a year: the defaults of `clv`.
@@ -71,20 +75,22 @@ class LifetimeModels:
             GammaGamma(penalizer).fit(x[again], mean[again]) if again.any() else None,
         )
 
+    @property
+    def version(self) -> str:
+        """Names the content: models of another fit have another."""
+        return digest(self._body())[:12]
+
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write each model as a JSON document into a folder, which is made where there is none.
+        """Write the models as one JSON document, `models.json`, into a folder, which is made where there is none.
+
+        The document is replaced in one step: whoever reads it has all models of one fit, whatever ends this call.
 
         Raises:
-            OSError: the file system refuses.
+            OSError: the file system refuses; what was there before stays.
         """
         path = Path(folder)
         path.mkdir(parents=True, exist_ok=True)
-        self.purchases.save(path / _PURCHASES)
-        self.purchases_modified.save(path / _MODIFIED)
-        if self.spend is None:
-            (path / _SPEND).unlink(missing_ok=True)
-        else:
-            self.spend.save(path / _SPEND)
+        save_sealed(path / _FILE, _KIND, _FORMAT, {"version": self.version, **self._body()})
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
@@ -92,11 +98,34 @@ class LifetimeModels:
 
         Raises:
             FileNotFoundError: nothing is there.
-            CorruptError: a file is damaged, or of another model.
+            CorruptError: the document is damaged, of another kind or version.
         """
-        path = Path(folder)
-        spend = GammaGamma.load(path / _SPEND) if (path / _SPEND).exists() else None
-        return cls(BGNBD.load(path / _PURCHASES), ModifiedBGNBD.load(path / _MODIFIED), spend)
+        path = Path(folder) / _FILE
+        if not path.exists() and any((path.parent / name).exists() for name in _ONE_BY_ONE):
+            raise CorruptError(
+                f"{folder}: expected {_FILE}, which holds all models of one fit, got a file for each model, as earlier "
+                "versions wrote; fit them again with `recocore profiles build --models`"
+            )
+        body = load_sealed(path, _KIND, _FORMAT)
+        try:
+            spend = None if body.get("spend") is None else GammaGamma.from_body(take(body, "spend", dict))
+            models = cls(
+                BGNBD.from_body(take(body, "purchases", dict)),
+                ModifiedBGNBD.from_body(take(body, "purchases_modified", dict)),
+                spend,
+            )
+            if (version := take(body, "version", str)) != models.version:
+                raise CorruptError(f"version: expected {models.version}, that of its models, got {version!r:.40}")
+        except CorruptError as error:
+            raise CorruptError(f"{path}: {error}; save the models again") from None
+        return models
+
+    def _body(self) -> dict[str, Any]:
+        return {
+            "purchases": self.purchases.to_body(),
+            "purchases_modified": self.purchases_modified.to_body(),
+            "spend": None if self.spend is None else self.spend.to_body(),
+        }
 
     def features(self, profiles: ProfileTable | pa.Table, ahead: float = _AHEAD) -> pa.Table:
         """Columns beside those of the profiles, for the same users in the same order; null without a purchase.

@@ -8,8 +8,10 @@ import math
 import struct
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from recocore import _native
 from recocore.errors import InvalidArgumentError
 from recocore.expressions import Compiled, Expression
 from recocore.profiles.tags.declared import DECLARABLE, Declaration
@@ -178,13 +180,17 @@ def encode_profile(made: MadeProfile, mask: Mask) -> bytes:
         profile.attributes.extend(_attributes(made.declared))
     if "merges" in wanted:
         profile.merges.extend(map(_merge, made.merges))
+    features = b""
     if made.kept is not None:
         _put_made(profile, made, made.kept, mask)
-    return bytes(profile.SerializeToString())
+        if _FEATURES in wanted:
+            features = _native.encode_features(made.features, mask.features, shared.Profile.FEATURES_FIELD_NUMBER)
+    # Fields of a message may be written one after the other.
+    return bytes(profile.SerializeToString()) + features
 
 
 def encode_get(profile: bytes, request_id: str) -> bytes:
-    """A GetProfileResponse of an encoded Profile: fields of a message may be written one after the other."""
+    """A GetProfileResponse of an encoded Profile."""
     own = v1.GetProfileResponse(request_id=request_id)
     return _field(1, profile) + bytes(own.SerializeToString())
 
@@ -282,6 +288,7 @@ def plain_profile(made: MadeProfile) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=256)
 def etag_of(version: int) -> str:
     """The etag of a version of declared attributes.
 
@@ -376,10 +383,8 @@ def _merge(link: Link) -> shared.Merge:
 
 
 def _put_made(profile: shared.Profile, made: MadeProfile, kept: KeptRow, mask: Mask) -> None:
-    """What is made of events."""
+    """What is made of events, but the features."""
     wanted = mask.fields
-    if _FEATURES in wanted:
-        _put_features(profile, made.features, mask.features)
     if "lifetime" in wanted and made.lifetime:
         profile.lifetime.CopyFrom(shared.Lifetime(**made.lifetime))
     if "currency" in wanted:
@@ -393,31 +398,6 @@ def _put_made(profile: shared.Profile, made: MadeProfile, kept: KeptRow, mask: M
     if "tags" in wanted:
         for tag, why in made.tags:
             profile.tags.add(name=tag.name, value=tag.value, weight=tag.weight, version=tag.version, explanation=why)
-
-
-def _put_features(profile: shared.Profile, features: dict[str, Any], wanted: frozenset[str] | None) -> None:
-    put = profile.features
-    for name, value in features.items():
-        if value is None or (wanted is not None and name not in wanted):
-            continue
-        kind = value.__class__
-        if kind is int:
-            put[name].integer = value
-        elif kind is float:
-            put[name].number = value
-        elif kind is str:
-            put[name].text = value
-        elif kind is datetime:
-            put[name].time.FromDatetime(value)
-        elif value:
-            add = put[name].list.entries.add
-            for entry in value:
-                add(**_entry(entry))
-
-
-def _entry(entry: dict[str, Any]) -> dict[str, Any]:
-    """An entry of a list by the names of FeatureEntry: `from` and `term` are its name."""
-    return {"name" if key in ("from", "term") else key: value for key, value in entry.items()}
 
 
 def _field(number: int, data: bytes) -> bytes:
