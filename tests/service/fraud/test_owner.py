@@ -53,7 +53,7 @@ def test_calls_at_once_are_decided_in_the_order_in_which_they_came(tmp_path: Pat
     assert [problem for _, _, _, problem in told] == [""] * len(events)
     decided = [packed for packed, *_ in told if packed is not None]
     made = list(model.decisions(batch(events)))
-    assert [Decision.from_json(one) for one in decided] == made
+    assert [Decision.from_json(msgspec.msgpack.decode(one)) for one in decided] == made
 
 
 def test_an_unknown_method_and_a_refused_event_are_told(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ class FraudClient:
         self._timeout = timeout
 
     async def score(self, rows: Sequence[bytes]) -> list[list[Any]]:
-        """Of each event: its decision or None, whether it had come before, and what is wrong with it: field and message."""
+        """Of each event: its packed decision or None, whether it had come before, and what is wrong: field and message."""
         return list(await self._caller.call("score", {}, rows=rows, timeout=self._timeout))
 
     async def report(self, reports: Sequence[OutcomeReport]) -> list[bool | str]:

@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from recocore.errors import InvalidArgumentError, OverloadedError, RecocoreError, StorageError
 from recocore.fraud import OutcomeReport
 from recocore.service.logs import log
@@ -181,11 +179,11 @@ class FraudOwner:
             self._counting.show(self._desk.tally)
 
 
-def _told(scored: Scored) -> tuple[msgspec.Raw | None, bool, str, str]:
-    packed = None if scored.packed is None else msgspec.Raw(scored.packed)
+def _told(scored: Scored) -> tuple[bytes | None, bool, str, str]:
+    # The decision travels as the bytes that it is kept in: a worker makes the answer of them without reading it.
     if scored.error is None:
-        return packed, scored.duplicate, "", ""
-    return packed, scored.duplicate, scored.error.field, str(scored.error)
+        return scored.packed, scored.duplicate, "", ""
+    return scored.packed, scored.duplicate, scored.error.field, str(scored.error)
 
 
 def _report(desk: FraudDesk, given: dict[str, Any]) -> list[bool | str]:
