@@ -172,16 +172,19 @@ def profiles(calls: int, users: int, callers: int, rounds: int, out: Path) -> No
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         serving = _serve(made_index(folder / "index", 1_000, "als"))
-        addresses = {}
+        addresses, pids = {}, {}
         for name, keep in (("made", "0"), ("kept", "3600")):
             settings = {"RECOCORE_PROFILES_KEEP_SECONDS": keep}
-            addresses[name] = stack.enter_context(_server([*serving, "--state", str(folder / name)], settings))
+            command = [*serving, "--state", str(folder / name)]
+            addresses[name], pids[name] = stack.enter_context(_server_process(command, settings))
             load = EventLoad(max(1, users * 40 // 100), events=100, callers=8, durability=shared.DURABILITY_BUFFERED)
             _hammer(addresses[name], RECORD, requests_of(load, name, users), load.callers, folder)
         whole, some = (profile_requests(calls, users, fields) for fields in ((), SOME_FEATURES))
         with grpc.insecure_channel(addresses["made"]) as channel:
             size = len(channel.unary_unary(GET_PROFILE)(whole[0], timeout=20))  # type: ignore[arg-type]
-        roof = stack.enter_context(_server([sys.executable, "-m", "benchmarks.service.roof", "--size", str(size)]))
+        command = [sys.executable, "-m", "benchmarks.service.roof", "--size", str(size)]
+        roof, pids["roof"] = stack.enter_context(_server_process(command))
+        pids["three_features"] = pids["made"]
         loads = {
             "made": (addresses["made"], GET_PROFILE, whole),
             "three_features": (addresses["made"], GET_PROFILE, some),
@@ -189,14 +192,20 @@ def profiles(calls: int, users: int, callers: int, rounds: int, out: Path) -> No
             "roof": (roof, f"/{SERVICE}/{METHOD}", whole),
         }
         taken: dict[str, list[Loaded]] = {name: [] for name in loads}
+        cpu: dict[str, list[float]] = {name: [] for name in loads}
         _hammer(*loads["kept"], callers, folder)
         for _ in range(rounds):
             for name, (address, rpc, requests) in loads.items():
+                before = _cpu_seconds(pids[name])
                 taken[name].append(_hammer(address, rpc, requests, callers, folder))
+                cpu[name].append((_cpu_seconds(pids[name]) - before) / len(requests))
     summary = {name: _summary(some_loads) for name, some_loads in taken.items()}
+    for name, seconds in cpu.items():
+        summary[name]["cpu_us"] = round(float(np.median(seconds)) * 1e6, 1)
     for name in ("made", "three_features", "kept"):
         ratios = [(b.per_second, a.per_second) for a, b in _pairs(taken, name)]
         summary[name]["times_the_roof"] = _median_ratio(ratios)
+        summary[name]["times_the_roof_cpu"] = _median_ratio(list(zip(cpu[name], cpu["roof"], strict=True)))
     _report("service_profiles", {"calls": calls, "users": users, "callers": callers, "bytes": size}, summary, out)
 
 
@@ -250,6 +259,15 @@ def _memory(pid: int) -> int:
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Processor time of a process and its children: on a machine that others use too it tells what a call takes."""
+    ticks = 0
+    for each in (pid, *_children(pid)):
+        fields = Path(f"/proc/{each}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _pairs(taken: dict[str, list[Loaded]], name: str) -> Iterator[tuple[Loaded, Loaded]]:

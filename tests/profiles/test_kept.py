@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -73,24 +74,127 @@ def test_packed_events_give_the_profile_of_the_stream(path: str) -> None:
         assert (found.currency, found.money_digits, found.complete_since) == ("EUR", 2, None)
 
 
+# What purchases that were left out change, and nothing else of them does.
+OF_ALL = ("first_purchase", "btyd_frequency", "btyd_recency", "btyd_t")
+LEFT_OUT = {*OF_ALL, "btyd_mean_spend"}
+
+
 @settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 10_000), limit=st.integers(100, 3_000), pieces=st.integers(1, 9))
-def test_what_is_kept_is_the_newest_that_fits(seed: int, limit: int, pieces: int) -> None:
+@given(
+    seed=st.integers(0, 10_000),
+    limit=st.integers(100, 3_000),
+    pieces=st.integers(1, 9),
+    zone=st.sampled_from(["UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Kiritimati", "Europe/Berlin"]),
+)
+def test_what_is_kept_is_the_newest_that_fits(seed: int, limit: int, pieces: int, zone: str) -> None:
     events = of(made_up(1, 60, seed=seed), "u0")
     data = packed(events, limit, pieces)
     assert len(data) <= limit
-    assert data == packed(events, limit, 1)
-    found = KeptProfiles().row([data], "u0", AS_OF)
+    config = ProfileConfig(timezone=zone)
+    found = KeptProfiles(config).row([data], "u0", AS_OF)
     if found is None:
         return
-    newest = sorted(events, key=lambda event: event["event_time"])[-found.row["n_events"] :]
-    stream = Updater()
+    ordered = sorted(events, key=lambda event: event["event_time"])
+    newest, older = ordered[-found.row["n_events"] :], ordered[: -found.row["n_events"]]
+    stream, whole = Updater(config), Updater(config)
     stream.update(_arrow(newest))
-    assert found.row == stream.row("u0", AS_OF)
+    whole.update(_arrow(events))
+    row, of_kept, of_all = found.row, stream.row("u0", AS_OF), whole.row("u0", AS_OF)
+    assert {**row, **dict.fromkeys(LEFT_OUT)} == {**of_kept, **dict.fromkeys(LEFT_OUT)}
+    bought = [event for event in older if event["type"] == "buy" and (event["value"] or 0) >= 0]
+    if not bought:
+        assert row == of_kept
+    if 10 + 3 * len(bought) <= min(limit // 8, 128):
+        assert {name: row[name] for name in OF_ALL} == {name: of_all[name] for name in OF_ALL}
+        assert data == packed(events, limit, 1)
+    elif bought:
+        # The first is always kept, and the days of the newest.
+        assert (row["first_purchase"], row["btyd_t"]) == (of_all["first_purchase"], of_all["btyd_t"])
+        assert 0 <= row["btyd_frequency"] <= of_all["btyd_frequency"]
     if found.complete_since is None:
         assert len(newest) == len(events)
     else:
         assert found.complete_since <= to_us(newest[0]["event_time"], "event_time")
+
+
+def _purchases(days: list[float], **more: Any) -> list[dict[str, Any]]:
+    start = AS_OF - 800 * 86_400_000_000
+    return [
+        {"user_id": "u0", "item_id": f"i{place}", "type": "buy", "value": 10.0, "currency": "EUR",
+         "event_time": start + round(day * 86_400_000_000), **more}
+        for place, day in enumerate(days)
+    ]  # fmt: skip
+
+
+def test_recency_frequency_and_age_are_those_of_all_purchases() -> None:
+    """A customer of three years whose record has room for a tenth of the events."""
+    views = [{**event, "type": "view", "value": None} for event in _purchases([700 + hour / 24 for hour in range(400)])]
+    events = _purchases([0.4, 0.5, 30.9, 31.1, 200, 365.2, 710, 716]) + views
+    late = _purchases([100.3, 30.95])
+    data = packed(events, 1_024, 7)
+    rows = [(to_us(event["event_time"], "event_time"), *(event.get(name) for name in FACTS)) for event in late]
+    data = _native.kept_events_add(data, rows, 1_024, 0)
+    assert len(data) <= 1_024
+    for zone in ("UTC", "Asia/Kathmandu", "America/Los_Angeles"):
+        config = ProfileConfig(timezone=zone)
+        found = KeptProfiles(config).row([data], "u0", AS_OF)
+        assert found is not None
+        assert found.row["n_purchases"] < 8
+        assert found.complete_since is not None
+        whole = Updater(config)
+        for event in events + late:
+            whole.record(event)
+        expected = whole.row("u0", AS_OF)
+        assert {name: found.row[name] for name in OF_ALL} == {name: expected[name] for name in OF_ALL}
+        # Every purchase is of 10.00, so days of one purchase have that mean.
+        assert found.row["btyd_mean_spend"] is not None
+
+
+def test_purchases_that_no_record_has_room_for_leave_the_first_and_the_newest() -> None:
+    events = _purchases([float(day) for day in range(700)])
+    found = KeptProfiles().row([packed(events, 1_024, 1)], "u0", AS_OF)
+    whole = Updater()
+    for event in events:
+        whole.record(event)
+    expected = whole.row("u0", AS_OF)
+    assert found is not None
+    assert expected is not None
+    for name in ("first_purchase", "last_purchase", "btyd_recency", "btyd_t"):
+        assert found.row[name] == expected[name]
+    assert found.row["n_purchases"] < found.row["btyd_frequency"] < expected["btyd_frequency"]
+    # Of each day one purchase: what is known of the mean holds for all.
+    assert found.row["btyd_mean_spend"] == expected["btyd_mean_spend"] == 1_000
+
+
+def test_purchases_are_forgotten_with_what_is_no_longer_kept() -> None:
+    events = _purchases([float(day) for day in range(0, 700, 5)])
+    data = packed(events, 1_024, 1)
+    cutoff = to_us(events[80]["event_time"], "event_time") - 1
+    row = (to_us(events[-1]["event_time"], "event_time") + 1, "view", *[None] * 14)
+    found = KeptProfiles().row([_native.kept_events_add(data, [row], 1_024, cutoff)], "u0", AS_OF)
+    assert found is not None
+    first = to_us(found.row["first_purchase"], "event_time")
+    # To a quarter of an hour, or to the next one that is kept.
+    assert cutoff <= first
+    assert KeptProfiles().row([data], "u0", AS_OF).row["first_purchase"] < found.row["first_purchase"]  # type: ignore[union-attr]
+
+
+def test_other_purchase_types_and_windows_count_what_they_count() -> None:
+    events = _purchases([1, 50, 300, 600, 700, 701, 702]) + [
+        {**event, "type": "view", "value": None} for event in _purchases([703 + hour / 24 for hour in range(300)])
+    ]
+    data = packed(events, 512, 1)
+    order = KeptProfiles(ProfileConfig(purchase_types=("order",))).row([data], "u0", AS_OF)
+    assert order is not None
+    assert order.row["btyd_frequency"] is None
+    window = ProfileConfig(window=timedelta(days=250))
+    found, whole = KeptProfiles(window).row([data], "u0", AS_OF), Updater(window)
+    for event in events:
+        whole.record(event)
+    expected = whole.row("u0", AS_OF)
+    assert found is not None
+    assert expected is not None
+    assert [found.row[name] for name in OF_ALL[1:]] == [expected[name] for name in OF_ALL[1:]]
 
 
 def test_a_user_of_a_usual_shop_takes_no_more_than_a_kilobyte() -> None:

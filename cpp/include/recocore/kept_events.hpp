@@ -34,6 +34,32 @@ struct KeptEvent {
   std::vector<std::int32_t> tags;
 };
 
+/// The purchases that were left out of a record for want of room: what recency, frequency and age need of them.
+///
+/// A purchase is an event of the type `buy` whose value is not negative. As many moments as there is room for are kept
+/// to a quarter of an hour, which no time zone divides, of each day of UTC the first and the last: more cannot change
+/// on which local days there was a purchase. Where there are too many, the newest and the very first are kept.
+class KeptPurchases {
+ public:
+  void add(std::int64_t time);
+  void merge(const KeptPurchases& other);
+  /// Forgets what happened before a time.
+  void drop_before(std::int64_t time);
+
+  [[nodiscard]] bool empty() const noexcept { return first_ == kNone; }
+  /// Ascending: the first to the microsecond, others begin the quarter of an hour.
+  [[nodiscard]] std::vector<std::int64_t> moments() const;
+
+  /// At most `limit` bytes, at least those of the first moment.
+  [[nodiscard]] std::vector<std::uint8_t> pack(std::size_t limit) const;
+  /// Takes what pack() wrote from the beginning of some bytes; returns how many that were.
+  std::size_t unpack(std::span<const std::uint8_t> packed);
+
+ private:
+  std::int64_t first_ = kNone;
+  std::vector<std::int64_t> quarters_;  // since 1970, ascending
+};
+
 /// A user's events, oldest first; what is equally old stands in the order in which it was added.
 ///
 /// It depends on no configuration: names are kept as they are, money as float64. Packed, a view takes some 12 bytes and
@@ -56,8 +82,9 @@ class KeptEvents {
   /// Adds what another holds.
   void merge(const KeptEvents& other);
 
-  /// The newest events that fit into `limit` bytes and did not happen before `cutoff`. Packing and adding in turns
-  /// gives what adding everything at once does.
+  /// The newest events that fit into `limit` bytes and did not happen before `cutoff`; where purchases are left out, an
+  /// eighth of the bytes, 128 at most, is for these. Packing and adding in turns gives what adding everything at once
+  /// does.
   [[nodiscard]] std::vector<std::uint8_t> pack(std::size_t limit, std::int64_t cutoff) const;
 
   [[nodiscard]] std::span<const KeptEvent> events() const noexcept { return events_; }
@@ -65,11 +92,16 @@ class KeptEvents {
   /// The time of the newest event that was left out for want of room, kNone where none was. What is older is never
   /// kept.
   [[nodiscard]] std::int64_t left_out() const noexcept { return left_out_; }
+  /// The purchases among what was left out.
+  [[nodiscard]] const KeptPurchases& purchases() const noexcept { return purchases_; }
 
  private:
+  [[nodiscard]] bool is_purchase(const KeptEvent& event) const;
+
   std::vector<KeptEvent> events_;
   std::vector<std::string> names_;
   std::int64_t left_out_ = kNone;
+  KeptPurchases purchases_;
 };
 
 }  // namespace recocore

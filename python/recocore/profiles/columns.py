@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -129,7 +128,7 @@ def native_events(
 
 def done_in_threads(tasks: Mapping[str, Callable[[], Any]], num_threads: int) -> dict[str, Any]:
     """The results of tasks that let go of the interpreter, by their names; the first one's error where some fail."""
-    workers = min(num_threads or os.cpu_count() or 1, len(tasks))
+    workers = min(num_threads or _native.available_cores(), len(tasks))
     if workers <= 1:
         return {name: task() for name, task in tasks.items()}
     with ThreadPoolExecutor(workers, "recocore-columns") as pool:

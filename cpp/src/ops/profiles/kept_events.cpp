@@ -1,10 +1,10 @@
 // Packed bits, shifts and masks of small non-negative numbers: their operands are signed throughout.
 // NOLINTBEGIN(bugprone-signed-bitwise)
 
-// One byte of format, eight of the time of what was left out, eight of the newest time, then the events from the newest
-// on. Each begins with its bits, and refers to names and hashes by their places: a place that is not taken yet is
-// followed by what it stands for. So the size of an event depends on newer ones alone, and packing ends where it is
-// full.
+// One byte of format, eight of the time of what was left out, eight of the newest time, the purchases that were left
+// out in the format that has them, then the events from the newest on. Each begins with its bits, and refers to names
+// and hashes by their places: a place that is not taken yet is followed by what it stands for. So the size of an event
+// depends on newer ones alone, and packing ends where it is full.
 #include "recocore/kept_events.hpp"
 
 #include <algorithm>
@@ -19,9 +19,15 @@
 namespace recocore {
 namespace {
 
-// The format of events without tags, which versions that know of none read too, and that of all.
+// The format of events without tags, which versions that know of none read too, that of all, and that of all where
+// purchases were left out.
 constexpr std::uint8_t kPlain = 1;
-constexpr std::uint8_t kFormat = 2;
+constexpr std::uint8_t kTagged = 2;
+constexpr std::uint8_t kPurchases = 3;
+// Of the bytes of a record: some sixty purchase days, beside the events that have the rest.
+constexpr std::size_t kPurchaseShare = 8;
+constexpr std::size_t kMostPurchaseBytes = 128;
+constexpr std::string_view kPurchaseType = "buy";
 constexpr std::size_t kHeader = 17;
 constexpr std::size_t kLongestName = 100;
 constexpr std::int64_t kMillisecond = 1'000;
@@ -96,6 +102,7 @@ class Reader {
   explicit Reader(std::span<const std::uint8_t> packed) : left_(packed) {}
 
   [[nodiscard]] bool done() const noexcept { return left_.empty(); }
+  [[nodiscard]] std::span<const std::uint8_t> left() const noexcept { return left_; }
   std::uint8_t byte() { return take(1).front(); }
   std::uint64_t number() {
     std::uint64_t number = 0;
@@ -239,10 +246,12 @@ KeptEvents KeptEvents::unpack(std::span<const std::uint8_t> packed) {
   // No event takes less than 4 bytes, and few less than 12.
   kept.events_.reserve(packed.size() / 12 + 2);
   Reader reader(packed);
-  if (const std::uint8_t format = reader.byte(); format != kPlain && format != kFormat)
-    refuse("expected format 1 or 2; read it with the version that wrote it");
+  const std::uint8_t format = reader.byte();
+  if (format < kPlain || format > kPurchases)
+    refuse("expected format 1, 2 or 3; read it with the version that wrote it");
   kept.left_out_ = static_cast<std::int64_t>(reader.whole());
   std::int64_t time = static_cast<std::int64_t>(reader.whole());
+  if (format == kPurchases) reader.take(kept.purchases_.unpack(reader.left()));
   std::vector<std::uint64_t> hashes;
   hashes.reserve(packed.size() / 16);
   const auto name = [&] {
@@ -299,9 +308,18 @@ std::int32_t KeptEvents::intern(std::string_view name) {
   return static_cast<std::int32_t>(found - names_.begin());
 }
 
+bool KeptEvents::is_purchase(const KeptEvent& event) const {
+  return names_[static_cast<std::size_t>(event.type)] == kPurchaseType && !(event.value < 0.0);
+}
+
 void KeptEvents::add(std::span<const KeptEvent> events) {
-  std::copy_if(events.begin(), events.end(), std::back_inserter(events_),
-               [this](const KeptEvent& event) { return event.time >= left_out_; });
+  for (const KeptEvent& event : events) {
+    if (event.time >= left_out_) {
+      events_.push_back(event);
+    } else if (is_purchase(event)) {
+      purchases_.add(event.time);
+    }
+  }
   const auto older = [](const KeptEvent& a, const KeptEvent& b) { return a.time < b.time; };
   if (!std::is_sorted(events_.begin(), events_.end(), older)) std::stable_sort(events_.begin(), events_.end(), older);
 }
@@ -318,6 +336,7 @@ void KeptEvents::merge(const KeptEvents& other) {
     for (std::int32_t& tag : event.tags) tag = codes[static_cast<std::size_t>(tag)];
   }
   left_out_ = std::max(left_out_, other.left_out_);
+  purchases_.merge(other.purchases_);
   add(events);
 }
 
@@ -325,25 +344,39 @@ std::vector<std::uint8_t> KeptEvents::pack(std::size_t limit, std::int64_t cutof
   if (events_.empty()) return {};
   const std::int64_t newest = events_.back().time;
   Packer packer(names_, newest);
-  std::size_t kept = 0;
-  bool tagged = false;
-  // What was left out before the cutoff would not be there anyway.
-  std::int64_t left_out = left_out_ < cutoff ? kNone : left_out_;
+  std::vector<std::size_t> sizes;  // of the newest event, of the two newest, ...
   for (auto event = events_.rbegin(); event != events_.rend() && event->time >= cutoff; ++event) {
     packer.add(*event);
-    if (kHeader + packer.size() > limit) {
-      left_out = std::max(left_out, event->time);
-      break;
-    }
-    kept = packer.size();
-    tagged |= !event->tags.empty();
+    if (kHeader + packer.size() > limit) break;
+    sizes.push_back(packer.size());
   }
-  if (kept == 0) return {};
+  // What was left out before the cutoff would not be there anyway.
+  std::int64_t left_out = left_out_ < cutoff ? kNone : left_out_;
+  KeptPurchases purchases = purchases_;
+  purchases.drop_before(cutoff);
+  const auto leave_out = [&] {
+    for (auto event = events_.rbegin() + std::ssize(sizes); event != events_.rend() && event->time >= cutoff; ++event) {
+      left_out = std::max(left_out, event->time);
+      if (is_purchase(*event)) purchases.add(event->time);
+    }
+  };
+  leave_out();
+  std::vector<std::uint8_t> packed_purchases;
+  if (!purchases.empty()) {
+    const std::size_t room = std::min(kMostPurchaseBytes, limit / kPurchaseShare);
+    while (!sizes.empty() && kHeader + sizes.back() > limit - room) sizes.pop_back();
+    leave_out();
+    packed_purchases = purchases.pack(room);
+  }
+  if (sizes.empty()) return {};
+  const auto first = events_.rbegin();
+  const bool tagged = std::any_of(first, first + std::ssize(sizes), [](const KeptEvent& e) { return !e.tags.empty(); });
   Bytes out;
-  out.put(tagged ? kFormat : kPlain);
+  out.put(!packed_purchases.empty() ? kPurchases : tagged ? kTagged : kPlain);
   out.whole(static_cast<std::uint64_t>(left_out));
   out.whole(static_cast<std::uint64_t>(newest));
-  const auto bytes = packer.bytes().first(kept);
+  out.all.insert(out.all.end(), packed_purchases.begin(), packed_purchases.end());
+  const auto bytes = packer.bytes().first(sizes.back());
   out.all.insert(out.all.end(), bytes.begin(), bytes.end());
   return std::move(out.all);
 }

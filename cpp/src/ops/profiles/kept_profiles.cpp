@@ -185,7 +185,11 @@ struct KeptProfileReader::Impl {
     tags.follow(set_names);
     plan.as_of = as_of;
     cpu::check_plan(plan, {}, 0);
-    made.row = read_one(pass, canonical.apply(events, as_of), plan, rule);
+    const auto buy =
+        types.find(std::string_view("buy"));  // the type whose purchases a record keeps when it leaves events out
+    const bool bought = buy != types.end() && (plan.roles[buy->second] & kPurchase) != 0;
+    const auto earlier = bought ? kept.purchases().moments() : std::vector<std::int64_t>();
+    made.row = cpu::read_one(pass, canonical.apply(events, as_of), plan, rule, earlier);
     return made;
   }
 

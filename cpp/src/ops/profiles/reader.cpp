@@ -13,10 +13,10 @@
 namespace recocore {
 
 ProfileRow cpu::read_one(UserPass& pass, std::span<const ProfileEvent> events, const ProfilePlan& plan,
-                         const SendRule& rule) {
+                         const SendRule& rule, std::span<const std::int64_t> earlier) {
   ProfileRow row{columns_for(plan, 1)};
   HourBlock hours;
-  pass.run(events, 0, 0, row.columns, hours);
+  pass.run(events, 0, 0, row.columns, hours, earlier);
   row.columns.hour_begins = {0, std::ssize(hours.hours)};
   row.columns.hours = std::move(hours.hours);
   row.columns.hour_counts = std::move(hours.counts);

@@ -91,7 +91,7 @@ void UserPass::clear(std::size_t events) {
 }
 
 void UserPass::run(std::span<const ProfileEvent> events, std::int32_t zone, std::int64_t user, ProfileColumns& columns,
-                   HourBlock& hours) {
+                   HourBlock& hours, std::span<const std::int64_t> earlier) {
   clock_.set(plan_.zones[static_cast<std::size_t>(zone)]);
   const auto early = [](const ProfileEvent& event, std::int64_t time) { return event.time < time; };
   const auto last = std::lower_bound(events.begin(), events.end(), plan_.as_of, early);
@@ -101,7 +101,7 @@ void UserPass::run(std::span<const ProfileEvent> events, std::int32_t zone, std:
   for (auto event = first; event != last; ++event) take(*event);
   finish_sessions();
   finish_gaps();
-  finish_days();
+  finish_days(earlier);
   integer(I::lifecycle) = lifecycle();
   if (placed_ > 0) real(R::price_percentile) = percentiles_ / static_cast<double>(placed_);
   write(user, columns);
@@ -291,13 +291,41 @@ void UserPass::finish_gaps() {
   if (gaps_.size() > 1 && low + high > 0.0) real(R::regularity) = 1.0 - (high - low) / (high + low);
 }
 
-void UserPass::finish_days() {
+void UserPass::finish_days(std::span<const std::int64_t> earlier) {
+  const auto end = std::ranges::lower_bound(earlier, plan_.as_of);
+  const auto begin =
+      plan_.window == 0 ? earlier.begin() : std::lower_bound(earlier.begin(), end, plan_.as_of - plan_.window);
+  if (begin != end) return add_earlier_days({begin, end});
   if (bought_days_.empty()) return;
   const std::int64_t today = floor_divide(clock_.local(plan_.as_of - 1), kDay);
   integer(I::btyd_days) = std::ssize(bought_days_) - 1;
   integer(I::btyd_recency) = bought_days_.back().first - bought_days_.front().first;
   integer(I::btyd_t) = today - bought_days_.front().first;
   integer(I::btyd_repeat_spend) = integer(I::spend_gross) - bought_days_.front().second;
+}
+
+void UserPass::add_earlier_days(std::span<const std::int64_t> earlier) {
+  const std::int64_t today = floor_divide(clock_.local(plan_.as_of - 1), kDay);
+  std::vector<std::int64_t> days;
+  for (const std::int64_t time : earlier) days.push_back(floor_divide(clock_.local(time), kDay));
+  // What was spent is known of the days that have no part among the earlier ones; the others are taken to be like them.
+  std::int64_t known = 0;
+  std::int64_t spent = 0;
+  for (const auto& [day, money] : bought_days_) {
+    if (std::ranges::find(days, day) != days.end()) continue;
+    ++known;
+    add_to(spent, money);
+  }
+  for (const auto& [day, money] : bought_days_) days.push_back(day);
+  std::ranges::sort(days);
+  days.erase(std::unique(days.begin(), days.end()), days.end());
+  integer(I::first_purchase) = earlier.front();
+  integer(I::btyd_days) = std::ssize(days) - 1;
+  integer(I::btyd_recency) = days.back() - days.front();
+  integer(I::btyd_t) = today - days.front();
+  if (known == 0) return;
+  const double mean = static_cast<double>(spent) / static_cast<double>(known);
+  integer(I::btyd_repeat_spend) = std::llround(mean * static_cast<double>(std::ssize(days) - 1));
 }
 
 std::int64_t UserPass::lifecycle() const {

@@ -58,9 +58,10 @@ class UserPass {
   UserPass(const ProfilePlan& plan, const ProfileVocabularies& vocabularies, const PricePlaces& places);
 
   /// Writes the profile of user `user`, whose canonical events these are, into the columns and its hours to the block's
-  /// end.
+  /// end. `earlier` are moments of purchases, ascending, of which nothing else is known: they count for the days of
+  /// purchases and for the first one.
   void run(std::span<const ProfileEvent> events, std::int32_t zone, std::int64_t user, ProfileColumns& columns,
-           HourBlock& hours);
+           HourBlock& hours, std::span<const std::int64_t> earlier = {});
 
  private:
   struct Session {
@@ -89,7 +90,8 @@ class UserPass {
 
   void finish_sessions();
   void finish_gaps();
-  void finish_days();
+  void finish_days(std::span<const std::int64_t> earlier);
+  void add_earlier_days(std::span<const std::int64_t> earlier);
   [[nodiscard]] std::int64_t lifecycle() const;
   void write(std::int64_t user, ProfileColumns& columns);
   void write_interest(CodeSums& sums, const Vocabulary* names, std::int64_t user, ProfileInterests& out) const;
@@ -139,6 +141,6 @@ class UserPass {
 
 /// The profile of one user, whose canonical events these are, in the plan's first zone.
 [[nodiscard]] ProfileRow read_one(UserPass& pass, std::span<const ProfileEvent> events, const ProfilePlan& plan,
-                                  const SendRule& rule);
+                                  const SendRule& rule, std::span<const std::int64_t> earlier = {});
 
 }  // namespace recocore::cpu
