@@ -78,10 +78,11 @@ def test_dislikes_zeros_and_equal_weights(density: float, objective: AlsObjectiv
     assert not solved[21].any(), "dislikes alone pull nowhere"
 
 
-def test_no_regularization() -> None:
+@pytest.mark.parametrize("loss", ["ials", "original"])
+def test_no_regularization(loss: str) -> None:
     data = weights(2000, 240, 0.05)
     fixed, solved = factors(240, 64, 4), np.zeros((2000, 64), np.float32)
-    bare = AlsObjective(regularization=0.0, alpha0=0.5, nu=1.0)
+    bare = AlsObjective(regularization=0.0, alpha0=0.5, nu=1.0, loss=loss)
     als_half_epoch(data, fixed, solved, bare, solver="cholesky")
     assert_exact(Csr.from_scipy(data.to_scipy()[:100]), fixed, solved, bare, 1e-4)
 
@@ -98,15 +99,16 @@ def test_a_singular_system_says_what_to_change() -> None:
             )
 
 
+@pytest.mark.parametrize("objective", [PLAIN, ORIGINAL], ids=["ials", "original"])
 @pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace", "auto"])
-def test_one_row_of_a_hundred_thousand_entries(solver: str) -> None:
+def test_one_row_of_a_hundred_thousand_entries(solver: str, objective: AlsObjective) -> None:
     cols = 100_000
     long = sp.csr_matrix(np.random.default_rng(5).uniform(0.5, 1.5, (1, cols)).astype(np.float32))
     short = weights(8, cols, 0.0003).to_scipy()
     data = Csr.from_scipy(sp.vstack([short, long, short], format="csr"))
     fixed, solved = factors(cols, 20, 6), np.zeros((17, 20), np.float32)
-    als_half_epoch(data, fixed, solved, PLAIN, solver=solver, cg_steps=40, block_size=32)
-    assert_exact(data, fixed, solved, PLAIN, 1e-3)
+    als_half_epoch(data, fixed, solved, objective, solver=solver, cg_steps=40, block_size=32)
+    assert_exact(data, fixed, solved, objective, 1e-3)
 
 
 @pytest.mark.parametrize("rows", [12, 3000])  # few rows stay in the given basis, many are worth turning

@@ -31,10 +31,26 @@ np.savez(sys.argv[1], isa=_native.active_isa(), **kernels, ids=ids, scores=score
 """
 
 
-def run(isa: str, out: str) -> subprocess.CompletedProcess[str]:
+THREADS = """
+import numpy as np
+from recocore.data import Interactions
+from recocore.models import ALS
+rng = np.random.default_rng(4)
+# A row of 17,000 entries is shared by all threads, the others are one thread's each.
+users = np.concatenate([np.zeros(17000, int), rng.integers(1, 400, 8000)])
+items = np.concatenate([np.arange(17000), rng.integers(0, 300, 8000)])
+data = Interactions.from_coo(users, items)
+for solver in ("cholesky", "cg", "subspace", "auto"):
+    for loss in ("ials", "original"):
+        fits = [ALS(24, solver=solver, loss=loss, iterations=1, num_threads=n).fit(data) for n in (1, 2, 7)]
+        assert len({fit.user_factors.tobytes() + fit.item_factors.tobytes() for fit in fits}) == 1, (solver, loss)
+"""
+
+
+def run(isa: str, out: str, code: str = CODE) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "RECOCORE_FORCE_ISA": isa}
     return subprocess.run(
-        [sys.executable, "-c", CODE, out], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, out], env=environment, capture_output=True, text=True, check=False
     )
 
 
@@ -57,6 +73,12 @@ def test_the_forced_instruction_set_runs_and_agrees_with_float64(isa: str, tmp_p
     assert run("scalar", scalar).returncode == 0
     for name in ("factors", "many"):
         np.testing.assert_allclose(found[name], np.load(scalar)[name], atol=2e-4)
+
+
+@pytest.mark.parametrize("isa", _native.supported_isas())
+def test_every_solver_gives_the_same_bytes_at_every_thread_count(isa: str) -> None:
+    done = run(isa, "", THREADS)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_unknown_instruction_set_is_refused_with_those_there_are(tmp_path: object) -> None:

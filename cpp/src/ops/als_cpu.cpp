@@ -109,13 +109,17 @@ AlsReport als_half_epoch_cpu(const AlsInteractions& checked, MatrixView<const fl
     require(result == Solved::yes, [&] { return als_refusal(result, r, params); });
   };
 
-  // The longest rows first, by all threads together; then each row by one thread.
+  // The longest rows first, by all threads together, in one job: that of a row may be over before a monitor is asked.
+  // Then each row by one thread.
   std::int64_t done = 0;
-  for (; done < interactions.rows; ++done) {
-    const std::int32_t r = plan.order[at(done)];
-    if (std::ssize(interactions.row(r)) <= plan.shared_above) break;
-    solve(r, 0, &prepare);
-  }
+  parallel_for(prepare, 1, 1, [&](std::int64_t, std::int64_t, int) {
+    for (; done < interactions.rows; ++done) {
+      checkpoint();
+      const std::int32_t r = plan.order[at(done)];
+      if (std::ssize(interactions.row(r)) <= plan.shared_above) break;
+      solve(r, 0, &prepare);
+    }
+  });
   Phase rows(execution, 0.1, 0.85);
   parallel_for({execution.num_threads, &rows}, interactions.rows - done, kRowGrain,
                [&](std::int64_t begin, std::int64_t end, int worker) {

@@ -104,6 +104,7 @@ class PendingRotations {
   void start(std::int64_t high) { sweeps_.push_back({high, rotations_.size()}); }
   void add(Rotation rotation) { rotations_.push_back(rotation); }
   void end() {
+    checkpoint();
     if (rotations_.size() >= kPendingRotations) apply();
   }
 
@@ -170,9 +171,7 @@ void ql_sweep(std::vector<double>& d, std::vector<double>& e, std::int64_t low, 
   e[at(high)] = 0;
 }
 
-}  // namespace
-
-SymmetricEigen symmetric_eigen(MatrixView<const float> matrix, const Execution& execution) {
+SymmetricEigen decompose(MatrixView<const float> matrix, const Execution& execution) {
   const std::int64_t n = matrix.rows;
   Tridiagonal t = tridiagonal(matrix, execution);
   SymmetricEigen result;
@@ -199,6 +198,15 @@ SymmetricEigen symmetric_eigen(MatrixView<const float> matrix, const Execution& 
   }
   rotations.apply();
   result.values = std::move(d);
+  return result;
+}
+
+}  // namespace
+
+SymmetricEigen symmetric_eigen(MatrixView<const float> matrix, const Execution& execution) {
+  SymmetricEigen result;
+  // One job around thousands of short ones, none of which lasts until a monitor is asked.
+  parallel_for(execution, 1, 1, [&](std::int64_t, std::int64_t, int) { result = decompose(matrix, execution); });
   return result;
 }
 

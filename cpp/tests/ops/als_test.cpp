@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
 #include "recocore/error.hpp"
@@ -203,4 +204,31 @@ TEST_CASE("singular systems, systems beyond float32 and infinite weights are ref
   CsrMatrix infinite = m;
   infinite.values[0] = INFINITY;
   CHECK_THROWS_AS(AlsInteractions(infinite.view()), recocore::Error);
+}
+
+TEST_CASE("a monitor is asked between long rows, each of which is solved in no time") {
+  struct Stop final : recocore::Monitor {
+    void poll(double) override { throw std::runtime_error("stop"); }
+  };
+  constexpr std::int64_t kLongRows = 200;
+  constexpr std::int64_t kEntries = 17'000;  // rows of more than 16,384 are worked on by all threads together
+  constexpr std::int64_t kFactors = 128;
+  CsrMatrix m;
+  m.rows = kLongRows;
+  m.cols = kEntries;
+  for (std::int64_t r = 0; r < kLongRows; ++r) {
+    for (std::int32_t c = 0; c < kEntries; ++c) m.indices.push_back(c);
+    m.indptr.push_back(std::ssize(m.indices));
+  }
+  m.values.assign(m.indices.size(), 1.0F);
+  const AlsInteractions checked(m.view());
+  const auto fixed = normal_factors(kEntries, kFactors, 1);
+  std::vector<float> solved(static_cast<std::size_t>(kLongRows * kFactors));
+  AlsParams params;
+  params.alpha0 = 0;  // without the Gram matrix of all rows, the long rows are all that takes time
+  params.solver = AlsSolver::cholesky;
+  Stop stop;
+  CHECK_THROWS_WITH((void)als_half_epoch(checked, {fixed.data(), kEntries, kFactors},
+                                         {solved.data(), kLongRows, kFactors}, params, {1, &stop}),
+                    "stop");
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <random>
+#include <stdexcept>
 #include <vector>
 
 using recocore::symmetric_eigen;
@@ -70,4 +71,19 @@ TEST_CASE("the same bytes at every thread count") {
   const auto seven = symmetric_eigen({a.data(), 64, 64}, {7});
   CHECK(one.values == seven.values);
   CHECK(one.vectors == seven.vectors);
+}
+
+TEST_CASE("a monitor is asked while the matrix becomes tridiagonal, which is thousands of short jobs") {
+  struct Stop final : recocore::Monitor {
+    void poll(double fraction_done) override {
+      asked_at = fraction_done;
+      throw std::runtime_error("stop");
+    }
+    double asked_at = -1;
+  };
+  constexpr std::int64_t kOrder = 1024;
+  const auto a = gram_of_rank(kOrder, 2, 6);
+  Stop stop;
+  CHECK_THROWS_WITH((void)symmetric_eigen({a.data(), kOrder, kOrder}, {1, &stop}), "stop");
+  CHECK(stop.asked_at == 0);  // the one job that follows, of many chunks, asks with some of them done
 }
