@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -65,7 +66,10 @@ Histogram histogram(std::vector<double> values, std::int64_t bins, BinKind kind)
     // As numpy.histogram does for one value; beyond 2^53 half a unit is lost.
     result.edges = kind == BinKind::equal_width && low == high ? equal_widths(low - 0.5, high + 0.5, bins)
                                                                : std::vector<double>{low - 0.5, high + 0.5};
-    if (!strictly_rising(result.edges)) result.edges = {low - std::abs(low) * 1e-15, high + std::abs(high) * 1e-15};
+    // Next to the largest number there is nothing above.
+    constexpr double kMost = std::numeric_limits<double>::max();
+    if (!strictly_rising(result.edges))
+      result.edges = {std::max(low - std::abs(low) * 1e-15, -kMost), std::min(high + std::abs(high) * 1e-15, kMost)};
   }
   const auto total = static_cast<double>(values.size());
   auto begin = values.begin();
