@@ -12,7 +12,7 @@ namespace {
 /// The first two fields by which equal moments are ordered, as one number: the type above 45 bits of money.
 std::uint64_t tie_key(const ProfileEvent& event) {
   constexpr unsigned kMoneyBits = 45;
-  static_assert(kMostMoney < std::int64_t{1} << (kMoneyBits - 1U));
+  static_assert(static_cast<std::uint64_t>(kMostMoney) < std::uint64_t{1} << (kMoneyBits - 1U));
   const std::uint64_t money =
       event.money == kNone ? 0 : static_cast<std::uint64_t>(event.money) + static_cast<std::uint64_t>(kMostMoney) + 1;
   return (static_cast<std::uint64_t>(event.type) << kMoneyBits) + money;

@@ -27,6 +27,8 @@ constexpr std::uint8_t kPurchases = 3;
 // Of the bytes of a record: some sixty purchase days, beside the events that have the rest.
 constexpr std::size_t kPurchaseShare = 8;
 constexpr std::size_t kMostPurchaseBytes = 128;
+// Records with less room than that keep events alone.
+constexpr std::size_t kLeastForPurchases = 256;
 constexpr std::string_view kPurchaseType = "buy";
 constexpr std::size_t kHeader = 17;
 constexpr std::size_t kLongestName = 100;
@@ -362,11 +364,12 @@ std::vector<std::uint8_t> KeptEvents::pack(std::size_t limit, std::int64_t cutof
   };
   leave_out();
   std::vector<std::uint8_t> packed_purchases;
-  if (!purchases.empty()) {
+  if (!purchases.empty() && limit >= kLeastForPurchases) {
     const std::size_t room = std::min(kMostPurchaseBytes, limit / kPurchaseShare);
-    while (!sizes.empty() && kHeader + sizes.back() > limit - room) sizes.pop_back();
+    // One event stays: without any nobody would know what was left out.
+    while (sizes.size() > 1 && kHeader + sizes.back() > limit - room) sizes.pop_back();
     leave_out();
-    packed_purchases = purchases.pack(room);
+    if (!sizes.empty() && kHeader + sizes.back() <= limit - room) packed_purchases = purchases.pack(room);
   }
   if (sizes.empty()) return {};
   const auto first = events_.rbegin();

@@ -134,6 +134,7 @@ struct KeptProfileReader::Impl {
 
   std::int32_t tag_set(const KeptEvent& event) {
     std::vector<std::string_view> members;
+    members.reserve(event.tags.size());
     for (const std::int32_t tag : event.tags) members.push_back(kept.names()[static_cast<std::size_t>(tag)]);
     auto joined = NameSets::joined(std::move(members));
     if (!joined || joined->empty()) return -1;

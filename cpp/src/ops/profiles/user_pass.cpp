@@ -307,6 +307,7 @@ void UserPass::finish_days(std::span<const std::int64_t> earlier) {
 void UserPass::add_earlier_days(std::span<const std::int64_t> earlier) {
   const std::int64_t today = floor_divide(clock_.local(plan_.as_of - 1), kDay);
   std::vector<std::int64_t> days;
+  days.reserve(earlier.size() + bought_days_.size());
   for (const std::int64_t time : earlier) days.push_back(floor_divide(clock_.local(time), kDay));
   // What was spent is known of the days that have no part among the earlier ones; the others are taken to be like them.
   std::int64_t known = 0;
