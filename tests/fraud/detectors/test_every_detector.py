@@ -103,6 +103,7 @@ HOSTILE = {
     "many duplicates": np.repeat([[1.0, 2.0], [1.0, 3.0]], [5_000, 2], axis=0),
     "huge": np.random.default_rng(0).normal(size=(60, 2)) * 1e300,
     "largest": np.array([[1.7e308, -1.7e308], [-1.7e308, 1.7e308], [0.0, 0.0], [1.0, 2.0]]),
+    "the largest throughout": np.full((5, 2), [np.finfo(np.float64).max, -np.finfo(np.float64).max]),
     "subnormal": np.random.default_rng(0).integers(0, 9, size=(60, 2)) * 5e-324,
     "one far": np.concatenate([np.random.default_rng(0).normal(size=(50, 2)), [[1e300, -1e300]]]),
     "near each other": 1e16 + np.arange(40.0).reshape(-1, 2),
