@@ -43,6 +43,16 @@ struct Codes {
       for (std::int64_t d = 0; d < stride; ++d) sums[at(r)] += items[at(r * stride + d)];
   }
 
+  /// The queries as scans take them: [d / 4, lane, d % 4].
+  [[nodiscard]] std::vector<std::uint8_t> panel(std::int64_t stride, std::int32_t offset) const {
+    std::vector<std::uint8_t> packed(queries.size());
+    for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
+      for (std::int64_t d = 0; d < stride; ++d)
+        packed[at((d / 4 * kQueryLanes + lane) * 4 + d % 4)] =
+            static_cast<std::uint8_t>(queries[at(lane * stride + d)] + offset);
+    return packed;
+  }
+
   std::vector<std::int8_t> items;
   std::vector<std::int32_t> queries;  // [lane, d]
   std::vector<std::int32_t> sums;
@@ -111,11 +121,7 @@ void check_scans_of_codes(bool one_scale) {
   for (const std::int64_t stride : {64, 128, 192, 1024}) {
     for (const std::int64_t count : {1, 3, 4, 5, 12, 13, 31, 32, 64, 130, 300}) {
       const Codes codes(count, stride, kernel.query_levels, 7);
-      std::vector<std::uint8_t> panel(at(kQueryLanes * stride));
-      for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
-        for (std::int64_t d = 0; d < stride; ++d)
-          panel[at((d / 4 * kQueryLanes + lane) * 4 + d % 4)] =
-              static_cast<std::uint8_t>(codes.queries[at(lane * stride + d)] + kernel.query_offset);
+      const auto panel = codes.panel(stride, kernel.query_offset);
       std::vector<std::int32_t> reversed(at(count));
       for (std::int64_t r = 0; r < count; ++r) reversed[at(r)] = static_cast<std::int32_t>(count - 1 - r);
       // Small whole numbers and powers of two: bars are exact, so every comparison is.
@@ -212,11 +218,7 @@ TEST_CASE("the best of a block are told from below, and hardly lower") {
   const std::int64_t stride = 64;
   for (const std::int64_t count : {1, 5, 13, 64, 150}) {
     const Codes codes(count, stride, kernel.query_levels, 11);
-    std::vector<std::uint8_t> panel(at(kQueryLanes * stride));
-    for (std::int64_t lane = 0; lane < kQueryLanes; ++lane)
-      for (std::int64_t d = 0; d < stride; ++d)
-        panel[at((d / 4 * kQueryLanes + lane) * 4 + d % 4)] =
-            static_cast<std::uint8_t>(codes.queries[at(lane * stride + d)] + kernel.query_offset);
+    const auto panel = codes.panel(stride, kernel.query_offset);
     std::vector<std::int32_t> reversed(at(count));
     std::vector<float> scales(at(count));
     std::vector<float> errors(at(count));

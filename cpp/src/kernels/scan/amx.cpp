@@ -38,7 +38,8 @@ struct alignas(64) TileLayout {
 class Tiles {
  public:
   Tiles() noexcept {
-    const TileLayout layout;
+    // Not a local one: GCC 12 takes the instruction to read 8 bytes of it, and might leave the others out.
+    static constexpr TileLayout layout{};
     _tile_loadconfig(&layout);
   }
   ~Tiles() { _tile_release(); }

@@ -52,12 +52,6 @@ struct Encoded {
   std::int32_t sum;
 };
 
-float largest_of(std::span<const float> row) noexcept {
-  float largest = 0;
-  for (const float v : row) largest = std::max(largest, std::fabs(v));
-  return largest;
-}
-
 /// Codes a row on the scale of what is at least its largest value.
 Encoded encode(std::span<const float> row, float largest, std::int8_t* codes) noexcept {
   const bool coded = largest >= kLeastCoded;

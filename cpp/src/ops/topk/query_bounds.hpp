@@ -5,6 +5,7 @@
 // |q|^2) / 2.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -32,6 +33,13 @@ inline constexpr float kLeastCoded = 0x1p-100F;
 
 /// Adding this and taking it off again rounds to the nearest whole number, as a vector loop.
 inline constexpr float kRound = 0x1.8p23F;
+
+/// The greatest magnitude of a vector's values.
+inline float largest_of(std::span<const float> values) noexcept {
+  float largest = 0;
+  for (const float v : values) largest = std::max(largest, std::fabs(v));
+  return largest;
+}
 
 /// The square of a vector's length.
 inline double squared_length(std::span<const float> values) noexcept {

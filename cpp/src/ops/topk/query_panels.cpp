@@ -35,8 +35,7 @@ void CodePanels::pack(MatrixView<const float> queries, std::int64_t begin, std::
   scales_.assign(static_cast<std::size_t>(count), {});
   for (std::int64_t q = begin; q < end; ++q) {
     const auto query = queries.row(q);
-    float largest = 0;
-    for (const float v : query) largest = std::max(largest, std::fabs(v));
+    const float largest = largest_of(query);
     const bool coded = largest >= kLeastCoded;
     const float scale = coded ? largest / static_cast<float>(levels) : 1;
     const float inverse = coded ? static_cast<float>(levels) / largest : 0;

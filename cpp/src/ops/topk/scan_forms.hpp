@@ -1,7 +1,8 @@
 // The two forms in which a chunk of queries is scanned against blocks of items: floats and codes. Both have the same
-// members, so that one loop (scan.cpp) drives either. 16-bit floats would be a third, with twice the bytes of codes and
-// half the products a second. They would leave 11 of 100,000 items to score instead of 15 to 70, whatever the vectors
-// (benchmarks/topk/bounds.py); to score 60 more takes 2 us of the 50 us that the scan of codes takes.
+// members, so that one loop (scan.cpp) drives either; codes alone can tell what pairs score at least. 16-bit floats
+// would be a third, with twice the bytes of codes and half the products a second. They would leave 11 of 100,000 items
+// to score instead of 15 to 70, whatever the vectors (benchmarks/topk/bounds.py); to score 60 more takes 2 us of the 50
+// us that the scan of codes takes.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +47,6 @@ class FloatForm {
   /// Scans the block for some panels: what each lets through goes to a part of `hits` with `room` for a block's pairs,
   /// and how many these are to `found`.
   void scan(std::span<const std::int64_t> panels, kernels::Hit* hits, std::int64_t room, std::int64_t* found) noexcept;
-  [[nodiscard]] static bool tells() noexcept { return false; }
   /// The item of a row of the block.
   [[nodiscard]] std::int32_t item(std::int32_t row) const noexcept { return items_[static_cast<std::size_t>(row)]; }
 
