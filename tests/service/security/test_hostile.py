@@ -62,7 +62,8 @@ def bounded(server: ServerProcess, secured: Secured) -> Iterator[None]:
     yield
     assert server.serving() == [worker]
     until(lambda: answered(server, secured))
-    assert resident(worker) - before < MOST_GROWTH
+    # gRPC lets go of what it had read of a connection (60 MB seen) up to half a second after that has ended.
+    until(lambda: resident(worker) - before < MOST_GROWTH)
 
 
 def resident(pid: int) -> int:
