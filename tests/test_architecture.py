@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "python" / "recocore"
 
 # What every room may use: values and errors that rooms hand to each other.
-SHARED = {"addresses", "csr", "errors", "memory", "recommendations", "types"}
+SHARED = {"addresses", "csr", "errors", "gathering", "memory", "recommendations", "types"}
 
 ROOMS: dict[str, set[str]] = {
     "charts": set(),

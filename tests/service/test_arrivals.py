@@ -24,10 +24,10 @@ from recocore.service.hosting.host import SingleModel
 from recocore.service.observe.board import Board, read_board
 from recocore.service.observe.counting import CountingObserver
 from recocore.service.observe.observer import CallObserver
-from recocore.service.quick_lane import MOST_SECONDS
 from recocore.service.rate_limits import LimitsConfig
 from recocore.service.recommending import Answer, Asked, Recommending
 from recocore.service.security.caller import ADMITTED, Admitted, Caller
+from recocore.service.together import MOST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,11 +14,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from recocore.errors import RecocoreError
+from recocore.gathering import Gathering
 from recocore.service.arrival import Arrival, Ended
 from recocore.service.batching import Batcher
 from recocore.service.endings import Farewell, farewell
 from recocore.service.problems import StoppingError
-from recocore.service.quick_lane import BATCH_SECONDS, MOST_SECONDS, QuickLane
 from recocore.service.response_cache import ResponseCache
 
 if TYPE_CHECKING:
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from recocore.service.recommending import Answer, Asked, Recommending
     from recocore.service.running import Running
 
+# The most that a batch should take: everything else on the loop waits meanwhile. A thread that ranks takes the interpreter from
+# the loop several times a batch; where a ranking takes tens of microseconds that costs more than the ranking.
+BATCH_SECONDS = 0.002
+# What takes longer, one of several, belongs on a thread.
+MOST_SECONDS = BATCH_SECONDS / 16
 # Bytes of a request that the loop decodes, in about 10 us; what is larger has lists of ids.
 _SMALL_REQUEST = 512
 
@@ -64,7 +69,7 @@ class Together:
         self._contexts = contexts
         self._endings = endings
         self._observer = observer
-        self._lane = QuickLane(self._answer_all, most=config.max_batch)
+        self._arrivals = Gathering(self._answer_all, most=config.max_batch)
         self._batcher: Batcher[bytes | Asked, Answer] = Batcher(
             method.answer_all,
             running.threads,
@@ -84,7 +89,7 @@ class Together:
         try:
             if not self._running.arrive():
                 await self._running.opened()
-            self._lane.submit(arrival)
+            self._arrivals.submit(arrival)
             ended = await arrival.ended
             if ended is None and arrival.min_commit:
                 ended = await self._after_commit(arrival)
@@ -107,7 +112,7 @@ class Together:
             return self._failed(arrival, error)
         arrival.min_commit = ""
         arrival.ended = asyncio.get_running_loop().create_future()
-        self._lane.submit(arrival)
+        self._arrivals.submit(arrival)
         return await arrival.ended
 
     async def _alone(self, arrival: Arrival, cancelled: asyncio.CancelledError | None = None) -> bytes:

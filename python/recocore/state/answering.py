@@ -12,7 +12,7 @@ from recocore.errors import InternalError, InvalidArgumentError, RecocoreError
 from recocore.state.wire import Answer, Messages, encode, failure, read_request
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from recocore.state.wire import Request
@@ -30,8 +30,8 @@ async def answering(socket: Path, do: Callable[[Request], Any]) -> AsyncIterator
 
     Args:
         socket: one that nobody listens on any longer is replaced: the caller holds a lock that says that nobody does.
-        do: gives what a request asks for, or a coroutine of it where that has to wait; what it raises is the answer too. An
-            answer without waiting goes out 30 us sooner.
+        do: gives what a request asks for, or a future or coroutine of it where that has to wait; what it raises is the answer
+            too. An answer without waiting goes out 30 us sooner than that of a coroutine.
 
     Raises:
         InvalidArgumentError: something else than a socket is there.
@@ -56,7 +56,7 @@ class _Answerer:
     def __init__(self, do: Callable[[Request], Any]) -> None:
         self._do = do
         self.connections: set[_Connection] = set()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._coming: set[asyncio.Future[Any]] = set()
 
     def connection(self) -> _Connection:
         """For a caller."""
@@ -69,26 +69,30 @@ class _Answerer:
         except Exception as error:
             connection.send(_failed(request, error))
             return
-        if asyncio.iscoroutine(value):
-            task = asyncio.create_task(self._later(request, value, connection))
-            self._calls.add(task)
-            task.add_done_callback(self._calls.discard)
-        else:
+        if not (asyncio.iscoroutine(value) or asyncio.isfuture(value)):
             connection.send(_done(request, value))
+            return
 
-    async def _later(self, request: Request, work: Awaitable[Any], connection: _Connection) -> None:
-        try:
-            data = _done(request, await work)
-        except Exception as error:
-            data = _failed(request, error)
-        connection.send(data)
+        def answer_now(done: asyncio.Future[Any]) -> None:
+            self._coming.discard(done)
+            if done.cancelled():
+                return
+            error = done.exception()
+            if error is None:
+                connection.send(_done(request, done.result()))
+            elif isinstance(error, Exception):
+                connection.send(_failed(request, error))
+
+        coming = asyncio.ensure_future(value)
+        self._coming.add(coming)
+        coming.add_done_callback(answer_now)
 
     async def finish(self) -> None:
         """Hear nobody any longer; who is connected gets the answers to what was asked."""
         for connection in self.connections:
             connection.hear_no_more()
-        if self._calls:
-            await asyncio.wait(self._calls, timeout=_LAST_SECONDS)
+        if self._coming:
+            await asyncio.wait(tuple(self._coming), timeout=_LAST_SECONDS)
         ends = [connection.end() for connection in tuple(self.connections)]
         if ends:
             await asyncio.wait(ends, timeout=_LAST_SECONDS)
@@ -101,8 +105,12 @@ class _Connection(asyncio.Protocol):
         self._answerer = answerer
         self._messages = Messages()
         self._transport: asyncio.Transport
-        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = self._loop.create_future()
         self._hears = True
+        # Answers that go out together once those at hand are made.
+        self._made: list[bytes] = []
+        self._is_planned = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -111,12 +119,14 @@ class _Connection(asyncio.Protocol):
         self._answerer.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
+        self._is_planned = True
         try:
             for message in self._messages.feed(data):
                 self._answerer.answer(read_request(message), self)
         except ConnectionError as error:
             _LOGGER.warning("a caller is dropped: %s", error)
-            self._transport.close()
+            self.end()
+        self._send_made()
 
     def pause_writing(self) -> None:
         self._transport.pause_reading()
@@ -131,8 +141,16 @@ class _Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Answer, if the caller is still there."""
-        if not self._transport.is_closing():
-            self._transport.write(data)
+        self._made.append(data)
+        if not self._is_planned:
+            self._is_planned = True
+            self._loop.call_soon(self._send_made)
+
+    def _send_made(self) -> None:
+        self._is_planned = False
+        if self._made and not self._transport.is_closing():
+            self._transport.write(b"".join(self._made))
+        self._made.clear()
 
     def hear_no_more(self) -> None:
         """Read nothing more."""
@@ -141,6 +159,7 @@ class _Connection(asyncio.Protocol):
 
     def end(self) -> asyncio.Future[None]:
         """Close when all is sent; done when it is closed."""
+        self._send_made()
         self._transport.close()
         return self._ended
 

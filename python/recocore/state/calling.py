@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import OwnerUnavailableError
+from recocore.gathering import Gathering
 from recocore.state.wire import Answer, Messages, Request, encode, pack_rows, raised, read_answer
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 # A connection that was just refused is not tried again for so long; a process that is started again is there in a second.
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.5
+# Requests that go out together are done together: of 64 callers with an event each, a durable commit had two events where each
+# request went out by itself, and 24 with so many at most.
+_MOST_TOGETHER = 32
+# A request of more bytes keeps the process busy by itself, so that waiting for others would only make it idle.
+_LARGE = 4_096
 
 
 class Caller:
@@ -96,6 +102,7 @@ class _Connection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._messages = Messages()
+        self._requests = Gathering(self._send_all, most=_MOST_TOGETHER)
         self._answers: dict[int, asyncio.Future[Answer]] = {}
         self._transport: asyncio.Transport
         self._writable = asyncio.Event()
@@ -118,9 +125,13 @@ class _Connection(asyncio.Protocol):
         if self.is_over:
             raise ConnectionError("the connection was closed")
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        is_busy = bool(self._answers)
         self._answers[number] = answered
         try:
-            self._transport.write(data)
+            if is_busy and len(data) < _LARGE:
+                self._requests.submit(data)
+            else:
+                self._transport.write(data)
             return await answered
         finally:
             del self._answers[number]
@@ -129,6 +140,11 @@ class _Connection(asyncio.Protocol):
         """Close, and wait until it is."""
         self._transport.close()
         await self._ended.wait()
+
+    def _send_all(self, requests: Sequence[bytes]) -> Sequence[bytes]:
+        if not self.is_over:
+            self._transport.write(b"".join(requests))
+        return ()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)

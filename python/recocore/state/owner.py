@@ -18,12 +18,10 @@ from recocore.state.values import MAX_ROWS, OK, Durability, StateConfig
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from recocore.errors import RecocoreError as Failure
     from recocore.state.disk import Disk
     from recocore.state.keys import KeyFile
-    from recocore.state.values import Receipt
     from recocore.state.wire import Request
 
 _LOGGER = logging.getLogger("recocore.state")
@@ -75,7 +73,7 @@ class _Owner:
         self, store: StateStore, config: StateConfig, committing: ThreadPoolExecutor, upkeep: ThreadPoolExecutor
     ) -> None:
         self._store, self._config, self._committing, self._upkeep = store, config, committing, upkeep
-        self._waiting: list[tuple[Call, asyncio.Future[Receipt | Failure]]] = []
+        self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
         self._waiting_rows = 0
         self._others = 0
         self._arrived = asyncio.Event()
@@ -94,9 +92,11 @@ class _Owner:
             committer.cancel()
             await asyncio.gather(committer, return_exceptions=True)
 
-    async def _do(self, request: Request) -> Any:
-        if request.method == "record":
-            return await self._record(request)
+    def _do(self, request: Request) -> Awaitable[Any]:
+        # A task for each call with one event would take a fifth of the processor time that the call takes here.
+        return self._record(request) if request.method == "record" else self._ask(request)
+
+    async def _ask(self, request: Request) -> Any:
         method = _METHODS.get(request.method)
         if method is None:
             raise InvalidArgumentError(f"method: expected one of {', '.join(_METHODS)}, got {request.method!r:.40}")
@@ -110,7 +110,7 @@ class _Owner:
         finally:
             self._others -= 1
 
-    async def _record(self, request: Request) -> Any:
+    def _record(self, request: Request) -> asyncio.Future[Any]:
         rows = len(request.rows)
         if rows > MAX_ROWS:
             raise InvalidArgumentError(
@@ -118,7 +118,7 @@ class _Owner:
             )
         if self._waiting_rows + rows > self._config.max_queued_rows:
             raise OverloadedError(f"events: {self._waiting_rows:,} wait to be written already; try again later")
-        answered: asyncio.Future[Receipt | Failure] = asyncio.get_running_loop().create_future()
+        answered: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         call = Call(
             request.rows,
             Durability(request.arguments.get("durability", "fsync")),
@@ -127,11 +127,7 @@ class _Owner:
         self._waiting.append((call, answered))
         self._waiting_rows += rows
         self._arrived.set()
-        outcome = await answered
-        if isinstance(outcome, RecocoreError):
-            raise outcome
-        sound = all(result is OK for result in outcome.results)
-        return [outcome.commit, None if sound else outcome.results]
+        return answered
 
     async def _commit_forever(self) -> None:
         loop = asyncio.get_running_loop()
@@ -148,10 +144,15 @@ class _Owner:
                 _LOGGER.exception("a commit failed")
                 outcomes = [InternalError(f"record: {type(error).__name__}: {error}")] * len(group)
             for (_, answered), outcome in zip(group, outcomes, strict=True):
-                if not answered.done():
-                    answered.set_result(outcome)
+                if answered.done():
+                    continue
+                if isinstance(outcome, Exception):
+                    answered.set_exception(outcome)
+                else:
+                    sound = all(result is OK for result in outcome.results)
+                    answered.set_result([outcome.commit, None if sound else outcome.results])
 
-    def _group(self) -> list[tuple[Call, asyncio.Future[Receipt | Failure]]]:
+    def _group(self) -> list[tuple[Call, asyncio.Future[Any]]]:
         """Those who wait, as many as are committed together."""
         rows, count = 0, 0
         for call, _ in self._waiting:
