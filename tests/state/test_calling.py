@@ -144,7 +144,7 @@ def test_answers_under_way_leave_before_the_end(tmp_path: Path) -> None:
         async with answering(tmp_path / "socket", do):
             calls = asyncio.gather(*(caller.call("n", {}, timeout=20) for _ in range(3)))
             await asked.wait()
-            while len(future._callbacks) < 3:  # type: ignore[attr-defined]
+            while len(future._callbacks) < 3:
                 await asyncio.sleep(0)
             asyncio.get_running_loop().call_later(0.05, future.set_result, 7)
         return await calls
