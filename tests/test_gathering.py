@@ -61,6 +61,29 @@ def test_a_full_batch_waits_for_nobody() -> None:
     assert batches.seen == ["abc", "def", "g"]
 
 
+def test_a_batch_that_breaks_does_not_break_the_next() -> None:
+    batches = Batches()
+    broken: list[object] = []
+
+    def hand_on(batch: Sequence[str]) -> Sequence[str]:
+        if "b" in batch:
+            raise MemoryError("b")
+        return batches(batch)
+
+    async def test() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: broken.append(context["exception"]))
+        gathering = Gathering(hand_on, most=2)
+        for name in "abcd":
+            gathering.submit(name)
+        await all_answered(batches, 2)
+        gathering.submit("e")
+        await all_answered(batches, 3)
+
+    asyncio.run(test())
+    assert batches.answered == ["c", "d", "e"]
+    assert [type(error) for error in broken] == [MemoryError]
+
+
 def test_what_does_not_fit_comes_first_in_the_next_batch() -> None:
     batches = Batches(fit=2)
 

@@ -24,7 +24,8 @@ class Gathering(Generic[_W]):
     """Hands on together, on the event loop, what arrives together.
 
     Args:
-        hand_on: deals with a batch, and gives back what it had no time for: that comes first in the next one. It never raises.
+        hand_on: deals with a batch, and gives back what it had no time for: that comes first in the next one. It should not
+            raise: those of the batch would wait for ever.
         most: how many a batch has.
     """
 
@@ -52,8 +53,13 @@ class Gathering(Generic[_W]):
             loop.call_soon(self._look, loop)
             return
         waiting = self._waiting
-        waiting.extendleft(reversed(self._hand_on([waiting.popleft() for _ in range(min(count, self._most))])))
         self._seen = self._still = 0
-        self._is_planned = bool(waiting)
-        if self._is_planned:
-            loop.call_soon(self._look, loop)
+        late: Sequence[_W] = ()
+        try:
+            late = self._hand_on([waiting.popleft() for _ in range(min(count, self._most))])
+        finally:
+            # Whatever became of this batch, there is a next one.
+            waiting.extendleft(reversed(late))
+            self._is_planned = bool(waiting)
+            if self._is_planned:
+                loop.call_soon(self._look, loop)

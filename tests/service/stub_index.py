@@ -76,6 +76,9 @@ class StubIndex:
     def ask(self, user_ids: Sequence[str], ask: Ask, *, num_threads: int = 1) -> list[RankedList]:
         return [self._ask(user_id, ask) for user_id in user_ids]
 
+    def is_ready(self, ask: Ask) -> bool:
+        return True
+
     def ask_columns(self, user_indices: Any, ask: Ask, *, num_threads: int = 1) -> RankedColumns:
         lists = [self._ask(self.users.name(user), ask) for user in user_indices.tolist()]
         items = [item for ranked in lists for item in ranked.items]

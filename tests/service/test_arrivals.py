@@ -27,7 +27,7 @@ from recocore.service.observe.observer import CallObserver
 from recocore.service.rate_limits import LimitsConfig
 from recocore.service.recommending import Answer, Asked, Recommending
 from recocore.service.security.caller import ADMITTED, Admitted, Caller
-from recocore.service.together import MOST_SECONDS
+from recocore.service.together import BATCH_SECONDS, MOST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -199,6 +199,31 @@ def test_a_batch_that_fails_whole_fails_each_of_its_calls() -> None:
     asyncio.run(main())
 
 
+class Shadowed(Counted):
+    """Cannot say that some answers are on their way."""
+
+    @property
+    def has_shadows(self) -> bool:
+        return True
+
+    def given(self, request: bytes, call: Call) -> None:
+        if call.request_id == "bad":
+            raise OSError("broken")
+
+
+@pytest.mark.parametrize("cache_mb", [0, 1])
+def test_an_answer_that_cannot_be_given_fails_alone(cache_mb: int) -> None:
+    async def main() -> None:
+        with Service(Shadowed(), cache_mb=cache_mb) as service:
+            for _ in range(2):
+                contexts = [Context(metadata=(("x-request-id", name),)) for name in ("a", "bad", "b")]
+                assert await service.statuses(*contexts) == ["OK", "INTERNAL", "OK"]
+            assert Counter(service.seen.ended) == {"OK": 4, "INTERNAL": 2}
+            assert service.seen.in_flight == sum(service.seen.waiting) == 0
+
+    asyncio.run(main())
+
+
 def test_a_batch_is_not_long() -> None:
     async def main() -> None:
         with Service() as service:
@@ -206,6 +231,36 @@ def test_a_batch_is_not_long() -> None:
             assert await service.statuses(*(Context() for _ in range(40))) == 40 * ["OK"]
             assert service.seen.batches == [16, 16, 8]
             assert service.seen.ended == 40 * ["OK"]
+
+    asyncio.run(main())
+
+
+def test_a_batch_of_many_kinds_of_requests_is_not_long_either() -> None:
+    def asked(place: str, user: int) -> bytes:
+        return v1.RecommendRequest(user_id=f"user-{user:02d}", placement=place).SerializeToString()
+
+    async def main() -> None:
+        with Service() as service:
+            service.method.engine.plain_seconds = 0.0
+            service.method.engine.first_seconds = BATCH_SECONDS / 4
+            await asyncio.gather(*(service.call(asked("same", user)) for user in range(12)))
+            assert service.seen.batches == [12]
+            await asyncio.gather(*(service.call(asked(f"place-{user}", user)) for user in range(12)))
+            assert service.seen.batches == [12, 4, 4, 4]
+
+    asyncio.run(main())
+
+
+def test_long_lists_are_ranked_on_a_thread() -> None:
+    async def main() -> None:
+        with Service() as service:
+            service.method.engine.plain_seconds = MOST_SECONDS / 2
+            service.method.engine.item_seconds = MOST_SECONDS / 100
+            for size, on_the_loop in ((10, True), (60, True), (61, False), (500, False)):
+                service.method.threads.clear()
+                request = v1.RecommendRequest(user_id="user-03", page_size=size).SerializeToString()
+                assert await service.statuses(Context(), request=request) == ["OK"]
+                assert (service.method.threads == [threading.get_ident()]) is on_the_loop
 
     asyncio.run(main())
 
@@ -404,6 +459,43 @@ def test_who_waits_for_a_commit_keeps_nobody_else_waiting() -> None:
             assert late.details(error_details_pb2.ErrorInfo).reason == "COMMIT_NOT_SEEN"
             assert service.seen.ended == ["OK", "CANCELLED", "OK", "UNAVAILABLE"]
             assert service.seen.in_flight == 0
+
+    asyncio.run(main())
+
+
+def test_no_more_wait_for_commits_than_are_admitted() -> None:
+    request = v1.RecommendRequest(user_id="user-03", min_commit_token=commit_tokens.encode(2)).SerializeToString()
+
+    async def main() -> None:
+        people = Commits()
+        with Service(Counted(people), max_calls=2) as service:
+            waiting = [service.call(request), service.call(request)]
+            for _ in range(30):
+                await asyncio.sleep(0)
+            assert await service.statuses(Context(), request=request) == ["RESOURCE_EXHAUSTED"]
+            # Nobody else is kept from an answer by them.
+            assert await service.statuses(Context(), Context()) == ["OK", "OK"]
+            people.seen.set()
+            assert [type(answer) for answer in await asyncio.gather(*waiting)] == [bytes, bytes]
+            assert await service.statuses(Context(), request=request) == ["OK"]
+            assert service.seen.in_flight == 0
+
+    asyncio.run(main())
+
+
+def test_who_waits_for_a_commit_is_told_that_the_server_stops() -> None:
+    request = v1.RecommendRequest(user_id="user-03", min_commit_token=commit_tokens.encode(2)).SerializeToString()
+
+    async def main() -> None:
+        with Service(Counted(Commits())) as service:
+            context = Context()
+            waiting = asyncio.ensure_future(service.statuses(context, request=request))
+            for _ in range(30):
+                await asyncio.sleep(0)
+            service.dispatcher.running.give_up()
+            assert await waiting == ["UNAVAILABLE"]
+            assert context.details(error_details_pb2.ErrorInfo).reason == "STOPPING"
+            assert service.seen.ended == ["UNAVAILABLE"]
 
     asyncio.run(main())
 

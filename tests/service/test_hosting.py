@@ -74,6 +74,7 @@ def served(registry: Registry) -> Iterator[tuple[ServerProcess, Client, grpc.Cha
         yield server, client, channel
 
 
+@pytest.mark.timeout(120 + 10 * SWAPS)
 def test_no_call_fails_while_models_are_swapped(
     registry: Registry, versions: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

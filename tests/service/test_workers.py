@@ -69,6 +69,7 @@ def test_a_service_that_ends_right_after_its_start_has_nothing_to_complain_of(sa
             assert [record for record in server.records() if record["level"] in ("warning", "error")] == []
 
 
+@pytest.mark.timeout(120 + 20 * KILLS)
 def test_only_calls_to_a_killed_worker_fail(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     outages: list[tuple[float, float]] = []
     with ServerProcess.serve(saved, workers=2) as server:

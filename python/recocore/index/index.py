@@ -330,6 +330,10 @@ class Index:
         check_indices(user_indices, len(self.users), "user_indices", -1)
         return named_columns(self.items, answer_columns(self._data, self._resolver, user_indices, ask, num_threads))
 
+    def is_ready(self, ask: Ask) -> bool:
+        """Whether the filter of an ask, if it has one, has been looked up before and is kept: the first time takes longer."""
+        return self._resolver.is_ready(ask)
+
     def ask_arrays(self, user_indices: Int32Array, ask: Ask, *, num_threads: int = 1) -> list[Filled]:
         """`ask` on internal indices, without a name.
 

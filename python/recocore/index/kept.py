@@ -32,6 +32,10 @@ class Kept(Generic[_T]):
         """The bytes of what is kept now."""
         return self._held
 
+    def __contains__(self, key: Hashable) -> bool:
+        with self._lock:
+            return key in self._values
+
     def get(self, key: Hashable, make: Callable[[], _T]) -> _T:
         """The value of a key, made where it is not kept; two threads that ask at once may both make it."""
         with self._lock:

@@ -120,6 +120,10 @@ class Resolver:
             self._data.popular,
         )
 
+    def is_ready(self, ask: Ask) -> bool:
+        """Whether `lists` need not look at every item of the index."""
+        return ask.where is None or (ask.where, ask.allow, ask.block) in self._lists
+
     def rules(self, rules: tuple[Rule, ...], diversity: Diversity | None) -> RuleSet:
         """The rules of an ask.
 

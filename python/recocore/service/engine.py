@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 # Users whose lists are timed together when a model is loaded, and how often: the first time finds nothing in any cache.
 _TIMED_USERS, _TIMES = 16, 3
+# Fewer get long lists, which take milliseconds each of a million items.
+_TIMED_LONG = 4
 
 # Rows that are ranked together. Between two chunks a batch sees that its caller has gone.
 _CHUNK = 32
@@ -83,6 +85,10 @@ class RankingIndex(Protocol):
         """The list of each user, -1 for one who is unknown, in columns and without reasons."""
         ...
 
+    def is_ready(self, ask: Ask) -> bool:
+        """Whether nothing of an ask has to be looked up first that takes longer than a list."""
+        ...
+
     def similar(self, seeds: Sequence[str], negatives: Sequence[str], ask: Ask, *, num_threads: int = 1) -> RankedList:
         """The items like the seeds and unlike the negatives."""
         ...
@@ -105,11 +111,14 @@ class Engine:
 
     Attributes:
         plain_seconds: how long a list takes that the model ranks, one of several; infinite before `warm_up`.
+        item_seconds: how much longer a list takes with each item beyond those of a page that says nothing of its size.
+        first_seconds: how much longer the first of several takes that are asked alike.
     """
 
     def __init__(self, index: RankingIndex) -> None:
         self._index = index
         self.plain_seconds = math.inf
+        self.item_seconds = self.first_seconds = 0.0
 
     @property
     def version(self) -> str:
@@ -129,11 +138,20 @@ class Engine:
         """Load what the first call needs, so that no caller waits for that, and see how long a plain list takes."""
         self._index.items.indices_of([""])
         self._index.users.indices_of([""])
-        users = np.arange(min(_TIMED_USERS, len(self._index.users)), dtype=np.int32)
-        for _ in range(_TIMES if len(users) else 0):
-            started = time.perf_counter()
-            self._index.ask_columns(users, Ask(), num_threads=1)
-            self.plain_seconds = min(self.plain_seconds, (time.perf_counter() - started) / len(users))
+        count = min(_TIMED_USERS, len(self._index.users))
+        if not count:
+            return
+        self.plain_seconds = self._time(count, Ask())
+        longer = self._time(min(count, _TIMED_LONG), Ask(k=limits.MAX_PAGE_SIZE)) - self.plain_seconds
+        self.item_seconds = max(longer, 0.0) / (limits.MAX_PAGE_SIZE - limits.DEFAULT_PAGE_SIZE)
+        self.first_seconds = max(self._time(1, Ask()) - self.plain_seconds, 0.0)
+
+    def quick_seconds(self, template: Template) -> float:
+        """How long a list takes, one of several, where that is the same for every user; infinite for anything else."""
+        ask = template.ask
+        if not (template.is_columnar and ask.is_plain and self._index.is_ready(ask)):
+            return math.inf
+        return self.plain_seconds + self.item_seconds * max(ask.end - limits.DEFAULT_PAGE_SIZE, 0)
 
     def recommend(self, query: RecommendQuery) -> Ranking:
         """A page of one user's list.
@@ -254,6 +272,16 @@ class Engine:
             page_tokens.encode_parts(version, end, page_tokens.bind(user_id, shape)) if count >= ask.k else ""
             for count, user_id in zip(counts, user_ids, strict=True)
         ]
+
+    def _time(self, count: int, ask: Ask) -> float:
+        """How long the list of each of so many users takes, at best."""
+        users = np.arange(count, dtype=np.int32)
+        best = math.inf
+        for _ in range(_TIMES):
+            started = time.perf_counter()
+            self._index.ask_columns(users, ask, num_threads=1)
+            best = min(best, (time.perf_counter() - started) / count)
+        return best
 
     def _rows(self, user_ids: list[str], template: Template, call: Call) -> list[Ranking | Problem]:
         try:

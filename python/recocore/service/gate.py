@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-# No newcomer for this long means that everybody who calls in a loop is waiting at the gate.
-_QUIET_SECONDS = 0.1
+# No newcomer in so many looks, one after the other, means that everybody who calls in a loop is waiting at the gate. They take
+# a tenth of a second, and longer where the machine is busy: then callers take longer to come, and the transport to tell of it.
+_STILL_LOOKS, _LOOK_SECONDS = 10, 0.01
 # Callers that do not wait for answers never fall quiet, and those who wait have deadlines.
 _LONGEST_HOLD_SECONDS = 0.5
 
@@ -21,11 +22,11 @@ class Gate:
     def __init__(self) -> None:
         self._open = asyncio.Event()
         self._open.set()
-        self._last_arrival = 0.0
+        self._arrivals = 0
 
     def arrive(self) -> bool:
         """A newcomer: whether the gate is open; else wait for `opened`."""
-        self._last_arrival = time.monotonic()
+        self._arrivals += 1
         return self._open.is_set()
 
     async def opened(self) -> None:
@@ -35,10 +36,12 @@ class Gate:
     async def hold(self, at_most: float) -> None:
         """Close the gate, and return when nobody has arrived for a while, or after `at_most` seconds."""
         self._open.clear()
-        self._last_arrival = time.monotonic()
-        end = self._last_arrival + min(at_most, _LONGEST_HOLD_SECONDS)
-        while (left := min(self._last_arrival + _QUIET_SECONDS, end) - time.monotonic()) > 0:
-            await asyncio.sleep(left)
+        end = time.monotonic() + min(at_most, _LONGEST_HOLD_SECONDS)
+        still = 0
+        while still < _STILL_LOOKS and (left := end - time.monotonic()) > 0:
+            before = self._arrivals
+            await asyncio.sleep(min(_LOOK_SECONDS, left))
+            still = still + 1 if self._arrivals == before else 0
 
     def release(self) -> None:
         """Open the gate for good."""

@@ -6,7 +6,6 @@ the call's own. A message of protocol buffers may be written in parts.
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -76,9 +75,13 @@ class Asked:
 
     @property
     def quick_seconds(self) -> float:
-        """How long the answer takes, one of several, where that is the same for every user; infinite for anything else."""
-        is_quick = self.template.is_columnar and self.template.ask.is_plain
-        return self.hosted.engine.plain_seconds if is_quick else math.inf
+        """See `Engine.quick_seconds`."""
+        return self.hosted.engine.quick_seconds(self.template)
+
+    @property
+    def first_seconds(self) -> float:
+        """How much longer it takes where nobody before asked for the same."""
+        return self.hosted.engine.first_seconds
 
 
 class Recommending:

@@ -79,6 +79,8 @@ class Together:
             delay_seconds=config.batch_delay_ms / 1e3,
             observe=observer.batched,
         )
+        self._most_waiting = config.max_calls
+        self._waiting = 0
         self._keeps = config.cache_mb > 0
         self._cache: ResponseCache[Answer] = ResponseCache(round(config.cache_mb * 1e6))
 
@@ -106,10 +108,18 @@ class Together:
 
     async def _after_commit(self, arrival: Arrival) -> Ended:
         """What becomes of a call in the batch that it joins once it may read what it has to."""
+        running = self._running
+        # Who waits takes no slot of those who could be answered meanwhile, but there is a bound for them as well.
+        if self._waiting >= self._most_waiting:
+            return self._failed(arrival, running.too_many())
+        self._waiting += 1
         try:
-            await self._method.wait(arrival.min_commit or "", arrival.call)
+            coming = asyncio.ensure_future(self._method.wait(arrival.min_commit or "", arrival.call))
+            await running.result(coming, arrival.call)
         except Exception as error:
             return self._failed(arrival, error)
+        finally:
+            self._waiting -= 1
         arrival.min_commit = ""
         arrival.ended = asyncio.get_running_loop().create_future()
         self._arrivals.submit(arrival)
@@ -217,8 +227,14 @@ class Together:
 
     def _rank(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
         seconds, count = 0.0, 0
+        templates: set[int] = set()
         while count < len(arrivals) and seconds < BATCH_SECONDS:
+            asked = arrivals[count].asked
+            assert asked is not None
             seconds += arrivals[count].seconds
+            if id(asked.template) not in templates:
+                templates.add(id(asked.template))
+                seconds += asked.first_seconds
             count += 1
         now, later = arrivals[:count], arrivals[count:]
         if not now:
@@ -226,8 +242,8 @@ class Together:
         self._observer.batched(count)
         self._observer.queued(+count)
         try:
-            asked = [arrival.asked for arrival in now if arrival.asked is not None]
-            answers = self._method.answer_asked(asked, [arrival.call for arrival in now])
+            all_asked = [arrival.asked for arrival in now if arrival.asked is not None]
+            answers = self._method.answer_asked(all_asked, [arrival.call for arrival in now])
         finally:
             self._observer.queued(-count)
         given: list[tuple[Arrival, Answer]] = []
@@ -261,17 +277,21 @@ class Together:
             self._cache.put(arrival.generation, arrival.key, answer)
 
     def _give(self, given: Sequence[tuple[Arrival, Answer]]) -> None:
-        if not given:
+        key, has_shadows = self._method.key, self._method.has_shadows
+        responses: list[tuple[Arrival, bytes]] = []
+        for arrival, answer in given:
+            try:
+                if has_shadows:
+                    self._method.given(arrival.request, arrival.call)
+                responses.append((arrival, answer.to(arrival.call, key)))
+            except Exception as error:
+                self._fail(arrival, error)
+        if not responses:
             return
-        key = self._method.key
-        if self._method.has_shadows:
-            for arrival, _ in given:
-                self._method.given(arrival.request, arrival.call)
-        responses = [answer.to(arrival.call, key) for arrival, answer in given]
         self._endings.answered(
-            self._name, [arrival.call for arrival, _ in given], [arrival.started for arrival, _ in given]
+            self._name, [arrival.call for arrival, _ in responses], [arrival.started for arrival, _ in responses]
         )
-        for (arrival, _), response in zip(given, responses, strict=True):
+        for arrival, response in responses:
             arrival.ended.set_result(response)
 
 
