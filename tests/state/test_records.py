@@ -77,6 +77,26 @@ def test_dropping_old_events_is_as_if_they_had_not_been(made: list[tuple[str, st
     assert whole.seen_times == young.seen_times
 
 
+@pytest.mark.parametrize("room", [256, 300, 1_024, 4_096])
+def test_dropping_nothing_leaves_a_full_record_as_it_is(room: int) -> None:
+    rng = random.Random(room)
+    hour = 3_600_000_000
+    made = [row(f"item-{rng.randrange(99)}", rng.choice(["buy", "view", "view"]), hour * time) for time in range(900)]
+    record = Record.unpack(plain(5, 5, profile_bytes=room).add(b"", 1, made))
+    full = record.profile
+    assert full[0] == 3  # the format in which purchases were left out
+    assert room * 0.8 < len(full) <= room
+    assert not record.drop_before(0)
+    assert record.profile == full
+    # What is dropped later is no less than that what is dropped at once.
+    later = Record.unpack(record.pack())
+    for time in (890, 895):
+        record.drop_before(hour * time)
+    later.drop_before(hour * 895)
+    assert record.profile == later.profile
+    assert 0 < len(record.profile) < len(full)
+
+
 def test_weights_are_those_of_the_types_and_answers_stay() -> None:
     asked = Record(consent={"marketing": True}).pack()
     records = plain(50, 200, {"view": 1.0, "buy": 5.0})

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 _BETWEEN = "\0"
+# Where nothing is added, nothing has to make room: with a bound of what is there, what is left out would get room again, of
+# what is kept.
+_NO_LIMIT = 1 << 31
 
 
 class _Columns(msgspec.Struct, array_like=True, frozen=True):
@@ -108,10 +111,14 @@ class Record:
             self.links.append(link)
 
     def drop_before(self, cutoff: int) -> bool:
-        """Leave out what is older; whether there was any."""
+        """Leave out what is older; whether there was any.
+
+        Of purchases that `profile` left out for want of room it has the days alone, so it may then tell of fewer of them than
+        what the log still holds would.
+        """
         seen = sum(time >= cutoff for time in self.seen_times)
         recent = sum(time >= cutoff for time in self.times)
-        profile = _native.kept_events_add(self.profile, [], len(self.profile), cutoff)
+        profile = _native.kept_events_add(self.profile, [], _NO_LIMIT, cutoff)
         if (seen, recent, profile) == (len(self.seen), len(self.times), self.profile):
             return False
         self.profile = profile
