@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from recocore.errors import InvalidArgumentError, OwnerUnavailableError
+from recocore.errors import InternalError, InvalidArgumentError, OwnerUnavailableError
 from recocore.state.answering import answering
 from recocore.state.calling import Caller
 from recocore.state.wire import Answer, Messages, encode, read_request
@@ -129,6 +129,22 @@ def test_values_futures_and_coroutines_answer_each_call_by_itself(tmp_path: Path
         *("of future 3", "value", "at once", "future 2", "coroutine", "of a coroutine", "of future 1", "future 0")
     ]
     assert [isinstance(each, InvalidArgumentError) for each in got] == [1, 0, 1, 0, 0, 1, 1, 0]
+
+
+def test_what_cannot_be_written_down_is_a_failure_of_its_call_alone(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def later(value: object) -> object:
+        return value
+
+    def do(request: Request) -> Any:
+        value = object() if "bad" in request.method else request.method
+        return later(value) if request.method.startswith("later") else value
+
+    got = answered(tmp_path / "socket", do, ["good", "bad", "later-bad", "later-good"])
+    assert (got[0], got[3]) == ("good", "later-good")
+    assert [type(each) for each in got[1:3]] == [InternalError, InternalError]
+    assert [record.message for record in caplog.records] == ["a call of bad failed", "a call of later-bad failed"]
 
 
 def test_answers_under_way_leave_before_the_end(tmp_path: Path) -> None:

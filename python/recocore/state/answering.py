@@ -167,8 +167,8 @@ class _Connection(asyncio.Protocol):
 def _done(request: Request, value: Any) -> bytes:
     try:
         return encode(Answer(request.number, value=value))
-    except RecocoreError as error:
-        return encode(failure(request.number, error))
+    except Exception as error:
+        return _failed(request, error)
 
 
 def _failed(request: Request, error: Exception) -> bytes:
