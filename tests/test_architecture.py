@@ -10,11 +10,18 @@ from pathlib import Path
 
 import pytest
 
+import recocore
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "python" / "recocore"
 
 # What every room may use: values and errors that rooms hand to each other.
 SHARED = {"addresses", "csr", "errors", "gathering", "memory", "recommendations", "types"}
+
+# Rooms that `import recocore` gives; the others are parts of these, or commands and processes.
+ENTRANCES = {
+    "client", "data", "evaluation", "fraud", "index", "models", "ops", "profiles", "registry", "retrieval", "service"
+}  # fmt: skip
 
 ROOMS: dict[str, set[str]] = {
     "charts": set(),
@@ -103,6 +110,13 @@ def test_every_package_is_a_room_of_the_map() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     for room in ROOMS:
         assert f"`recocore.{room}`" in text
+
+
+def test_import_recocore_opens_every_entrance() -> None:
+    for room in ENTRANCES:
+        # Called by hand: an attribute may also be there because somebody has imported the room.
+        assert recocore.__getattr__(room).__name__ == f"recocore.{room}"
+    assert set(dir(recocore)) >= ENTRANCES
 
 
 def test_convert_alone_translates_the_protos_of_recommendation() -> None:

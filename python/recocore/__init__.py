@@ -4,7 +4,9 @@
     recocore.Interactions   who met what how strongly: ids, indices and a sparse matrix
     recocore.models         ALS, ItemKNN, UserKNN, Popularity
     recocore.evaluation     metrics and comparisons
-    recocore.fraud          anomaly detectors, rings of accounts
+    recocore.retrieval      the best items for vectors from anywhere, under merchandisers' rules
+    recocore.profiles       who a user is: features, life cycle, segments, tags, lifetime value
+    recocore.fraud          scores with reasons, counters, rules, anomaly detectors, rings of accounts
     recocore.Index          a fitted model as an immutable, memory-mapped folder
     recocore.registry       versions of an index in one folder, and aliases that move between them
     recocore.service        the gRPC server
@@ -20,14 +22,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from recocore import client, data, evaluation, fraud, index, models, ops, registry, service
+    from recocore import client, data, evaluation, fraud, index, models, ops, profiles, registry, retrieval, service
     from recocore.data import EventBatch, Interactions
     from recocore.index import Index
 
 __version__ = "0.1.0"
 
 _CLASSES = {"EventBatch": "recocore.data", "Interactions": "recocore.data", "Index": "recocore.index"}
-_PACKAGES = ("client", "data", "evaluation", "fraud", "index", "models", "ops", "registry", "service")
 
 __all__ = [
     "EventBatch",
@@ -41,9 +42,12 @@ __all__ = [
     "index",
     "models",
     "ops",
+    "profiles",
     "registry",
+    "retrieval",
     "service",
 ]
+_PACKAGES = frozenset(__all__) - {"__version__", *_CLASSES}
 
 
 def __getattr__(name: str) -> Any:
