@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -31,6 +32,20 @@ def moment_of(times: Any, **reading: Any) -> list[Any]:
     return [
         None if time is None else dt.datetime.fromtimestamp(0, dt.UTC) + dt.timedelta(microseconds=time) for time in us
     ]
+
+
+def test_row_numbers_of_pandas_are_no_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({**IDS, "value": [1.0, 2.0]}).sort_values("value", ascending=False)
+    frame.to_parquet(tmp_path / "sorted.parquet")
+    for log in (EventBatch.from_arrow(frame), EventBatch.from_parquet(tmp_path / "sorted.parquet")):
+        assert log.column("user_id").to_pylist() == ["v", "u"]
+        assert log.table.column_names == ["user_id", "item_id", "type", "value"]
+    # A name makes it a column like others.
+    assert EventBatch.from_arrow(frame.set_index("user_id")).column("user_id").to_pylist() == ["v", "u"]
+
+
+def test_a_batch_says_what_it_holds() -> None:
+    assert repr(EventBatch.from_arrow(IDS)) == "EventBatch(2 events: user_id, item_id, type)"
 
 
 def test_columns_come_in_the_order_of_the_schema_with_its_types() -> None:
@@ -126,7 +141,7 @@ def test_a_source_that_does_not_fit_is_refused_by_name(
 
 
 def test_other_bad_arguments() -> None:
-    with pytest.raises(InvalidArgumentError, match=r"table: expected a pyarrow\.Table or what exports one, got list"):
+    with pytest.raises(InvalidArgumentError, match=r"table: expected a pyarrow\.Table, a DataFrame of .* got list"):
         EventBatch.from_arrow([1])
     with pytest.raises(InvalidArgumentError, match="time_unit: expected one of s, ms, us, got 'ns'"):
         EventBatch.from_arrow(IDS, time_unit="ns")  # type: ignore[arg-type]

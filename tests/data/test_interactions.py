@@ -33,6 +33,12 @@ def events(**columns: Any) -> EventBatch:
     return EventBatch.from_arrow(pa.table(columns), time_unit="s")
 
 
+def test_what_is_held_is_said_in_a_line() -> None:
+    met = Interactions.from_coo(["ann", "ann", "bob"], [10, 20, 20])
+    assert repr(met) == "Interactions(2 users, 2 items, 3 entries)"
+    assert (repr(met.users), repr(met.items)) == ("IdMap(2 ids of kind string)", "IdMap(2 ids of kind integer)")
+
+
 @given(ROWS, st.booleans())
 def test_duplicates_are_merged_as_a_dictionary_would(rows: list[tuple[int, str, float, int]], timed: bool) -> None:
     users, items, values, times = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,7 +115,8 @@ class EventBatch:
             InvalidArgumentError: as `from_arrow`.
         """
         source = files.open_parquet(path)
-        picked = _pick(source.schema.names, _mapping(columns), drop_unmapped)
+        present = [name for name in source.schema.names if not _is_row_number(name)]
+        picked = _pick(present, _mapping(columns), drop_unmapped)
         table = files.read_parquet(source, path, list(dict.fromkeys(picked.values())))
         return cls.from_arrow(table, columns, drop_unmapped=drop_unmapped, time_unit=time_unit, timezone=timezone)
 
@@ -167,6 +169,9 @@ class EventBatch:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
+    def __repr__(self) -> str:
+        return f"EventBatch({len(self):,} events: {', '.join(self.table.column_names)})"
+
     def has(self, name: str) -> bool:
         """Whether the batch came with this column."""
         return name in self.table.column_names
@@ -201,19 +206,31 @@ def as_table(source: Any, argument: str = "table") -> pa.Table:
         InvalidArgumentError: it exports none, or columns of mixed types; the message names `argument`.
     """
     if isinstance(source, pa.Table):
-        return source
+        return _without_row_numbers(source)
     if isinstance(source, pa.RecordBatch):
-        return pa.Table.from_batches([source])
+        return _without_row_numbers(pa.Table.from_batches([source]))
     if isinstance(source, dict) or hasattr(source, "__arrow_c_stream__"):
         try:
-            return pa.table(source)
+            return _without_row_numbers(pa.table(source))
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
             raise InvalidArgumentError(
                 f"{argument}: expected columns of one type each, got {error}", field=argument
             ) from None
     raise InvalidArgumentError(
-        f"{argument}: expected a pyarrow.Table or what exports one, got {type(source).__name__}", field=argument
+        f"{argument}: expected a pyarrow.Table, a DataFrame of pandas or polars, or a mapping of columns, "
+        f"got {type(source).__name__}",
+        field=argument,
     )
+
+
+def _is_row_number(name: str) -> bool:
+    """Whether pandas made this column of an index without a name, as after sorting or sampling; nobody asked for it."""
+    return re.fullmatch(r"__index_level_\d+__", name) is not None
+
+
+def _without_row_numbers(table: pa.Table) -> pa.Table:
+    kept = [place for place, name in enumerate(table.column_names) if not _is_row_number(name)]
+    return table if len(kept) == table.num_columns else table.select(kept)
 
 
 def _label(name: str, source: str) -> str:

@@ -110,6 +110,9 @@ class IdMap(ABC):
     @abstractmethod
     def __len__(self) -> int: ...
 
+    def __repr__(self) -> str:
+        return f"IdMap({len(self):,} ids of kind {self.kind})"
+
     @abstractmethod
     def index_of(self, id: Hashable) -> int:
         """The index of one id, -1 where it is unknown.
@@ -139,7 +142,7 @@ class IdMap(ABC):
         return self.ids_of([index])[0]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _RangeIds(IdMap):
     size: int
 
@@ -165,7 +168,7 @@ class _RangeIds(IdMap):
         return _table(pa.array([], pa.int64()), self.kind, self.size)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _IntegerIds(IdMap):
     values: Int64Array
 
@@ -197,7 +200,7 @@ class _IntegerIds(IdMap):
         return _table(pa.array(self.values), self.kind, len(self))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _StringIds(IdMap):
     strings: pa.LargeStringArray
     offsets: Int64Array
@@ -246,7 +249,7 @@ class _StringIds(IdMap):
         return _table(self.strings, self.kind, len(self))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class _ObjectIds(IdMap):
     objects: tuple[Hashable, ...]
     lookup: dict[Hashable, int]

@@ -153,6 +153,9 @@ class Interactions:
             self.users, self.items, rows, columns, values=values, timestamps=timestamps, duplicates=duplicates
         )
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.n_users:,} users, {self.n_items:,} items, {self.nnz:,} entries)"
+
     @property
     def is_mapped(self) -> bool:
         """Whether the matrix and its transpose lie in files, so that they need not fit into memory."""

@@ -31,7 +31,7 @@ _FORMAT = "recocore-interactions"
 _ENTRIES_AT_A_TIME = 1 << 20
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class MappedInteractions(Interactions):
     """Interactions whose matrix, and its transpose, lie in the files of a folder.
 

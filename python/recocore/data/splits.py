@@ -148,7 +148,7 @@ def _split_events(
     if times is None:
         raise InvalidArgumentError(
             "events: expected an event_time to split by, got none; name its source with columns={'event_time': ...} "
-            "(--columns event_time=SOURCE), or split at random",
+            "(--columns event_time=SOURCE), or split at random (--split random)",
             field="event_time",
         )
     late = _from_cutoff(times, cutoff, fraction)
@@ -166,7 +166,7 @@ def _times(interactions: Interactions) -> Int64Array:
     if interactions.timestamps is None:
         raise InvalidArgumentError(
             "interactions: expected timestamps, got none; build them with timestamps=..., or from events with times "
-            "(--columns event_time=SOURCE), or split at random",
+            "(--columns event_time=SOURCE), or split at random (--split random)",
             field="timestamps",
         )
     return interactions.timestamps

@@ -66,6 +66,9 @@ class Index:
         self._known_version = version
         self._resolver = Resolver(data)
 
+    def __repr__(self) -> str:
+        return f"Index({self.model}: {len(self.users):,} users, {len(self.items):,} items)"
+
     @classmethod
     def build(
         cls,

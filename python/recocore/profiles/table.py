@@ -55,6 +55,11 @@ class ProfileTable:
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
+    def __repr__(self) -> str:
+        return (
+            f"ProfileTable({len(self):,} users, {self.table.num_columns} columns, as of {self.as_of_time.isoformat()})"
+        )
+
     @property
     def as_of_time(self) -> datetime:
         """`as_of` as a datetime in UTC."""
