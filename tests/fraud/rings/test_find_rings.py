@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
 from tests.fraud.rings import reference
 
@@ -12,6 +14,8 @@ from recocore.errors import InvalidArgumentError
 from recocore.fraud import Ring, find_rings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.fraud.rings.reference import Edges
 
 
@@ -164,6 +168,8 @@ def test_no_edges_have_no_rings() -> None:
         (([1], ["x"]), {"half_life": 3.0}, "half_life: expected together with times"),
         (([1], ["x"], None, [1.0]), {"half_life": 0.0}, "half_life: expected a finite number > 0"),
         (([1], [["x"]]), {}, "entities: expected hashable ids"),
+        ((["a", None], ["x", "x"]), {}, "accounts: expected an id in each row, got None; leave rows without one out"),
+        ((["a", "b"], np.array([1.0, np.nan])), {}, "entities: expected an id in each row, got nan"),
         ((np.ones((2, 2)), [1, 2]), {}, "accounts: expected a 1-d array of ids, got 2-d"),
         (([1], ["x"]), {"max_rings": -1}, "max_rings: expected an integer of at least 0"),
         (([1], ["x"]), {"hub_cap": 0}, "hub_cap: expected an integer of at least 1"),
@@ -174,6 +180,13 @@ def test_no_edges_have_no_rings() -> None:
 def test_what_is_no_graph_is_refused_by_name(arguments: Any, options: Any, message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         find_rings(*arguments, **options)
+
+
+@pytest.mark.parametrize("column", [pa.array, pd.Series, np.array, lambda ids: pa.chunked_array([ids[:2], ids[2:]])])
+def test_ids_of_any_column_come_back_as_plain_values(column: Callable[[list[str]], Any]) -> None:
+    [ring] = find_rings(column(["a", "b", "a", "b"]), column(["x", "x", "y", "y"]))
+    assert ring.accounts == ("a", "b")
+    assert {type(one) for one in (*ring.accounts, *ring.entities)} == {str}
 
 
 def test_a_ring_is_a_value() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,11 +42,18 @@ class Numbered:
         if isinstance(values, np.ndarray) and values.dtype.kind in "iuUS":
             unique, inverse = np.unique(values, return_inverse=True)
             return cls(unique.tolist(), inverse.astype(np.int32, copy=False))
-        rows = values.tolist() if isinstance(values, np.ndarray) else list(values)
+        # Columns know how to become plain ids; what iterating over one gives may be scalars of its library.
+        plain = next((name for name in ("tolist", "to_pylist", "to_list") if hasattr(values, name)), None)
+        rows = list(values) if plain is None else getattr(values, plain)()
         try:
             ids = list(dict.fromkeys(rows))
         except TypeError as error:
             raise InvalidArgumentError(f"{argument}: expected hashable ids: {error}", field=argument) from error
+        missing = [one for one in ids if one is None or (isinstance(one, float) and math.isnan(one))]
+        if missing:
+            raise InvalidArgumentError(
+                f"{argument}: expected an id in each row, got {missing[0]}; leave rows without one out", field=argument
+            )
         try:
             ids.sort()
         except TypeError:  # ids that cannot be compared keep the order in which they came
