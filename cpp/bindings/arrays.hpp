@@ -26,16 +26,22 @@ py::array_t<T> checked(const py::object& object, const char* argument, py::ssize
     return std::string(argument) + ": expected a C-contiguous " + std::to_string(dimensions) + "-d array of " +
            std::string(py::str(py::dtype::of<T>())) + ", got ";
   };
+  const auto conversion = [] {
+    return "; convert it with numpy.ascontiguousarray(x, '" + std::string(py::str(py::dtype::of<T>())) + "')";
+  };
   if (!py::isinstance<py::array>(object))
-    throw Error(ErrorCode::invalid_argument, expected() + std::string(py::str(py::type::of(object).attr("__name__"))));
+    throw Error(ErrorCode::invalid_argument, expected() + std::string(py::str(py::type::of(object).attr("__name__"))) +
+                                                 (object.is_none() ? "" : conversion()));
   const auto array = py::reinterpret_borrow<py::array>(object);
   const bool fits = array.dtype().equal(py::dtype::of<T>()) && array.ndim() == dimensions &&
                     (array.flags() & py::array::c_style) != 0;
   if (!fits) {
     const std::string order = (array.flags() & py::array::c_style) != 0 ? "" : " (not C-contiguous)";
-    throw Error(ErrorCode::invalid_argument, expected() + std::to_string(array.ndim()) + "-d " +
-                                                 std::string(py::str(array.dtype())) + order +
-                                                 "; convert it with numpy.ascontiguousarray(x, dtype)");
+    const std::string step = array.ndim() == dimensions             ? conversion()
+                             : array.ndim() == 1 && dimensions == 2 ? "; x[None] makes one row of it"
+                                                                    : "";
+    throw Error(ErrorCode::invalid_argument,
+                expected() + std::to_string(array.ndim()) + "-d " + std::string(py::str(array.dtype())) + order + step);
   }
   return py::reinterpret_borrow<py::array_t<T>>(object);
 }

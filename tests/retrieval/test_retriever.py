@@ -336,6 +336,10 @@ def test_the_queries_of_others_do_not_matter() -> None:
         ({"queries": np.ones((2, 4), np.float32)}, r"items: expected as many columns as queries \[2, 4\]"),
         ({"queries": np.full((1, 3), np.nan, np.float32)}, "queries: expected finite values, got nan in row 0"),
         ({"queries": np.ones((3, 2), np.float32).T}, "C-contiguous"),
+        ({"queries": np.ones(3, np.float32)}, r"got 1-d float32; x\[None\] makes one row of it"),
+        ({"queries": [[1.0, 2.0, 3.0]]}, r"got list; convert it with numpy.ascontiguousarray\(x, 'float32'\)"),
+        ({"allow": ["p1"]}, "allow: expected a 1-d array of item indices"),
+        ({"boosts": (["p1"], [1])}, "got 1-d <U2; the id map's indices_of gives the indices of ids"),
         ({"k": 0}, "k: expected an integer of at least 1, got 0"),
         ({"precision": "int4"}, "precision: expected one of auto, float32, float16, bfloat16, got 'int4'"),
         ({"thresholds": np.ones(2, np.float32)}, "thresholds: expected one for each of the 1 queries, got 2"),
@@ -362,6 +366,9 @@ def test_bad_items_are_named() -> None:
     items[3, 1] = np.inf
     with pytest.raises(InvalidArgumentError, match="items: expected finite values, got inf in row 3"):
         Retriever(items)
+    for other in (sp.csr_array(np.eye(3, dtype=np.float32)), [[1.0, 2.0]], None):
+        with pytest.raises(InvalidArgumentError, match="items: expected a C-contiguous 2-d array of float32, got"):
+            Retriever(other)  # type: ignore[arg-type]
     with pytest.raises(
         UnsupportedError, match="items: expected lengths below 1e37, got more in row 0; scale the items"
     ):
@@ -372,6 +379,11 @@ def test_bad_items_are_named() -> None:
         Retriever(np.ones((2, 2), np.float32), metric="cosine", biases=np.ones(2, np.float32))
     with pytest.raises(InvalidArgumentError, match=r"biases: expected one for each of the 2 items, got \[3\]"):
         Retriever(np.ones((2, 2), np.float32), biases=np.ones(3, np.float32))
+
+
+def test_a_retriever_says_what_it_holds() -> None:
+    shop = Retriever(np.ones((1500, 3), np.float32), metric="cosine")
+    assert repr(shop) == "Retriever(1,500 items of 3 numbers, metric='cosine')"
 
 
 def test_a_progress_callback_can_stop_it() -> None:

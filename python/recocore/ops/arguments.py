@@ -57,8 +57,9 @@ def checked_indices(value: Any, count: int, argument: str) -> Int32Array:
     if indices.size == 0 and indices.ndim == 1:
         return np.empty(0, np.int32)
     if indices.ndim != 1 or indices.dtype.kind not in "iu":
+        step = "; the id map's indices_of gives the indices of ids" if indices.dtype.kind in "OUS" else ""
         raise InvalidArgumentError(
-            f"{argument}: expected a 1-d array of integers, got {indices.ndim}-d {indices.dtype}", field=argument
+            f"{argument}: expected a 1-d array of integers, got {indices.ndim}-d {indices.dtype}{step}", field=argument
         )
     if indices.min() < 0 or indices.max() >= count:
         raise InvalidArgumentError(

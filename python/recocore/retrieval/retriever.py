@@ -110,6 +110,9 @@ class Retriever:
     def __len__(self) -> int:
         return self._length
 
+    def __repr__(self) -> str:
+        return f"Retriever({len(self):,} items of {shape_of(self.items)[1]} numbers, metric={self.metric!r})"
+
     def arrays(self) -> dict[str, AnyArray]:
         """The codes and their bounds by name, for `from_arrays`.
 
@@ -220,6 +223,12 @@ class Retriever:
         choice(metric, "metric", get_args(Metric))
         if biases is not None and metric != "inner_product":
             raise InvalidArgumentError(f"biases: expected None with metric={metric!r}, got some", field="biases")
+        if not is_on_device(items) and not isinstance(items, np.ndarray):
+            raise InvalidArgumentError(
+                f"items: expected a C-contiguous 2-d array of float32, got {type(items).__name__}; "
+                "convert it with numpy.ascontiguousarray(x, 'float32')",
+                field="items",
+            )
         self._length = shape_of(items)[0] if is_on_device(items) else len(items)
         if biases is not None and np.shape(biases) != (self._length,):
             raise InvalidArgumentError(
