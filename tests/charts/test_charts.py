@@ -44,6 +44,21 @@ def test_bars_are_as_long_as_their_values() -> None:
     assert widths[1] / widths[2] == pytest.approx(2, rel=0.01)
 
 
+def test_names_around_a_network_are_inside_of_the_picture() -> None:
+    nodes = [Node(f"{place}", "account", "a-long-account-name") for place in range(12)]
+    root = tree(network(nodes, []))
+    for label in root.iter(f"{SVG}text"):
+        if label.attrib["text-anchor"] == "end":
+            # A letter of the system's fonts is about 0.6 of its size wide.
+            assert float(label.attrib["x"]) - 0.6 * float(label.attrib["font-size"]) * len(label.text or "") >= 0
+
+
+def test_the_page_knows_the_dark() -> None:
+    made = page("A", "b", [Section("c", bars(["d"], [1], "e"))])
+    assert "prefers-color-scheme:dark" in made
+    assert 'fill="currentColor"' in made
+
+
 def test_a_line_goes_through_its_points_and_breaks_at_nan() -> None:
     svg = lines([Line("a", [0, 1, 2, 3, 4], [0, 1, math.nan, 1, 0])], "x", "y")
     (path,) = tree(svg).iter(f"{SVG}path")

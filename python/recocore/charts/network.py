@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _SIZE: Final = 420
 _LEGEND: Final = 130
+# Room for a name on the left of the circle; on its right stands the legend.
+_MARGIN: Final = 40
 _NAMED: Final = 16
 
 
@@ -55,7 +57,7 @@ def network(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
 
     def at(name: str) -> tuple[float, float]:
         radius = _SIZE * (0.36 if name in outer_names else 0.17 if len(inner) > 1 else 0.0)
-        return middle + radius * math.cos(angle_of[name]), middle + radius * math.sin(angle_of[name])
+        return _MARGIN + middle + radius * math.cos(angle_of[name]), middle + radius * math.sin(angle_of[name])
 
     parts = []
     for edge in edges:
@@ -74,9 +76,9 @@ def network(nodes: Sequence[Node], edges: Sequence[Edge]) -> str:
                     x + 10 * away, y + 4, (node.label or node.name)[:14], anchor="start" if away > 0 else "end", size=10
                 )
             )
-    parts += legend(kinds, _SIZE + 4, 24)
+    parts += legend(kinds, _MARGIN + _SIZE + 4, 24)
     return picture(
-        _SIZE + _LEGEND, _SIZE, parts, f"{len(outer)} {kinds[0]} and {len(inner)} others, {len(edges)} edges"
+        _MARGIN + _SIZE + _LEGEND, _SIZE, parts, f"{len(outer)} {kinds[0]} and {len(inner)} others, {len(edges)} edges"
     )
 
 

@@ -10,19 +10,22 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _STYLE: Final = """
-body{font:15px/1.5 system-ui,sans-serif;color:#222;background:#fafafa;margin:0}
+:root{color-scheme:light dark;--ground:#fafafa;--card:#fff;--line:#e4e4e4;--ink:#222;--soft:#555}
+@media (prefers-color-scheme:dark){:root{--ground:#12161d;--card:#1a2029;--line:#2c3441;--ink:#e6eaf1;--soft:#97a3b5}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--ground);margin:0}
 main{max-width:1180px;margin:0 auto;padding:24px}
 h1{font-size:26px;margin:8px 0 2px}h2{font-size:18px;margin:0 0 8px}p{margin:4px 0 10px;max-width:75ch}
-.intro{color:#555}
+.intro{color:var(--soft)}
 .sections{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,480px),1fr));gap:18px;margin-top:18px}
-section{background:#fff;border:1px solid #e4e4e4;border-radius:8px;padding:16px 18px;overflow-x:auto}
+section{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:16px 18px;overflow-x:auto}
 section.wide{grid-column:1/-1}
 svg{width:100%;height:auto;display:block}
 .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:12px}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;width:100%}
-th,td{padding:4px 10px;border-bottom:1px solid #eee;text-align:left;white-space:nowrap}
-th{color:#555;font-weight:600}td.number,th.number{text-align:right}
-dl{display:grid;grid-template-columns:max-content 1fr;gap:3px 16px;margin:0}dt{color:#555}dd{margin:0;overflow-wrap:anywhere}
+th,td{padding:4px 10px;border-bottom:1px solid var(--line);text-align:left;white-space:nowrap}
+th{color:var(--soft);font-weight:600}td.number,th.number{text-align:right}
+dl{display:grid;grid-template-columns:max-content 1fr;gap:3px 16px;margin:0}
+dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 """
 
 

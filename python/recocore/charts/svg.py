@@ -9,8 +9,9 @@ from typing import Final
 
 # Okabe and Ito's colours, which people with colour-blindness tell apart.
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#555555")
-INK: Final = "#333"
-FAINT: Final = "#e4e4e4"
+# What the page writes in, on a light ground or a dark one.
+INK: Final = "currentColor"
+FAINT: Final = "#88888838"
 
 
 def text(x: float, y: float, said: str, *, anchor: str = "start", size: int = 12, colour: str = INK) -> str:
