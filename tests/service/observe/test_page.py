@@ -107,6 +107,33 @@ def test_the_policy_holds_off_foreign_script(page: Any) -> None:
     assert all("Content Security Policy" in line for line in complaints(page))
 
 
+@pytest.mark.parametrize("tiles", [6, 7])
+@pytest.mark.parametrize("width", [360, 700, 900, 1280])
+def test_rows_of_tiles_are_full(page: Any, width: int, tiles: int) -> None:
+    """Six tiles, or seven with a state: no row ends before the others do, and no tile is alone but where two are a row."""
+    show_as(page, width, "light")
+    rows = page.execute_script(
+        """
+        const tiles = document.getElementById("tiles").cloneNode(false);
+        tiles.id = "copy";
+        for (let n = 0; n < arguments[0]; n++) tiles.append(tile("Label", "1,234", "calls", "foot"));
+        document.querySelector("main").append(tiles);
+        const rows = {};
+        for (const one of tiles.children) {
+          const box = one.getBoundingClientRect();
+          (rows[Math.round(box.top)] ||= []).push(Math.round(box.right));
+        }
+        tiles.remove();
+        return Object.values(rows);
+        """,
+        tiles,
+    )
+    assert sum(map(len, rows)) == tiles
+    assert len({max(row) for row in rows}) == 1
+    assert min(map(len, rows[:-1]), default=len(rows[-1])) >= 2
+    assert len(rows[-1]) > 1 or max(map(len, rows)) == 2
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_it_fits_and_can_be_read(page: Any, width: int, scheme: str) -> None:
