@@ -219,4 +219,6 @@ def test_what_is_no_event_is_refused_where_it_is_added() -> None:
             events.add({"type": "view"})  # type: ignore[arg-type]
         with pytest.raises(InvalidArgumentError, match="event_time: expected a time with a zone"):
             events.add(Event(type="view", user_id="ann", item_id="i", event_time=datetime(2026, 1, 1)))
+        with pytest.raises(InvalidArgumentError, match="event_time: expected a time with a zone, got 1775000000000000"):
+            events.add(Event(type="view", user_id="ann", item_id="i", event_time=1_775_000_000_000_000))  # type: ignore[arg-type]
     assert events.counts == BufferCounts()

@@ -150,9 +150,11 @@ def event_message(event: Event) -> shared.Event:
     """The message of an event."""
     if not isinstance(event, Event):
         raise InvalidArgumentError(f"events: expected Event, got {event!r:.80}", field="events")
-    if event.event_time.tzinfo is None:
+    if not isinstance(event.event_time, datetime) or event.event_time.tzinfo is None:
         raise InvalidArgumentError(
-            f"event_time: expected a time with a zone, got {event.event_time!r}; add tzinfo=UTC", field="event_time"
+            f"event_time: expected a time with a zone, got {event.event_time!r}; "
+            "datetime.now(UTC) is one, so is datetime.fromtimestamp(seconds, UTC)",
+            field="event_time",
         )
     values = {entry.name: getattr(event, entry.name) for entry in fields(event) if entry.name != "event_time"}
     given = {name: value for name, value in values.items() if value not in (None, "", ())}

@@ -101,7 +101,7 @@ def _fill(message: filter_pb2.Filter, given: Filter) -> None:
         case Exists(name):
             message.exists.field = name
         case _:
-            raise TypeError(f"expected In, Range, Exists, All, Any or Not, got {given!r:.80}")
+            raise TypeError("expected In, Range, Exists, All, Any or Not")
 
 
 def _fill_value(message: object, value: str | float | bool) -> None:
