@@ -107,7 +107,9 @@ def test_csv_and_parquet_give_the_same_index(run: Run, tmp_path: Path) -> None:
 def test_fit_does_not_replace_unless_told(run: Run, log: Path, index: Path, tmp_path: Path) -> None:
     done = run("fit", log, "--out", index)
     assert done.returncode == 1
-    assert "is not empty; choose another name, or overwrite" in done.stderr
+    assert (
+        "is not empty; choose another name, or overwrite the index there: overwrite=True (--overwrite)" in done.stderr
+    )
     out = tmp_path / "index"
     for _ in range(2):
         done = run("fit", log, "--model", "popularity", "--out", out, "--overwrite")

@@ -52,6 +52,13 @@ if TYPE_CHECKING:
         (["recommend", "."], 2, "Missing option '--user'"),
         (["serve", "absent"], 1, "absent: there is no index here"),
         (["info", "."], 1, "not a recocore index: it has no manifest.json"),
+        (["fit", "x", "--out", "y", "--metric", "recall@20"], 2, "--metric says how --validate judges epochs"),
+        (["fit", "x", "--out", "y", "--patience", "3"], 2, "--patience says how --validate judges epochs"),
+        (
+            ["profiles", "build", "x", "--out", "y", "--as-of", "now"],
+            2,
+            "Invalid value for --as-of: expected a time such",
+        ),
         (["dance"], 2, "No such command 'dance'. (see `recocore --help`)"),
     ],
 )
@@ -112,6 +119,21 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     for name in COMMANDS:
         assert f"\n  {name} " in out
+
+
+@pytest.mark.parametrize("name", ["audit", "fraud", "keys", "profiles", "registry", "state"])
+def test_help_has_whole_sentences_of_what_commands_do(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    told = capsys.readouterr().out.split("Commands:")[1]
+    assert "..." not in told
+
+
+def test_a_file_that_is_no_parquet_is_told_when_it_would_be_csv(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log.txt").write_text("user_id,item_id\nann,tea\n")
+    assert main(["fit", str(tmp_path / "log.txt"), "--out", str(tmp_path / "index")]) == 1
+    assert "a file is read as CSV where its name ends in .csv" in capsys.readouterr().err
 
 
 def test_ctrl_c_stops_a_fit_and_leaves_nothing(start: Start, script: str, log: Path, tmp_path: Path) -> None:

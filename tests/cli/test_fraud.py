@@ -66,7 +66,9 @@ def test_backtest_rings_and_settings(run: Run, shop: Path, tmp_path: Path) -> No
     report = json.loads(done.stdout)
     assert report["together"]["precision"] > 0.7
     assert report["together"]["blocked_value"] > 0
-    assert "together" in run("fraud", "backtest", shop / "later.parquet", "--labels", shop / "labels.csv").stdout
+    shown = run("fraud", "backtest", shop / "later.parquet", "--labels", shop / "labels.csv").stdout
+    assert all(word in shown for word in ("together", "precision", "recall", "blocked", "harmed"))  # in 80 columns
+    assert "nan" not in shown
     found = json.loads(run("fraud", "rings", shop / "later.parquet", "--max-rings", 2, "--json").stdout)
     assert found
     assert all(name.startswith(("farm-", "tester-")) for ring in found for name in ring["accounts"])  # nobody honest
@@ -97,8 +99,8 @@ def test_what_is_wrong_is_said_in_one_line(shop: Path, tmp_path: Path, capsys: p
         (("backtest", shop / "learn.parquet", "--settings", tmp_path / "none.toml"), "no file of settings"),
         (("fit", shop / "learn.parquet", "--out", tmp_path / "m", "--labels", shop / "learn.parquet"), "labels"),
         (("fit", shop / "learn.parquet", "--out", tmp_path / "m", "--labels", shop / "labels.csv", "--label-cut", "x"), "time"),
-        (("score", tmp_path / "none", shop / "learn.parquet"), "there is nothing here"),
-        (("rings", shop / "learn.parquet", "--entity", "session_id"), "entity"),
+        (("score", tmp_path / "none", shop / "learn.parquet"), "there is no model of fraud here; `recocore fraud fit`"),
+        (("rings", shop / "learn.parquet", "--entity", "session_id"), "which has event_id, event_time"),
     ):  # fmt: skip
         assert main(["fraud", *map(str, arguments)]) == 1, arguments
         said = capsys.readouterr().err

@@ -226,6 +226,32 @@ def test_a_frame_keeps_to_the_terminal(watched: WatchedProcess, width: int) -> N
     assert all(len(line) <= width for line in shown(watched.report(), width).splitlines())
 
 
+def test_lines_of_a_frame_end_between_figures(watched: WatchedProcess) -> None:
+    report = watched.report()
+    events = {"recorded": 1_234_567, "duplicate": 12_345, "refused": 0}
+    report["state"] = {
+        "events_per_second": 1234.5, "commit_p99_seconds": 0.0147, "events": events, "restarts": 0, "pid": 1
+    }  # fmt: skip
+    outcomes = [
+        {"outcome": name, "decisions": 123_456.0, "per_second": 1.0} for name in ("approve", "review", "decline")
+    ]
+    report["fraud"] = {
+        "outcomes": outcomes, "rule_errors": 0, "failing_rules": [], "p50_seconds": 0.001, "p99_seconds": 0.002,
+        "rule_set": "0123456789abcdef", "restarts": 3, "pid": None,
+    }  # fmt: skip
+    told = (
+        "1,234,567 recorded",
+        "12,345 duplicates",
+        "0 refused",
+        "0 owner restarts",
+        "123,456 review",
+        "nothing decides",
+    )
+    for width in (30, 60, 80):
+        lines = shown(report, width).splitlines()
+        assert all(any(figure in line for line in lines) for figure in told), width
+
+
 def test_curves_follow_the_figures(watched: WatchedProcess) -> None:
     report = watched.report()
     point = {"time": 0.0, "fault_share": None, "p50_seconds": None, "p99_seconds": None, "in_flight": 0}

@@ -39,6 +39,7 @@ COMMANDS = {
 _NEXT_STEPS = {
     errno.ENOENT: "check the path",
     errno.EACCES: "check who may read and write it",
+    errno.EEXIST: "choose a name that is free",
     errno.EPERM: "check who may read and write it",
     errno.ENOSPC: "free some space, or write elsewhere",
     errno.EROFS: "write elsewhere",

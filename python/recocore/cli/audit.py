@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recocore.cli.terminal import print_json
+from recocore.cli.terminal import Group, print_json
 from recocore.service.security.audit_chain import verify as verify_chains
 from recocore.service.security.files import read_private
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@click.group("audit")
+@click.group("audit", cls=Group)
 def command() -> None:
     """Look after the audit log, a folder of chains of lines that a service writes where `audit.folder` is set.
 

@@ -82,7 +82,7 @@ def command(seed: int, n_events: int, log: Path | None) -> None:
     target.print(comparison_table(measured))
     target.print(
         f"Means over {measured[0].evaluation.n_users:,} users, {split.train.n_items:,} items ranked for each. "
-        "Popularity is the baseline."
+        "Popularity is the baseline; als has 32 factors here, to be quick."
     )
 
     target.rule("[bold]3. An index, served", align="left")

@@ -14,7 +14,7 @@ from recocore.cli.terminal import note, table
 from recocore.data import Cleaned, EventBatch, clean
 from recocore.data.files import check_target, write_parquet
 from recocore.data.paths import local_path
-from recocore.errors import InvalidArgumentError
+from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.state import KeyFile, StateReader
 
 if TYPE_CHECKING:
@@ -48,13 +48,18 @@ class SourceOptions:
     def read_events(self, path: str) -> EventBatch:
         """Read a log as it is."""
         reader = EventBatch.from_csv if path.lower().endswith((".csv", ".csv.gz")) else EventBatch.from_parquet
-        return reader(
-            path,
-            self.columns,
-            drop_unmapped=self.drop_unmapped,
-            time_unit=self.time_unit,  # type: ignore[arg-type]  # click checked the choice
-            timezone=self.timezone,
-        )
+        try:
+            return reader(
+                path,
+                self.columns,
+                drop_unmapped=self.drop_unmapped,
+                time_unit=self.time_unit,  # type: ignore[arg-type]  # click checked the choice
+                timezone=self.timezone,
+            )
+        except CorruptError as error:
+            if reader == EventBatch.from_csv or path.lower().endswith(".parquet"):
+                raise
+            raise CorruptError(f"{error}; a file is read as CSV where its name ends in .csv or .csv.gz") from error
 
 
 @dataclass(frozen=True, slots=True)

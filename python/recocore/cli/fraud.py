@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import numpy as np
 
 from recocore.cli.events import SourceOptions, source_options
 from recocore.cli.fraud_log import FRAUD, back_up_log, say_copied
-from recocore.cli.terminal import console, note, print_json, table
+from recocore.cli.terminal import Group, console, note, print_json, table
 from recocore.data.files import check_target
 from recocore.data.times import to_us
 from recocore.errors import InvalidArgumentError, NotFoundError
@@ -64,7 +65,7 @@ _hub_cap = click.option(
 )
 
 
-@click.group("fraud")
+@click.group("fraud", cls=Group)
 def command() -> None:
     """Score the events of a log for fraud, with reasons.
 
@@ -104,6 +105,7 @@ def demo(folder: str, events: int, seed: int) -> None:
     ]
     (target / "labels.csv").write_text("event_id,y,ts\n" + "\n".join(lines) + "\n", encoding="utf-8")
     click.echo(f"{folder}: {len(orders.events):,} simulated orders, {int(orders.labels.sum()):,} of them fraud")
+    click.echo(f"next: recocore fraud fit {target / 'learn.parquet'} --labels {target / 'labels.csv'} --out model/")
 
 
 @command.command("settings")
@@ -305,6 +307,8 @@ def rings_command(
     for place, ring in enumerate(found, 1):
         shown.add_row(f"{place}", f"{len(ring.accounts):,}", f"{len(ring.entities):,}", f"{ring.density:.3f}")
     console().print(shown)
+    if found:
+        note("--json names the accounts and what they share")
 
 
 @command.command("export")
@@ -448,7 +452,8 @@ def _rings(
     )
     if not edges:
         raise InvalidArgumentError(
-            f"entity: expected columns that accounts share, got none of {', '.join(entities)} in the log",
+            f"entity: expected columns that accounts share, got none of {', '.join(entities)} in the log, "
+            f"which has {', '.join(log.table.column_names)}; name some with --entity",
             field="entity",
         )
     pairs = list(edges)
@@ -463,15 +468,17 @@ def _rings(
 
 
 def _show(report: BacktestReport) -> None:
-    shown = table("rule", "hits", "errors", "fraud", "precision", "recall", "blocked", "harmed")
-    for rule in (*report.rules, report.together):
+    rows = (*report.rules, report.together)
+    failing = any(rule.errors for rule in rows)
+    shown = table("rule", "hits", *(["errors"] if failing else []), "fraud", "precision", "recall", "blocked", "harmed")
+    for rule in rows:
         shown.add_row(
             rule.name,
             f"{rule.hits:,}",
-            f"{rule.errors:,}",
+            *([f"{rule.errors:,}"] if failing else []),
             f"{rule.fraud:,}",
-            f"{rule.precision:.3f}",
-            f"{rule.recall:.3f}",
+            "-" if math.isnan(rule.precision) else f"{rule.precision:.3f}",
+            "-" if math.isnan(rule.recall) else f"{rule.recall:.3f}",
             f"{rule.blocked_value:,.0f}",
             f"{rule.harmed_value:,.0f}",
             style="bold" if rule is report.together else None,

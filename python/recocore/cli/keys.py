@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recocore.cli.terminal import console, note, print_json, table
+from recocore.cli.terminal import Group, console, note, print_json, table
 from recocore.errors import InvalidArgumentError
 from recocore.service.logs import Pseudonyms
 from recocore.service.security.api_keys import ApiKeys, create_key, revoke_key
@@ -27,7 +27,7 @@ _roles_file = click.option(
 )
 
 
-@click.group("keys")
+@click.group("keys", cls=Group)
 def command() -> None:
     """Give callers API keys in FILE, which holds their hashes alone, and take them back.
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from recocore.cli.events import LogOptions, identities_option, joined_by, log_options, report_counts, report_table
 from recocore.cli.profile_config import profile_config
 from recocore.cli.profile_view import json_ready, print_profile, show_served
-from recocore.cli.terminal import console, note, print_json, table
+from recocore.cli.terminal import Group, console, note, print_json, table
 from recocore.data import files
 from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.profiles import ProfileTable, build
@@ -38,7 +38,7 @@ _models = click.option(
 )
 
 
-@click.group("profiles")
+@click.group("profiles", cls=Group)
 def command() -> None:
     """Build profiles of users from an event log, look at one, group them, and report on all.
 
@@ -368,7 +368,10 @@ def _fresh_segments(features: Features, seed: int) -> Segmentation | None:
 
 
 def _select(where: str, features: Features, members_file: str | None, as_json: bool) -> None:
-    rule = SegmentRule.parse("selected", where, features.kinds)
+    try:
+        rule = SegmentRule.parse("selected", where, features.kinds)
+    except InvalidArgumentError as error:
+        raise click.BadParameter(str(error).removeprefix("when: "), param_hint="--where") from error
     found = members([rule], features)
     if members_file is not None:
         files.write_parquet(found.select(["user_id"]), members_file)
@@ -384,7 +387,9 @@ def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise click.BadParameter(f"expected a time such as 2026-03-01T12:00+08:00, got {text!r}") from None
+        raise click.BadParameter(
+            f"expected a time such as 2026-03-01T12:00+08:00, got {text!r}", param_hint="--as-of"
+        ) from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

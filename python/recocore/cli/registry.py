@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recocore.cli.terminal import console, note, print_json, table
+from recocore.cli.terminal import Group, console, note, print_json, table
 from recocore.registry import Registry
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _expected = click.option(
 )
 
 
-@click.group("registry")
+@click.group("registry", cls=Group)
 def command() -> None:
     """Keep versions of an index in REGISTRY, a folder that trainers publish to and servers read from.
 
@@ -177,6 +177,11 @@ def history(registry: str, name: str | None, as_json: bool) -> None:
     for column in whole:
         column.no_wrap = True
     who.overflow = "ellipsis"
+    if not changes:
+        note(
+            f"nobody has moved {'an alias' if name is None else name}; `recocore registry list {registry}` shows what there is"
+        )
+        return
     for change in changes:
         shown.add_row(
             f"{change.time:%Y-%m-%d %H:%M}",

@@ -11,7 +11,7 @@ import click
 
 from recocore.cli.fraud_log import FRAUD, back_up_log, say_copied
 from recocore.cli.parameters import duration
-from recocore.cli.terminal import print_json, progress
+from recocore.cli.terminal import Group, print_json, progress
 from recocore.data.paths import local_path
 from recocore.errors import NotFoundError
 from recocore.state import KeyFile, StateReader, StateStore, back_up_registry, check_backup, restore
@@ -34,7 +34,7 @@ _fraud = click.option(
 _state = click.argument("state", metavar="STATE", type=click.Path(path_type=Path))
 
 
-@click.group("state")
+@click.group("state", cls=Group)
 def command() -> None:
     """Look into STATE, the folder of events and users' records, and keep it in order.
 

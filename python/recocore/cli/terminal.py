@@ -20,6 +20,20 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.style import StyleType
 
+_LONGEST_SENTENCE = 1_000
+
+
+class Group(click.Group):
+    """A command with commands; its help has the first sentence of each whole, where click would cut it at the margin."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the section of commands."""
+        said = [
+            (name, self.commands[name].get_short_help_str(limit=_LONGEST_SENTENCE)) for name in self.list_commands(ctx)
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(said)
+
 
 def console() -> Console:
     """Standard output, coloured on a terminal, plain elsewhere."""

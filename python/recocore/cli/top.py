@@ -21,14 +21,31 @@ from recocore.cli.terminal import console, print_json, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 _TIMEOUT_SECONDS = 5.0
 _NONE = "–"  # noqa: RUF001  (a dash, not a minus sign)
 _BARS = "▁▂▃▄▅▆▇█"
 _CURVE_POINTS = 40
+_GAP = "   "
 _STATE_STYLES = {"serving": "green", "standby": "green", "ready": "green", "failed": "red"}
 _DAY, _HOUR, _MINUTE = 86_400, 3_600, 60
+
+
+class _Flow:
+    """Items side by side, as many as the width holds; a line ends between two of them, never within one."""
+
+    def __init__(self, *items: Text) -> None:
+        self._items = items
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        line = Text()
+        for item in self._items:
+            if line and line.cell_len + len(_GAP) + item.cell_len > options.max_width:
+                yield line
+                line = Text()
+            line = Text.assemble(line, _GAP if line else "", item)
+        yield line
 
 
 @click.command("top")
@@ -108,54 +125,74 @@ def _head(report: dict[str, Any]) -> list[RenderableType]:
         ("recocore ", "bold"), (report["version"], "dim"), "  ", state, "  ",
         (f"gRPC at {report['address']}, up {_ago(report['up_seconds'])}", "dim"),
     )  # fmt: skip
-    rate = Text.assemble(
-        (f"{_rate(live['calls_per_second'])}", "bold"), " calls/s   p50 ", (_time(live["p50_seconds"]), "bold"),
-        "   p99 ", (_time(live["p99_seconds"]), "bold"), "   faults ",
-        (_share(live["fault_share"]), "bold red" if live["fault_share"] else "bold"),
-    )  # fmt: skip
+    rate = _Flow(
+        Text.assemble((_rate(live["calls_per_second"]), "bold"), " calls/s"),
+        Text.assemble("p50 ", (_time(live["p50_seconds"]), "bold")),
+        Text.assemble("p99 ", (_time(live["p99_seconds"]), "bold")),
+        Text.assemble("faults ", (_share(live["fault_share"]), "bold red" if live["fault_share"] else "bold")),
+    )
     cache = _NONE if live["cache_hit_share"] is None else _share(live["cache_hit_share"])
-    load = Text.assemble(
-        f"{live['in_flight']:,.0f} in flight   {live['queued']:,.0f} waiting   ",
-        (f"{_rate(live['shed_per_second'])} shed/s", "bold yellow" if live["shed_per_second"] else ""),
-        f"   cache hits {cache}   {totals['restarts']:,} restarts   {totals['swaps']:,.0f} swaps",
+    load = _Flow(
+        Text(f"{live['in_flight']:,.0f} in flight"),
+        Text(f"{live['queued']:,.0f} waiting"),
+        Text(f"{_rate(live['shed_per_second'])} shed/s", "bold yellow" if live["shed_per_second"] else ""),
+        Text(f"cache hits {cache}"),
+        Text(f"{totals['restarts']:,} restarts"),
+        Text(f"{totals['swaps']:,.0f} swaps"),
     )
     curves = report["curves"]
-    lines = [Text(), title, Text(), rate, load, *_state(report["state"]), *_fraud(report["fraud"]), Text()]
+    lines: list[RenderableType] = [
+        Text(),
+        title,
+        Text(),
+        rate,
+        load,
+        *_state(report["state"]),
+        *_fraud(report["fraud"]),
+        Text(),
+    ]
     for name, label in (("calls_per_second", "calls/s"), ("p99_seconds", "p99")):
         points = [point[name] or 0.0 for point in curves]
         lines.append(Text.assemble((f"{label:<8} ", "dim"), (_curve(points), "cyan")))
     return [*(Padding(line, (0, 0, 0, 1)) for line in lines), Text()]
 
 
-def _state(state: dict[str, Any] | None) -> list[Text]:
+def _state(state: dict[str, Any] | None) -> list[_Flow]:
     if state is None:
         return []
     events = state["events"]
     return [
-        Text.assemble(
-            (_rate(state["events_per_second"]), "bold"), " events/s   commit p99 ", _time(state["commit_p99_seconds"]),
-            f"   {events['recorded']:,.0f} recorded   {events['duplicate']:,.0f} duplicates   ",
-            (f"{events['refused']:,.0f} refused   ", "bold yellow" if events["refused"] else ""),
-            (f"{state['restarts']:,} owner restarts", "") if state["pid"] else ("the owner is down", "bold red"),
+        _Flow(
+            Text.assemble((_rate(state["events_per_second"]), "bold"), " events/s"),
+            Text(f"commit p99 {_time(state['commit_p99_seconds'])}"),
+            Text(f"{events['recorded']:,.0f} recorded"),
+            Text(f"{events['duplicate']:,.0f} duplicates"),
+            Text(f"{events['refused']:,.0f} refused", "bold yellow" if events["refused"] else ""),
+            _restarts("owner", state, "the owner is down"),
         )
-    ]  # fmt: skip
+    ]
 
 
-def _fraud(fraud: dict[str, Any] | None) -> list[Text]:
+def _fraud(fraud: dict[str, Any] | None) -> list[_Flow]:
     if fraud is None:
         return []
     outcomes, errors = fraud["outcomes"], fraud["rule_errors"]
     failing = ", ".join(f"{each['rule']} {each['errors']:,.0f}" for each in fraud["failing_rules"])
     return [
-        Text.assemble(
-            (_rate(sum(each["per_second"] for each in outcomes)), "bold"), " decisions/s   p50 ",
-            _time(fraud["p50_seconds"]), "   p99 ", _time(fraud["p99_seconds"]),
-            *(f"   {each['decisions']:,.0f} {each['outcome']}" for each in outcomes),
-            f"   rule set {fraud['rule_set'] or _NONE}   ",
-            (f"{errors:,.0f} rule errors ({failing})   ", "bold yellow") if errors else "no rule errors   ",
-            (f"{fraud['restarts']:,} decider restarts", "") if fraud["pid"] else ("nothing decides", "bold red"),
+        _Flow(
+            Text.assemble((_rate(sum(each["per_second"] for each in outcomes)), "bold"), " decisions/s"),
+            Text(f"p50 {_time(fraud['p50_seconds'])}"),
+            Text(f"p99 {_time(fraud['p99_seconds'])}"),
+            *(Text(f"{each['decisions']:,.0f} {each['outcome']}") for each in outcomes),
+            Text(f"rule set {fraud['rule_set'] or _NONE}"),
+            Text(f"{errors:,.0f} rule errors ({failing})", "bold yellow") if errors else Text("no rule errors"),
+            _restarts("decider", fraud, "nothing decides"),
         )
-    ]  # fmt: skip
+    ]
+
+
+def _restarts(name: str, process: dict[str, Any], down: str) -> Text:
+    return Text(f"{process['restarts']:,} {name} restarts") if process["pid"] else Text(down, "bold red")
 
 
 def _methods(report: dict[str, Any]) -> RenderableType:

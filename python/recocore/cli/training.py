@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from recocore.cli.terminal import progress, table
 from recocore.data import hold_out
@@ -79,6 +80,10 @@ class TrainingOptions:
         for option, is_given in given.items():
             if is_given and not isinstance(model, ALS):
                 raise click.UsageError(f"{option} is no parameter of {model.name}")
+        context = click.get_current_context()
+        for name in ("metric", "patience"):
+            if taken.validate is None and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+                raise click.UsageError(f"--{name} says how --validate judges epochs; give --validate SHARE too")
         if taken.validate is not None and taken.checkpoint is not None:
             raise click.UsageError("--checkpoint and --validate: expected one of them; validate first, without")
         return taken

@@ -159,7 +159,8 @@ def check_target(target: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise InvalidArgumentError(
-            f"path: {target} is not empty; choose another name, or overwrite the index there", field="path"
+            f"path: {target} is not empty; choose another name, or overwrite the index there: overwrite=True (--overwrite)",
+            field="path",
         )
     try:
         known = {MANIFEST_NAME, *read_manifest(target).files}

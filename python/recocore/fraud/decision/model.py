@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
-from recocore.errors import CorruptError, InvalidArgumentError
+from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
 from recocore.fraud.decision.assembling import Assembler
 from recocore.fraud.decision.calibration import Calibrator
 from recocore.fraud.decision.costs import Costs
@@ -261,7 +261,10 @@ class FraudModel:
             CorruptError: it is damaged, foreign or newer.
         """
         root = Path(path)
-        folder = load_arrays(root / "model", _KIND)
+        try:
+            folder = load_arrays(root / "model", _KIND)
+        except NotFoundError:
+            raise NotFoundError(f"{path}: there is no model of fraud here; `recocore fraud fit` writes one") from None
         about, arrays = folder.about, {name: np.array(array) for name, array in folder.arrays.items()}
         try:
             specs = [VelocitySpec.parse(text) for text in about["velocity"]["specs"]]
