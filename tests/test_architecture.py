@@ -23,6 +23,11 @@ ENTRANCES = {
     "client", "data", "evaluation", "fraud", "index", "models", "ops", "profiles", "registry", "retrieval", "service"
 }  # fmt: skip
 
+# Rooms that `import recocore` gives; the others are parts of these, or commands and processes.
+ENTRANCES = {
+    "client", "data", "evaluation", "fraud", "index", "models", "ops", "profiles", "registry", "retrieval", "service"
+}  # fmt: skip
+
 ROOMS: dict[str, set[str]] = {
     "charts": set(),
     "expressions": set(),
