@@ -73,9 +73,10 @@ class Csr:
 
         is_sparse: bool = sp.issparse(matrix)
         if not is_sparse:
+            has_one = isinstance(getattr(matrix, "matrix", None), cls)
+            step = "hand over its .matrix" if has_one else "wrap a dense array in scipy.sparse.csr_array"
             raise InvalidArgumentError(
-                f"{argument}: expected a SciPy sparse matrix, got {type(matrix).__name__}; "
-                "wrap a dense array in scipy.sparse.csr_array",
+                f"{argument}: expected a SciPy sparse matrix, got {type(matrix).__name__}; {step}",
                 field=argument,
             )
         if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":

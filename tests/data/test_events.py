@@ -14,7 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recocore.data import EVENT_SCHEMA, EventBatch
+from recocore.data import (
+    EVENT_SCHEMA,
+    CleaningRules,
+    EventBatch,
+    Interactions,
+    clean,
+    latest_item_columns,
+    split_by_time,
+    synthetic_shop,
+)
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError, RecocoreError
 
 if TYPE_CHECKING:
@@ -42,6 +51,25 @@ def test_row_numbers_of_pandas_are_no_column(tmp_path: Path) -> None:
         assert log.table.column_names == ["user_id", "item_id", "type", "value"]
     # A name makes it a column like others.
     assert EventBatch.from_arrow(frame.set_index("user_id")).column("user_id").to_pylist() == ["v", "u"]
+
+
+def test_a_frame_goes_wherever_a_batch_does() -> None:
+    batch = synthetic_shop(n_users=20, n_items=10, n_events=300, seed=2, dirt=0.1).events
+    frame = batch.table.to_pandas()
+    rules = CleaningRules(now=dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+    sound = clean(batch, rules).events
+    assert clean(frame, rules).events.table.equals(sound.table)
+    frame = sound.table.to_pandas()
+    for of_batch, of_frame in (
+        (Interactions.from_events(sound).matrix, Interactions.from_events(frame).matrix),
+        (split_by_time(sound, fraction=0.3).test.matrix, split_by_time(frame, fraction=0.3).test.matrix),
+    ):
+        np.testing.assert_array_equal(of_batch.to_scipy().toarray(), of_frame.to_scipy().toarray())
+    latest = latest_item_columns(sound)
+    assert latest is not None
+    assert latest.equals(latest_item_columns(frame))
+    with pytest.raises(InvalidArgumentError, match=r"table: expected a pyarrow\.Table, a DataFrame"):
+        clean([("ann", "tea")])
 
 
 def test_a_batch_says_what_it_holds() -> None:

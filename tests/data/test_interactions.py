@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from recocore.csr import Csr
 from recocore.data import EventBatch, IdMap, Interactions
 from recocore.errors import InvalidArgumentError
+from recocore.ops import similarity
 
 # user, item, weight (exact in float32), time
 ROWS = st.lists(
@@ -31,6 +32,13 @@ def entries(met: Interactions) -> dict[tuple[Any, Any], float]:
 
 def events(**columns: Any) -> EventBatch:
     return EventBatch.from_arrow(pa.table(columns), time_unit="s")
+
+
+def test_interactions_where_a_matrix_is_expected_are_told_of_theirs() -> None:
+    met = Interactions.from_coo(["ann"], [10])
+    with pytest.raises(InvalidArgumentError, match=r"got Interactions; hand over its \.matrix"):
+        similarity(met, k=1)
+    assert similarity(met.matrix, k=1).shape == (1, 1)
 
 
 def test_what_is_held_is_said_in_a_line() -> None:

@@ -224,3 +224,8 @@ def test_arguments_are_checked(tmp_path: Path) -> None:
     state.write_bytes(state.read_bytes()[:-1] + b"x")
     with pytest.raises(CorruptError):
         Velocity.load(tmp_path / "saved")
+
+
+def test_a_table_counts_as_its_batch_does() -> None:
+    log = batch(random_events(80, seed=9))
+    np.testing.assert_array_equal(Velocity(SPECS).update(log.table), Velocity(SPECS).update(log))

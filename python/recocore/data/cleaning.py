@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recocore.data.events import as_events
 from recocore.data.id_column import missing_ids
 from recocore.data.schema import EVENT_SCHEMA, ITEMLESS_TYPES
 from recocore.data.times import times_to_us, to_us
@@ -155,11 +156,11 @@ class Cleaned:
     report: CleaningReport
 
 
-def clean(events: EventBatch, rules: CleaningRules | None = None) -> Cleaned:
+def clean(events: Any, rules: CleaningRules | None = None) -> Cleaned:
     """Part events into sound ones and a quarantine; every row that comes in is in exactly one of them, unchanged.
 
     Args:
-        events: the log.
+        events: the log: a batch, or what `EventBatch.from_arrow` takes.
         rules: what is unsound; without them the default rules, with nothing later than the present moment.
 
     Example:
@@ -171,6 +172,7 @@ def clean(events: EventBatch, rules: CleaningRules | None = None) -> Cleaned:
         >>> cleaned.quarantine.column("reason").to_pylist()
         ['missing_user_id', 'non_positive_quantity']
     """
+    events = as_events(events)
     rules = CleaningRules(now=datetime.now(UTC)) if rules is None else rules
     order = list(Reason)
     code = np.full(len(events), len(order), np.int8)  # the reason's place in the order; beyond it: sound

@@ -199,6 +199,15 @@ class EventBatch:
         files.write_parquet(self.table, path)
 
 
+def as_events(source: Any) -> EventBatch:
+    """A batch as it is, or what `EventBatch.from_arrow` makes of a table, a DataFrame or a mapping of columns.
+
+    Raises:
+        InvalidArgumentError: as `EventBatch.from_arrow`.
+    """
+    return source if isinstance(source, EventBatch) else EventBatch.from_arrow(source)
+
+
 def as_table(source: Any, argument: str = "table") -> pa.Table:
     """A table of Arrow, or what anything that exports one holds, without a copy.
 

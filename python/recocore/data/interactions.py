@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from recocore.csr import Csr
+from recocore.data.events import as_events
 from recocore.data.ids import IdMap
 from recocore.data.times import times_to_us
 from recocore.data.weighting import decay, weigh
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import timedelta
 
-    from recocore.data.events import EventBatch
     from recocore.types import AnyArray, BoolArray, Float64Array, Int32Array, Int64Array
 
 Duplicates: TypeAlias = Literal["sum", "last", "max"]
@@ -95,12 +95,13 @@ class Interactions:
 
     @classmethod
     def from_events(
-        cls, events: EventBatch, weights: Mapping[str, float] | None = None, half_life: timedelta | None = None
+        cls, events: Any, weights: Mapping[str, float] | None = None, half_life: timedelta | None = None
     ) -> Interactions:
         """Weigh events by type and age, and add up those of each pair.
 
         Args:
-            events: cleaned events; those of a type that `weights` does not name are ignored.
+            events: cleaned events, a batch or what `EventBatch.from_arrow` takes; those of a type that `weights` does not
+                name are ignored.
             weights: event type → weight; by default view and click 1, wishlist 2, cart 3, buy 5, refund -5, and 1 for
                 events of a log without types. Pairs whose sum is not above 0 (bought and refunded) are dropped; their
                 user and item stay in the maps.
@@ -110,7 +111,7 @@ class Interactions:
             InvalidArgumentError: an unknown type in `weights`, no event that counts, missing ids, or `half_life` with
                 events without a time.
         """
-        counted = weigh(events, weights)
+        counted = weigh(as_events(events), weights)
         user_map, rows = IdMap.build(counted.users, "user_id")
         item_map, columns = IdMap.build(counted.items, "item_id")
         decayed = decay(counted.weights, counted.timestamps, half_life)

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recocore.data.events import as_events
 from recocore.data.id_column import missing_ids
-
-if TYPE_CHECKING:
-    from recocore.data.events import EventBatch
 
 # The columns of the event schema that describe the item as it was at the moment of the event.
 ITEM_COLUMNS: Final = ("category", "brand", "price", "currency")
 
 
-def latest_item_columns(events: EventBatch) -> pa.Table | None:
+def latest_item_columns(events: Any) -> pa.Table | None:
     """The last that a log says of each item, column by column; None where it has no column about items.
 
     The last is that of the latest `event_time`, of the later row where two are equal or the log has no times; an event
     without a time counts as the earliest. One that says nothing in a column leaves what earlier ones said.
 
     Args:
-        events: the log.
+        events: the log: a batch, or what `EventBatch.from_arrow` takes.
 
     Returns:
         `item_id`, each once, and those of `ITEM_COLUMNS` that the log has.
@@ -35,6 +33,7 @@ def latest_item_columns(events: EventBatch) -> pa.Table | None:
         >>> latest_item_columns(EventBatch.from_arrow(log)).sort_by("item_id").to_pylist()
         [{'item_id': 'pot', 'brand': None, 'price': 9.0}, {'item_id': 'tea', 'brand': 'x', 'price': 3.5}]
     """
+    events = as_events(events)
     names = [name for name in ITEM_COLUMNS if events.has(name)]
     if not names:
         return None

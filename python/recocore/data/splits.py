@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 
 from recocore.data.checks import check_share, is_whole
-from recocore.data.events import EventBatch
+from recocore.data.events import EventBatch, as_events
 from recocore.data.ids import IdMap
 from recocore.data.interactions import Interactions, add_up
 from recocore.data.times import to_us
@@ -68,7 +68,7 @@ def split_by_time(
     is on one side.
 
     Args:
-        data: events with an `event_time`, or interactions with timestamps.
+        data: events with an `event_time`, a batch or what `EventBatch.from_arrow` takes, or interactions with timestamps.
         cutoff: the first instant of the test.
         fraction: instead of it, the share of the latest rows for the test, in (0, 1); rows of one instant stay
             together, so that the test may be larger.
@@ -78,8 +78,8 @@ def split_by_time(
     Raises:
         InvalidArgumentError: no times, both or neither of `cutoff` and `fraction`, or a side left empty.
     """
-    if isinstance(data, EventBatch):
-        return _split_events(data, cutoff, fraction, weights, half_life)
+    if not isinstance(data, Interactions):
+        return _split_events(as_events(data), cutoff, fraction, weights, half_life)
     if weights is not None or half_life is not None:
         raise InvalidArgumentError(
             "weights, half_life: expected None, as interactions are weighed already; split the events instead",

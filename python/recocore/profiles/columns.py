@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from recocore import _native
 from recocore.data.buffers import filled, flat, hashes
-from recocore.data.events import EventBatch
+from recocore.data.events import EventBatch, as_events
 from recocore.data.id_column import missing_ids
 from recocore.errors import InvalidArgumentError
 from recocore.profiles.codes import codes, renamed
@@ -75,7 +75,7 @@ def native_events(
         InvalidArgumentError: events without a user or a time; money that is no whole number of minor units, or of more
             than one currency.
     """
-    batch = events if isinstance(events, EventBatch) else EventBatch.from_arrow(events)
+    batch = as_events(events)
     table = batch.table
 
     def there(columns: dict[str, str]) -> list[tuple[str, pa.ChunkedArray]]:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recocore.data.events import EventBatch
+from recocore.data.events import EventBatch, as_events
 from recocore.data.times import to_us
 from recocore.errors import InvalidArgumentError
 from recocore.ops.arguments import real
@@ -69,7 +69,7 @@ def build_items(
         if not 0 <= real(share, name) <= 1:
             raise InvalidArgumentError(f"{name}: expected a share from 0 to 1, got {share}", field=name)
     moment = to_us(as_of, "as_of")
-    batch = events if isinstance(events, EventBatch) else EventBatch.from_arrow(events)
+    batch = as_events(events)
     seen = _Seen.of(batch, moment, config)
     columns = seen.columns()
     labels = {

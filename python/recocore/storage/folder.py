@@ -52,11 +52,22 @@ def published(target: Path, *, replace: bool) -> Iterator[Path]:
         if replace and target.exists():
             _swap(temporary, target)
         else:
-            temporary.rename(target)
+            _move(temporary, target)
         sync(target.parent)
     finally:
         # The new folder after a failure, the old one after a swap, nothing after a plain move.
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _move(temporary: Path, target: Path) -> None:
+    try:
+        temporary.rename(target)
+    except OSError as error:
+        if error.errno is None or not target.exists():
+            raise
+        # The system's own message begins with the temporary name, which nobody has given.
+        step = f"{os.strerror(error.errno)}; choose a name that is free"
+        raise OSError(error.errno, step, str(target)) from None
 
 
 def _temporary_prefix(target: Path) -> str:

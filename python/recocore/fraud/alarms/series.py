@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from recocore.data.events import as_events
 from recocore.errors import InvalidArgumentError
 from recocore.fraud.velocity.columns import event_times
 
 if TYPE_CHECKING:
-    from recocore.data import EventBatch
     from recocore.types import AnyArray, Float64Array, Int64Array
 
 Metric: TypeAlias = Literal["events", "value", "mean_value", "users"]
@@ -40,7 +40,7 @@ class MetricSeries:
 
 
 def metric_series(
-    events: EventBatch, metric: Metric, *, step: timedelta = timedelta(hours=1), types: tuple[str, ...] = ()
+    events: Any, metric: Metric, *, step: timedelta = timedelta(hours=1), types: tuple[str, ...] = ()
 ) -> MetricSeries:
     """Count events, sum or average their values, or count different users, step by step. O(events log events).
 
@@ -61,6 +61,7 @@ def metric_series(
             f"metric, step: expected events, value, mean_value or users by at least a second, got {metric}, {step}",
             field="metric",
         )
+    events = as_events(events)
     if types:
         events = events.filter(pc.is_in(events.column("type"), pa.array(types)).to_numpy())
     if not len(events):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from recocore.data.events import as_events
 from recocore.errors import InvalidArgumentError
 from recocore.fraud.decision.calibration import Calibrator
 from recocore.fraud.decision.costs import Costs
@@ -22,7 +23,6 @@ from recocore.fraud.velocity import Velocity
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from recocore.data import EventBatch
     from recocore.fraud.decision.calibration import Method
     from recocore.fraud.detectors import Detector
     from recocore.fraud.velocity import VelocitySpec
@@ -36,7 +36,7 @@ _LEAST_FRAUDS: Final = 10
 
 
 def fit_model(
-    events: EventBatch,
+    events: Any,
     specs: Sequence[VelocitySpec | str],
     rules: RuleSet | None = None,
     *,
@@ -58,7 +58,7 @@ def fit_model(
     The log is split by its order: detector and trees learn from the earlier part, the calibration from the later.
 
     Args:
-        events: the log, in its order.
+        events: the log, in its order: a batch, or what `EventBatch.from_arrow` takes.
         specs: the counters.
         rules: over `rule_columns(specs)`; none by default.
         labels: 1, 0 or NaN for each event of the log, float64 `[events]`, by what was known at the cut (see
@@ -79,6 +79,7 @@ def fit_model(
         InvalidArgumentError: arguments that do not fit; `supervised` without labels of both kinds.
         UnsupportedError: `supervised` without scikit-learn.
     """
+    events = as_events(events)
     if labels is not None and labels.shape != (len(events),):
         raise InvalidArgumentError(f"labels: expected one an event, {len(events)}, got {labels.shape}", field="labels")
     if not (0 < calibration_share < 1 and 0 <= anomaly_weight <= 1):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
+from recocore.data.events import as_events
 from recocore.errors import CorruptError, InvalidArgumentError, NotFoundError
 from recocore.fraud.decision.assembling import Assembler
 from recocore.fraud.decision.calibration import Calibrator
@@ -131,19 +132,18 @@ class FraudModel:
             power = power * power
         return self.anomaly_weight * power
 
-    def score_events(
-        self, events: EventBatch, velocity: Velocity | None = None, rules: RuleSet | None = None
-    ) -> ScoredEvents:
+    def score_events(self, events: Any, velocity: Velocity | None = None, rules: RuleSet | None = None) -> ScoredEvents:
         """Count a batch's events and score those that are decided on. O(events x (counters + rules + trees)).
 
         Args:
-            events: in the order of the log.
+            events: in the order of the log: a batch, or what `EventBatch.from_arrow` takes.
             velocity: counters to go on with; new ones where None. They take all events in.
             rules: in place of the model's own.
 
         Raises:
             InvalidArgumentError: an event without a time.
         """
+        events = as_events(events)
         velocity = self.new_velocity() if velocity is None else velocity
         rules = self.rules if rules is None else rules
         times = event_times(events, velocity.skew_us)
@@ -178,7 +178,7 @@ class FraudModel:
 
     def decisions(
         self,
-        events: EventBatch,
+        events: Any,
         velocity: Velocity | None = None,
         rules: RuleSet | None = None,
         rings: Rings | None = None,
@@ -188,6 +188,7 @@ class FraudModel:
         Raises:
             InvalidArgumentError: as `score_events`.
         """
+        events = as_events(events)
         rules = self.rules if rules is None else rules
         scored = self.score_events(events, velocity, rules)
         read = [*dict.fromkeys([*rules.names, "value"])]

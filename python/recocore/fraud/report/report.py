@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from recocore.charts import Edge, Line, Node, Section, bars, facts, histogram, lines, network, page, rows_table
+from recocore.data.events import as_events
 from recocore.fraud.alarms import metric_series, seasonal_alarms
 from recocore.fraud.measures import (
     average_precision,
@@ -71,7 +72,7 @@ class FraudReport:
 
 def fraud_report(
     model: FraudModel,
-    events: EventBatch,
+    events: Any,
     labels: Float64Array | None = None,
     *,
     rings: Sequence[Ring] = (),
@@ -83,7 +84,7 @@ def fraud_report(
 
     Args:
         model: fitted on an earlier log.
-        events: the log, from its beginning: counters start empty.
+        events: the log, from its beginning, a batch or what `EventBatch.from_arrow` takes: counters start empty.
         labels: 1, 0 or NaN for each event of the log, `[events]`; None where nobody knows.
         rings: from `find_rings` on the same log.
         ring_edges: (account, entity) pairs that the rings' pictures take their edges from.
@@ -93,6 +94,7 @@ def fraud_report(
     Raises:
         InvalidArgumentError: an event without a time, or labels that do not fit.
     """
+    events = as_events(events)
     scored = model.score_events(events)
     known = np.full(len(scored.rows), np.nan) if labels is None else labels[scored.rows]
     values = np.nan_to_num(scored.table["value"])

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 
 from recocore import _native
+from recocore.data.events import as_events
 from recocore.data.times import to_us
 from recocore.errors import CorruptError, InvalidArgumentError
 from recocore.fraud.velocity.columns import event_times, hashed, hashed_columns, number_columns
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from recocore.data import EventBatch
     from recocore.types import Float64Array
 
 _KIND: Final = "recocore.velocity"
@@ -140,15 +140,19 @@ class Velocity:
             return 0
         return (self._ids if spec.statistic == "distinct" else self._numbers).index(spec.column)
 
-    def update(self, events: EventBatch) -> Float64Array:
+    def update(self, events: Any) -> Float64Array:
         """Take events in and give the features of each, `[events, counters]` in the order of `names`.
 
         NaN is a missing feature: of all counters of a key that the event lacks (a column that the batch came without
         is missing everywhere), and of mean, min, max and ratio where the window holds no number. O(counters) an event.
 
+        Args:
+            events: a batch, or what `EventBatch.from_arrow` takes.
+
         Raises:
             InvalidArgumentError: the batch has no `event_time`, or an event without one; nothing is taken in then.
         """
+        events = as_events(events)
         return self._native.update(
             hashed_columns(self._native, events, self._ids),
             event_times(events, self.skew_us),

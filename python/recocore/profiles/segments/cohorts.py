@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recocore.data import EventBatch
+from recocore.data.events import EventBatch, as_events
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def retention(
         >>> kept.cohorts, kept.sizes.tolist(), kept.active.tolist()
         (('2026-01-01', '2026-02-01'), [2, 1], [[2, 1], [1, -1]])
     """
-    batch = events if isinstance(events, EventBatch) else EventBatch.from_arrow(events)
+    batch = as_events(events)
     if period not in _PERIODS:
         raise InvalidArgumentError(f"period: expected one of {', '.join(_PERIODS)}, got {period!r}", field="period")
     if as_of is not None and as_of.tzinfo is None:
