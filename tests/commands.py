@@ -11,8 +11,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.real_data import DATA
+
 ROOT = Path(__file__).parent.parent
-DATA = ROOT.parent / "shared" / "data"
 
 # What commands make of the made-up shop's log, with which most chapters begin.
 MADE = {

@@ -13,7 +13,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.commands import DATA, ROOT, Chapters, blocks, environment, joined, run
+from tests.commands import ROOT, Chapters, blocks, environment, joined, run
+from tests.real_data import DATA
 
 if TYPE_CHECKING:
     from pathlib import Path

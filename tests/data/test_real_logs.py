@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.real_data import data_set
 
 from recocore.data import EventBatch, Interactions, Reason, clean, leave_last_out, split_by_time
-
-DATA = Path(__file__).parents[3] / "shared" / "data"
-
-
-def folder(name: str) -> Path:
-    path = DATA / name
-    if not path.is_dir():
-        pytest.skip(f"needs {name} under ../shared/data, which is absent")
-    return path
 
 
 def test_online_retail_lines_without_a_customer_are_set_aside() -> None:
     events = EventBatch.from_parquet(
-        folder("online-retail") / "lines.parquet",
+        data_set("online-retail") / "lines.parquet",
         {
             "order_id": "InvoiceNo",
             "item_id": "StockCode",
@@ -50,7 +41,7 @@ def test_online_retail_lines_without_a_customer_are_set_aside() -> None:
 
 
 def test_retailrocket_types_weigh_as_they_should() -> None:
-    path = folder("retailrocket") / "events.parquet"
+    path = data_set("retailrocket") / "events.parquet"
     columns = {"user_id": "user", "item_id": "item", "type": "event", "event_time": "timestamp"}
     events = EventBatch.from_parquet(path, columns, time_unit="s")
     met = Interactions.from_events(events, {"view": 1.0, "cart": 3.0, "buy": 5.0}, half_life=dt.timedelta(days=30))
@@ -63,7 +54,7 @@ def test_retailrocket_types_weigh_as_they_should() -> None:
 
 
 def test_gowalla_keeps_its_fixed_split_under_one_pair_of_maps() -> None:
-    train_rows, test_rows = (pq.read_table(folder("gowalla") / f"{part}.parquet") for part in ("train", "test"))
+    train_rows, test_rows = (pq.read_table(data_set("gowalla") / f"{part}.parquet") for part in ("train", "test"))
     train = Interactions.from_coo(train_rows["user"], train_rows["item"])
     test = train.aligned(test_rows["user"], test_rows["item"])
     assert (train.n_users, train.n_items, train.nnz, test.nnz) == (29_858, 40_981, 810_128, 217_242)
@@ -72,7 +63,7 @@ def test_gowalla_keeps_its_fixed_split_under_one_pair_of_maps() -> None:
 
 
 def test_movielens_leaves_the_last_rating_out() -> None:
-    ratings = pq.read_table(folder("ml-latest-small") / "ratings.parquet")
+    ratings = pq.read_table(data_set("ml-latest-small") / "ratings.parquet")
     met = Interactions.from_coo(ratings["user"], ratings["item"], ratings["rating"], ratings["timestamp"])
     split = leave_last_out(met)
     assert (met.n_users, met.n_items, met.nnz) == (668, 10_325, 105_339)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tests.real_data import data_set
 
 from recocore.csr import Csr
 from recocore.evaluation import evaluate
@@ -15,8 +15,6 @@ from recocore.recommendations import Recommendations
 
 if TYPE_CHECKING:
     from recocore.types import Int32Array
-
-DATA = Path(__file__).parents[3] / "shared" / "data" / "gowalla"
 
 
 class MostPopular:
@@ -37,9 +35,8 @@ class MostPopular:
         return Recommendations(ids, self.holders[ids].astype(np.float32))
 
 
-@pytest.mark.skipif(not DATA.exists(), reason=f"needs the gowalla split in {DATA}")
 def test_popularity_has_its_published_quality() -> None:
-    tables = [pq.read_table(DATA / f"{part}.parquet") for part in ("train", "test")]
+    tables = [pq.read_table(data_set("gowalla") / f"{part}.parquet") for part in ("train", "test")]
     users = [table["user"].to_numpy() for table in tables]
     items = [table["item"].to_numpy() for table in tables]
     shape = (max(int(u.max()) for u in users) + 1, max(int(i.max()) for i in items) + 1)

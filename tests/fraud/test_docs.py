@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests.commands import blocks
+from tests.real_data import DATA
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "fraud_detectors.md").read_text(encoding="utf-8")
-DATA = Path(os.environ.get("RECOCORE_DATA", ROOT.parent / "shared" / "data"))
 
 
 def run(command: list[str] | str, folder: Path) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
+from tests.real_data import data_set
 
 from recocore import Index
 from recocore.csr import Csr
@@ -18,6 +17,9 @@ from recocore.data import Interactions
 from recocore.errors import InvalidArgumentError
 from recocore.models import ALS
 from recocore.models.feature_prior import FeaturePrior
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 USERS, ITEMS, GROUPS = 80, 60, 4
 
@@ -231,9 +233,7 @@ def test_what_features_cannot_do_is_refused(data: Interactions) -> None:
 
 def beauty() -> tuple[Interactions, Any, Any, Any]:
     """Purchases without a tenth of the items, the items' attributes, the items left out, and who bought those."""
-    data = Path(os.environ.get("RECOCORE_DATA", Path(__file__).parents[3] / "shared" / "data")) / "amazon-beauty"
-    if not data.exists():
-        pytest.skip(f"{data} is not there: set RECOCORE_DATA")
+    data = data_set("amazon-beauty")
     bought, described = pq.read_table(data / "sequences.parquet"), pq.read_table(data / "item_attributes.parquet")
     users, items = bought["user"].to_numpy(), bought["item"].to_numpy()
     of_item, attribute = described["item"].to_numpy(), described["attribute"].to_numpy()

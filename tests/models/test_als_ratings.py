@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
+from tests.real_data import data_set
 
 from recocore import Index
 from recocore.data import Interactions
@@ -20,6 +19,7 @@ from recocore.models import ALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 USERS, ITEMS = 60, 45
 
@@ -175,11 +175,7 @@ def test_without_regularization_few_ratings_are_singular(ratings: Interactions) 
 
 def movielens() -> tuple[Interactions, Interactions]:
     """Ratings to learn from and ratings to predict, of users and items that are known."""
-    data = Path(os.environ.get("RECOCORE_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    file = data / "ml-latest-small" / "ratings.parquet"
-    if not file.exists():
-        pytest.skip(f"{file} is not there: set RECOCORE_DATA")
-    table = pq.read_table(file)
+    table = pq.read_table(data_set("ml-latest-small") / "ratings.parquet")
     log = Interactions.from_coo(*(table[name].to_numpy() for name in ("user", "item", "rating")))
     held_out = np.random.default_rng(0).random(log.nnz) < 0.1
     learned = log.where(~held_out)

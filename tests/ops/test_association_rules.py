@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import mlxtend.frequent_patterns as mlxtend
@@ -14,13 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 import scipy.sparse as sp
 from scipy.stats import chi2_contingency
+from tests.real_data import data_set
 
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
 from recocore.ops import AssociationRules, association_rules
 from recocore.ops.association_rules import pair_counts
-
-DATA = Path(__file__).parents[3] / "shared" / "data" / "groceries"
 
 # mlxtend divides two rounded shares, so a confidence that equals its bound may fall to either side there.
 BETWEEN_RATIOS = 0.2001
@@ -67,9 +65,7 @@ def test_equals_mlxtend_on_random_baskets(seed: int, min_count: int, min_confide
 
 
 def groceries() -> tuple[Any, list[str]]:
-    if not DATA.exists():
-        pytest.skip(f"needs the Groceries baskets in {DATA}")
-    table = pq.read_table(DATA / "baskets.parquet")
+    table = pq.read_table(data_set("groceries") / "baskets.parquet")
     items = table["item"].combine_chunks().dictionary_encode()
     rows = np.unique(table["transaction"].to_numpy(), return_inverse=True)[1]
     return sp.csr_matrix((np.ones(len(rows)), (rows, items.indices.to_numpy()))), items.dictionary.to_pylist()

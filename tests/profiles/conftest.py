@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.real_data import DATA
 
-DATA = Path(os.environ.get("RECOCORE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import pytest
+from tests.real_data import data_set
 
 from recocore.data import EventBatch
 
 TIMEZONE = "Europe/London"
-_FILE = (
-    Path(os.environ.get("RECOCORE_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    / "online-retail"
-    / "lines.parquet"
-)
 
 
 def retail_events(customers: int | None = None) -> EventBatch:
     """All lines with a customer, or those of the first so many by id, each with an event_id; a negative one is a return."""
-    if not _FILE.is_file():
-        pytest.skip("needs online-retail under RECOCORE_DATA or ../shared/data, which is absent")
-    lines = pq.read_table(_FILE)
+    lines = pq.read_table(data_set("online-retail") / "lines.parquet")
     frame = lines.filter(pc.is_valid(lines.column("CustomerID")))
     if customers is not None:
         chosen = pc.unique(frame.column("CustomerID")).sort()[:customers]

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import pytest
+from tests.real_data import data_set
 
 from recocore.data import EventBatch, clean
 from recocore.profiles import ProfileConfig, Updater, build, build_items, rfm
-
-DATA = Path(os.environ.get("RECOCORE_DATA", Path(__file__).parents[3] / "shared" / "data"))
-
-
-def folder(name: str) -> Path:
-    path = DATA / name
-    if not path.is_dir():
-        pytest.skip(f"needs {name} under RECOCORE_DATA or ../shared/data, which is absent")
-    return path
 
 
 def streamed(events: EventBatch, config: ProfileConfig, parts: int) -> Updater:
@@ -34,7 +23,7 @@ def streamed(events: EventBatch, config: ProfileConfig, parts: int) -> Updater:
 
 
 def test_online_retail_whole() -> None:
-    lines = pq.read_table(folder("online-retail") / "lines.parquet")
+    lines = pq.read_table(data_set("online-retail") / "lines.parquet")
     frame = lines.filter(pc.is_valid(lines.column("CustomerID")))
     value = pc.multiply(frame.column("Quantity").cast(pa.float64()), frame.column("UnitPrice"))
     table = pa.table(
@@ -80,7 +69,7 @@ def test_online_retail_whole() -> None:
 
 def test_retailrocket_whole() -> None:
     columns = {"user_id": "user", "item_id": "item", "type": "event", "event_time": "timestamp"}
-    path = folder("retailrocket") / "events.parquet"
+    path = data_set("retailrocket") / "events.parquet"
     events = clean(EventBatch.from_parquet(path, columns, time_unit="s")).events
     as_of = pc.max(events.column("event_time")).as_py() - timedelta(days=20)
     profiles = build(events, as_of, ProfileConfig())

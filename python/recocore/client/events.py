@@ -150,7 +150,7 @@ def event_message(event: Event) -> shared.Event:
     """The message of an event."""
     if not isinstance(event, Event):
         raise InvalidArgumentError(f"events: expected Event, got {event!r:.80}", field="events")
-    if not isinstance(event.event_time, datetime) or event.event_time.tzinfo is None:
+    if getattr(event.event_time, "tzinfo", None) is None:
         raise InvalidArgumentError(
             f"event_time: expected a time with a zone, got {event.event_time!r}; "
             "datetime.now(UTC) is one, so is datetime.fromtimestamp(seconds, UTC)",

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from benchmarks.rings.__main__ import large, read
 from benchmarks.rings.injection import CAMOUFLAGES, Camouflage, Graph, f1, inject
+from tests.real_data import data_set
 
 from recocore.fraud import find_rings
-
-DATA = Path(os.environ.get("RECOCORE_DATA", Path(__file__).parents[4] / "shared" / "data"))
 
 
 def made_up() -> Graph:
@@ -36,9 +32,7 @@ def test_a_block_in_a_made_up_graph_is_found(camouflage: Camouflage) -> None:
 
 @pytest.mark.parametrize("camouflage", CAMOUFLAGES)
 def test_a_block_in_a_real_graph_is_found(camouflage: Camouflage) -> None:
-    if not (DATA / "amazon-beauty").is_dir():
-        pytest.skip(f"{DATA / 'amazon-beauty'} is absent: the real data sets are not part of the project")
-    assert found(read(DATA, "amazon-beauty"), 200, 0.2, camouflage) >= 0.9
+    assert found(read(data_set("amazon-beauty").parent, "amazon-beauty"), 200, 0.2, camouflage) >= 0.9
 
 
 def test_injection_adds_what_it_says() -> None:
