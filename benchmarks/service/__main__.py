@@ -29,6 +29,7 @@ from benchmarks.service.open_loop import offer
 from benchmarks.service.profiles import GET_PROFILE, SOME_FEATURES, profile_requests
 from benchmarks.service.roof import METHOD, SERVICE
 from recocore.client import Client
+from recocore.service.config import ServerConfig
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -88,41 +89,52 @@ def throughput(items: int, model: str, calls: int, rounds: int, out: Path) -> No
 @main.command()
 @click.option("--items", default=30_000, show_default=True, help="Items of the index.")
 @click.option("--times", default=3.0, show_default=True, help="Times the capacity that is offered.")
-@click.option("--seconds", default=20, show_default=True, help="How long.")
+@click.option("--seconds", default=10, show_default=True, help="How long, of a round.")
+@click.option("--rounds", default=3, show_default=True)
 @click.option(
     "--out", type=click.Path(path_type=Path, file_okay=False), default=_RESULTS, help="Folder of the results."
 )
-def overload(items: int, times: float, seconds: int, out: Path) -> None:
-    """Offer more than the service can do, whether or not it answers: what it still does, and how fast it refuses."""
+def overload(items: int, times: float, seconds: int, rounds: int, out: Path) -> None:
+    """Offer more than the service can do, whether or not it answers: what it still does, and how fast it refuses.
+
+    Beside it the same of a handler that does nothing, on the same transport with the same bound.
+    """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         index = made_index(folder / "index", items, "als")
         request = v1.RecommendRequest(user_id=USER, page_size=10).SerializeToString()
-        address, pid = stack.enter_context(_server_process(_serve(index), _UNCACHED))
-        run_load(address, "Recommend", request, Load(calls=2_000), folder)
-        peak = run_load(address, "Recommend", request, Load(calls=20_000), folder)
-        before = _memory(pid)
-        offered = offer(
-            address,
-            request,
-            rate=times * peak.per_second,
-            seconds=seconds,
-            answer_bytes=_answer_size(address, request),
-            folder=folder,
-        )
-        after = _memory(pid)
-        again = run_load(address, "Recommend", request, Load(calls=20_000), folder)
-    capacity = (peak.per_second + again.per_second) / 2
+        servers = {"recommend": stack.enter_context(_server_process(_serve(index), _UNCACHED))}
+        size = _answer_size(servers["recommend"][0], request)
+        waiting = str(ServerConfig().max_calls)
+        command = [sys.executable, "-m", "benchmarks.service.roof", "--size", str(size), "--waiting", waiting]
+        servers["roof"] = stack.enter_context(_server_process(command))
+        taken: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
+        for _ in range(rounds):
+            for name, (address, pid) in servers.items():
+                run_load(address, "Recommend", request, Load(calls=2_000), folder)
+                before = run_load(address, "Recommend", request, Load(calls=20_000), folder)
+                memory = _memory(pid)
+                rate = times * before.per_second
+                offered = offer(address, request, rate=rate, seconds=seconds, answer_bytes=size, folder=folder)
+                grown = _memory(pid) - memory
+                after = run_load(address, "Recommend", request, Load(calls=20_000), folder)
+                peaks = [before.per_second, after.per_second]
+                taken[name].append(
+                    {
+                        "peaks_per_second": [round(peak, 1) for peak in peaks],
+                        **asdict(offered),
+                        "goodput_of_the_peak": round(offered.answered_per_second / float(np.mean(peaks)), 3),
+                        "grown_mb": round(grown / 1e6, 1),
+                    }
+                )
     summary = {
-        "peak": _summary([peak]),
-        "offered": {
-            **asdict(offered),
-            "goodput_of_the_peak": round(offered.answered_per_second / capacity, 3),
-            "memory_mb": [round(before / 1e6, 1), round(after / 1e6, 1)],
-        },
-        "afterwards": _summary([again]),
+        name: {
+            "goodput_of_the_peak": float(np.median([each["goodput_of_the_peak"] for each in some])),
+            "rounds": some,
+        }
+        for name, some in taken.items()
     }
-    _report("service_overload", {"items": items, "times": times, "seconds": seconds}, summary, out)
+    _report("service_overload", {"items": items, "times": times, "seconds": seconds, "rounds": rounds}, summary, out)
 
 
 @main.command()

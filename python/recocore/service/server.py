@@ -119,7 +119,7 @@ class Server:
         # Without reuse a second server on the same port is refused, not given half of the connections.
         options = (
             *_OPTIONS,
-            *_waiting(config.max_calls),
+            *bounded(config.max_calls),
             ("grpc.so_reuseport", int(reuse_port)),
             ("grpc.max_allowed_incoming_connections", config.max_connections),
             ("grpc.max_concurrent_streams", config.max_streams),
@@ -201,8 +201,8 @@ class Server:
             await self._guard.close()
 
 
-def _waiting(max_calls: int) -> tuple[tuple[str, int], ...]:
-    """How many calls may wait in the transport until the event loop reads them.
+def bounded(max_calls: int) -> tuple[tuple[str, int], ...]:
+    """Options of gRPC: how many calls may wait in the transport until the event loop reads them.
 
     From the first to the second number ever more are ended with CANCELLED, at random, and beyond it all. Without a bound near
     `max_calls`, calls beyond what the loop can even turn away wait there until nobody wants their answers: at three times
