@@ -22,6 +22,7 @@ from recocore.profiles.row_features import feature_kinds
 from recocore.profiles.segment_popular import SegmentPopular
 from recocore.service.engine import Engine
 from recocore.service.events.personal import StatePeople
+from recocore.service.profiles import blending
 from recocore.service.profiles.blending import Blend
 from recocore.service.profiles.definitions import Definitions
 from recocore.service.profiles.making import ProfileMaker
@@ -150,6 +151,22 @@ def test_whom_the_model_does_not_know_gets_what_is_popular_in_the_segment_first(
     # Whom the model knows, and who is of no segment, is ranked as before.
     assert blended(who, "user-01", index) == who.add_to(Template(Ask()), who.record("user-01"))
     assert blended(who, "user-02", index).ask.popular_first == ()
+
+
+def test_what_was_added_is_no_longer_given_again_once_it_is_old(
+    reader: StateReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second = 1_700_000_000
+    monkeypatch.setattr(blending.time, "time_ns", lambda: second * 10**9)
+    who, nobody = people(reader, 2.0), StatePeople(reader, 0)
+    ages = []
+    for after in (0, 1, 59, 1):  # what `people` makes is kept for 60 s
+        second += after
+        ages.append((who.version(who.record("user-01")), who.version(None), nobody.version(who.record("user-01"))))
+    first, soon, later, as_late = (age[0] for age in ages)
+    assert first == soon != later == as_late
+    assert len({age[1:] for age in ages}) == 1
+    assert len({len(version) for age in ages for version in age}) == 1
 
 
 def test_consent_and_the_request_come_first(reader: StateReader, index: Index) -> None:

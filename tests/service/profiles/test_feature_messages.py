@@ -9,9 +9,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from recocore.v1 import profile_pb2 as shared
+from recocore.v1 import profile_service_pb2 as v1
 
 from recocore import _native
-from recocore.errors import InvalidArgumentError
+from recocore.errors import InvalidArgumentError, NoConsentError
+from recocore.service.profiles.convert import encode_merge
+from recocore.state.values import Link
 
 FIELD = shared.Profile.FEATURES_FIELD_NUMBER
 
@@ -32,6 +35,15 @@ _values = st.one_of(
     st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)),
     st.lists(_entries, max_size=6),
 )
+
+
+def test_a_merge_that_is_gone_when_it_is_told_of_is_refused() -> None:
+    link = Link(7, False, True, "cookie", 0, None, "login")
+    told = v1.MergeProfilesResponse.FromString(encode_merge(7, [link], "r"))
+    assert (told.merge.number, [merge.number for merge in told.history]) == (7, [7])
+    for left in ([], [link._replace(into=True)]):
+        with pytest.raises(NoConsentError, match="was forgotten"):
+            encode_merge(7, left, "r")
 
 
 def by_messages(features: dict[str, Any], wanted: frozenset[str] | None) -> shared.Profile:

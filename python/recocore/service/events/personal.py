@@ -39,7 +39,7 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.02
 # What an answer takes once the commit is there.
 _ANSWER_SECONDS = 0.01
 
-_VERSION = struct.Struct(">Q")
+_VERSION = struct.Struct(">QQ")
 
 
 class People:
@@ -60,7 +60,7 @@ class People:
         return None
 
     def version(self, record: UserRecord | None) -> bytes:
-        """Changes whenever the record of a user does; the same length for all."""
+        """Changes whenever what a record adds to an answer may have changed; the same length for all."""
         return b""
 
     def hides(self, user_id: str) -> bool:
@@ -162,8 +162,10 @@ class StatePeople(People):
         return self._reader.user(id_, visitor=visitor)
 
     def version(self, record: UserRecord | None) -> bytes:
-        """See People."""
-        return _VERSION.pack(0 if record is None else record.version)
+        """See People. What a profile adds grows old by itself."""
+        if record is None:
+            return _VERSION.pack(0, 0)
+        return _VERSION.pack(record.version, 0 if self._blend is None else self._blend.age)
 
     def hides(self, user_id: str) -> bool:
         """See People."""

@@ -90,6 +90,12 @@ class Blend:
         blended = replace(ask, rules=(*ask.rules, *rules), popular_first=first)
         return replace(template, ask=blended, asked=template.named)
 
+    @property
+    def age(self) -> int:
+        """Grows by one each time that what was added may have become too old."""
+        now = time.time_ns() // 1_000
+        return now // self._keep_us if self._keep_us else now
+
     def _liking(self, user_id: str) -> _Liking | None:
         person, now = self._maker.person(user_id), time.time_ns() // 1_000
         if person is None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from recocore import _native
-from recocore.errors import InvalidArgumentError
+from recocore.errors import InvalidArgumentError, NoConsentError
 from recocore.expressions import Compiled, Expression
 from recocore.profiles.tags.declared import DECLARABLE, Declaration
 from recocore.service import limits
@@ -221,12 +221,21 @@ def encode_update(declared: Iterable[Declared], version: int, commit: int, reque
 
 
 def encode_merge(number: int, links: Iterable[Link], request_id: str) -> bytes:
-    """A MergeProfilesResponse."""
+    """A MergeProfilesResponse.
+
+    Raises:
+        NoConsentError: the merge is not among the links.
+    """
     history = [_merge(link) for link in links if not link.into]
     response = v1.MergeProfilesResponse(
         history=history, commit_token=commit_tokens.encode(number), request_id=request_id
     )
-    response.merge.CopyFrom(next(merge for merge in history if merge.number == number))
+    merge = next((merge for merge in history if merge.number == number), None)
+    if merge is None:
+        raise NoConsentError(
+            "user_id: one of the two was forgotten, or wants no profile any longer, since they were merged"
+        )
+    response.merge.CopyFrom(merge)
     return bytes(response.SerializeToString())
 
 
