@@ -65,7 +65,7 @@ class HeldGiven {
   }
 
   [[nodiscard]] AlsGiven given() const {
-    return {span_of(offsets_), span_of(counted_), features_.has_value() ? &prior_ : nullptr};
+    return {span_of(offsets_), span_of(counted_), features_.has_value() ? &prior_ : nullptr, {}, false};
   }
 
  private:
@@ -80,10 +80,20 @@ py::tuple to_python(const AlsReport& report) {
   return py::make_tuple(report.empty, report.primal, report.dual, report.cg, report.subspace, report.flops);
 }
 
+/// What becomes of the fixed factors; `fixed` may be changed where they are not kept.
+void take_fixed_use(const std::string& use, py::array_t<float>& fixed, AlsGiven& given) {
+  if (use == "kept") return;
+  if (use != "restored" && use != "spent")
+    throw Error(ErrorCode::invalid_argument, "fixed_use: expected kept, restored or spent, got \"" + use + "\"");
+  given.turned = mutable_matrix_of(fixed);
+  given.is_spent = use == "spent";
+}
+
 py::tuple als_half_epoch_(const HeldInteractions& interactions, const py::object& fixed, const py::object& solved,
                           const AlsParams& params, int num_threads, const py::object& progress,
                           const py::object& offsets, const py::object& counted, const py::object& prior,
-                          const std::string& device, const std::optional<CudaStream>& stream) {
+                          const std::string& device, const std::optional<CudaStream>& stream,
+                          const std::string& fixed_use) {
   if (is_on_device(fixed) || is_on_device(solved)) {
     const DeviceMatrixArgument fixed_matrix(fixed, "fixed");
     const DeviceMatrixArgument solved_matrix(solved, "solved");
@@ -95,11 +105,12 @@ py::tuple als_half_epoch_(const HeldInteractions& interactions, const py::object
                                                           solved_matrix.view(), params, execution, given);
                                   }));
   }
-  const auto fixed_factors = checked_rows<float>(fixed, "fixed");
+  auto fixed_factors = checked_rows<float>(fixed, "fixed");
   auto solved_factors = checked_rows<float>(solved, "solved");
   const auto out = mutable_matrix_of(solved_factors);
   const HeldGiven held(offsets, counted, prior);
-  const AlsGiven given = held.given();
+  AlsGiven given = held.given();
+  take_fixed_use(fixed_use, fixed_factors, given);
   return to_python(run_released(execution_on(device, stream, num_threads), progress, [&](const Execution& execution) {
     return als_half_epoch(interactions.interactions(), matrix_of(fixed_factors), out, params, execution, given);
   }));
@@ -166,7 +177,7 @@ void register_als(py::module_& module) {
   module.def("als_half_epoch", &als_half_epoch_, py::arg("interactions"), py::arg("fixed"), py::arg("solved"),
              py::arg("params"), py::arg("num_threads") = 0, py::arg("progress") = py::none(),
              py::arg("offsets") = py::none(), py::arg("counted") = py::none(), py::arg("prior") = py::none(),
-             py::arg("device") = "cpu", py::arg("stream") = py::none(),
+             py::arg("device") = "cpu", py::arg("stream") = py::none(), py::arg("fixed_use") = "kept",
              "Solves every row of `solved` in place with `fixed` held; returns the rows solved each way (empty, "
              "primal, dual, cg, subspace), and the flops.");
   module.def("als_objective", &als_objective_, py::arg("interactions"), py::arg("row_factors"), py::arg("col_factors"),
@@ -174,7 +185,8 @@ void register_als(py::module_& module) {
              py::arg("offsets") = py::none(), py::arg("device") = "cpu", py::arg("stream") = py::none(),
              "The value of the ALS objective, summed in float64.");
   module.def("als_half_epoch_bytes", &als_half_epoch_bytes, py::arg("rows"), py::arg("cols"), py::arg("factors"),
-             py::arg("num_threads") = 0, "The bytes that a half-epoch takes beside its arguments.");
+             py::arg("num_threads") = 0, py::arg("in_place") = false,
+             "The bytes that a half-epoch takes beside its arguments.");
   module.def("gram", &gram_, py::arg("factors"), py::arg("num_threads") = 0, py::arg("device") = "cpu",
              py::arg("stream") = py::none(), "factors.T @ factors, float32 [f, f].");
 }

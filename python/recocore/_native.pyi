@@ -309,6 +309,7 @@ def als_half_epoch(
     prior: tuple[NativeCsr, Float32Array] | None = None,
     device: str = "cpu",
     stream: int | None = None,
+    fixed_use: str = "kept",
 ) -> tuple[int, int, int, int, int, float]: ...
 def als_objective(
     interactions: AlsInteractions,
@@ -321,7 +322,7 @@ def als_objective(
     device: str = "cpu",
     stream: int | None = None,
 ) -> float: ...
-def als_half_epoch_bytes(rows: int, cols: int, factors: int, num_threads: int = 0) -> int: ...
+def als_half_epoch_bytes(rows: int, cols: int, factors: int, num_threads: int = 0, in_place: bool = False) -> int: ...
 def gram(
     factors: Float32Array | CudaArray, num_threads: int = 0, device: str = "cpu", stream: int | None = None
 ) -> Any: ...

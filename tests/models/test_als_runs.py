@@ -142,8 +142,9 @@ def test_bad_validations_are_refused_before_anything_is_solved(split: Split) -> 
         ALS(factors=4).fit(split.train, validation=Validation(split.test, lambda model, held_out: float("nan")))
 
 
-# Each half-epoch asks once before it begins: the items' and the users' of epoch 1, then of epoch 2.
-@pytest.mark.parametrize(("asked", "whole"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2), (8, 3)])
+# A fit asks before it draws the first factors, of users and of items, and before each half-epoch: the items' and the users'
+# of epoch 1, then of epoch 2.
+@pytest.mark.parametrize(("asked", "whole"), [(1, 0), (3, 0), (4, 0), (5, 0), (6, 1), (7, 1), (8, 2), (11, 3)])
 def test_a_cancelled_fit_leaves_the_last_whole_epoch(split: Split, asked: int, whole: int) -> None:
     times = 0
 
@@ -162,6 +163,30 @@ def test_a_cancelled_fit_leaves_the_last_whole_epoch(split: Split, asked: int, w
     else:
         with pytest.raises(NotFittedError):
             model.recommend([0])
+
+
+@pytest.mark.parametrize("asked", [2, 6, 7, 9])
+def test_a_fit_is_cancelled_while_the_first_factors_are_drawn(monkeypatch: pytest.MonkeyPatch, asked: int) -> None:
+    """No more than 1,024 rows come between two questions: five and three of them for these users and items."""
+    rng = np.random.default_rng(0)
+    data = Interactions.from_csr(sp.random(5_000, 3_000, 0.001, format="csr", random_state=rng, dtype=np.float32))
+    drawn: list[int] = []
+    model = ALS(factors=4, iterations=1)
+
+    class Generator:
+        def normal(self, loc: float, scale: float, shape: tuple[int, int]) -> Any:
+            drawn.append(shape[0])
+            return np.zeros(shape)
+
+    def cancel() -> bool:
+        return len(drawn) == asked - 2
+
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Generator())
+    with pytest.raises(CancelledError, match="the fit was cancelled"):
+        model.fit(data, cancel=cancel)
+    assert drawn == [1024, 1024, 1024, 1024, 904, 1024, 1024, 952][: asked - 2]
+    with pytest.raises(NotFittedError):
+        model.recommend([0])
 
 
 def test_a_fit_that_is_cancelled_at_once_leaves_the_model_as_it_was(split: Split) -> None:

@@ -185,6 +185,36 @@ def test_factors_may_be_columns_of_wider_arrays() -> None:
         np.testing.assert_allclose(wide[:, 2:], solved, atol=1e-2 if solver == "cg" else 1e-5)
 
 
+def on_a_cache_line(matrix: Any, floats: int = 0) -> Any:
+    """A copy that starts there, or so many floats behind it."""
+    room = np.zeros(matrix.size + 32, np.float32)
+    begin = -(room.ctypes.data // 4) % 16 + floats
+    found = room[begin : begin + matrix.size].reshape(matrix.shape)
+    found[:] = matrix
+    return found
+
+
+@pytest.mark.parametrize("solver", ["auto", "cholesky", "cg", "subspace"])
+@pytest.mark.parametrize("rows", [12, 3000])  # few stay in the given basis, many are worth turning
+@pytest.mark.parametrize(("width", "floats"), [(48, 0), (48, 4), (50, 0)], ids=["ready", "not aligned", "with gaps"])
+def test_fixed_factors_may_be_turned_in_their_place(solver: str, rows: int, width: int, floats: int) -> None:
+    data, fixed, start = random_csr(rows, 240, 0.05, 1), normal(240, width, 2), normal(rows, width, 3)
+    found = {}
+    for use in ("kept", "restored", "spent"):
+        given = on_a_cache_line(fixed, floats)
+        solved = start.copy()
+        als_half_epoch(data, given, solved, IALS, solver=solver, fixed_use=use)
+        found[use] = solved.tobytes()
+        if use == "kept" or width == 50 or floats:
+            assert given.tobytes() == fixed.tobytes(), use
+        elif use == "restored":
+            np.testing.assert_allclose(given, fixed, atol=2e-6)
+        else:
+            is_turned = rows == 3000 and solver != "subspace"
+            assert (abs(given - fixed).max() > 0.1) == is_turned
+    assert found["kept"] == found["restored"] == found["spent"]
+
+
 @pytest.mark.parametrize("solver", ["cholesky", "cg", "subspace"])
 def test_the_same_bytes_at_every_thread_count(solver: str) -> None:
     data, prior = random_csr(3000, 240, 0.05, 1), random_prior(3000, 50)
@@ -224,6 +254,7 @@ def test_the_objective_of_ratings_is_its_definition(weighted: bool) -> None:
         ({"prior": random_prior(4, 2)}, r"features: expected \[5, p\] and weights \[p, 2\], got \[4, 9\] and \[9, 2\]"),
         ({"prior": random_prior(5, 3)}, r"weights \[p, 2\], got \[5, 9\] and \[9, 3\]"),
         ({"fixed": np.zeros((2, 6), np.float32).T}, "fixed: expected a C-contiguous 2-d array of float32"),
+        ({"fixed_use": "thrown away"}, 'fixed_use: expected kept, restored or spent, got "thrown away"'),
     ],
 )
 def test_bad_arguments_are_refused(change: dict[str, Any], message: str) -> None:

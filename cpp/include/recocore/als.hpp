@@ -78,6 +78,11 @@ struct AlsGiven {
   std::span<const float> offsets;         ///< `[cols]`, for ratings: what is taken from the values of each column
   std::span<const std::int32_t> counted;  ///< the rows of `fixed` that alpha0's sum over all runs over; empty for all
   const AlsPrior* prior = nullptr;
+  /// `fixed` itself, where its rows may be turned into another basis in their place; empty where they are to be kept.
+  /// They are then turned back, which changes them by rounding, or where they are spent are void. A copy is taken all
+  /// the same unless f is a multiple of 16, the rows have no gaps and the first starts at a multiple of 64 bytes.
+  MatrixView<float> turned;
+  bool is_spent = false;
 };
 
 /// The Gram matrix factors^T * factors, `[f, f]`, both triangles. O(rows * f^2). The same bytes at every thread count.
@@ -96,9 +101,9 @@ AlsReport als_half_epoch(const AlsInteractions& interactions, MatrixView<const f
                          const AlsParams& params, const Execution& execution, const AlsGiven& given = {});
 
 /// The bytes that a half-epoch takes at most beside its arguments, save for what rows with more entries than some
-/// thousand take. 0 threads means one for each core.
+/// thousand take. 0 threads means one for each core; `in_place` that `fixed` is not kept, and aligned.
 [[nodiscard]] std::int64_t als_half_epoch_bytes(std::int64_t rows, std::int64_t cols, std::int64_t factors,
-                                                int num_threads);
+                                                int num_threads, bool in_place);
 
 /// The value of the objective: predictions in float32, summed in float64. `offsets` as AlsGiven has them. O(nnz * f +
 /// (rows + cols) * f^2).

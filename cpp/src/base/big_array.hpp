@@ -30,7 +30,8 @@ class BigArray {
       void* const memory = std::aligned_alloc(unit, (bytes + unit - 1) / unit * unit);
       if (memory == nullptr) throw std::bad_alloc();
 #ifdef __linux__
-      if (unit == kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
+      // The last page is not filled, so what it is not asked for stays free.
+      if (unit == kHugePage) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
 #endif
       data_.reset(static_cast<T*>(memory));
       size_ = size;

@@ -45,8 +45,12 @@ void check_length(std::size_t got, std::int64_t expected, const char* name) {
   });
 }
 
-void check_given(const AlsGiven& given, std::int64_t rows, std::int64_t cols, std::int64_t factors) {
+void check_given(const AlsGiven& given, std::int64_t rows, MatrixView<const float> fixed) {
+  const std::int64_t cols = fixed.rows;
+  const std::int64_t factors = fixed.cols;
   check_length(given.offsets.size(), cols, "offsets");
+  require(given.turned.data == nullptr || given.turned.data == fixed.data,
+          [] { return "turned: expected the fixed factors themselves, got others"; });
   for (std::size_t i = 0; i < given.counted.size(); ++i)
     require(
         given.counted[i] >= 0 && given.counted[i] < cols && (i == 0 || given.counted[i - 1] < given.counted[i]),
@@ -88,7 +92,7 @@ AlsReport als_half_epoch(const AlsInteractions& interactions, MatrixView<const f
                          const AlsParams& params, const Execution& execution, const AlsGiven& given) {
   check_params(params);
   check_shapes(interactions.view(), solved.rows, fixed.rows, solved.cols, fixed.cols);
-  check_given(given, solved.rows, fixed.rows, solved.cols);
+  check_given(given, solved.rows, fixed);
   if (execution.device == Device::cuda)
     return als_half_epoch_cuda(interactions, fixed, solved, params, execution, given);
   return als_half_epoch_cpu(interactions, fixed, solved, params, execution, given);

@@ -112,24 +112,35 @@ void add_gram(const float* source, std::int64_t stride, const std::int32_t* colu
   });
 }
 
-AlsBasis::AlsBasis(MatrixView<const float> fixed, std::span<const std::int32_t> counted, float alpha0, bool rotated,
+bool lies_ready(MatrixView<const float> factors) noexcept {
+  constexpr std::uintptr_t kCacheLine = 64;
+  return factors.stride == padded(factors.cols) && factors.cols == factors.stride &&
+         reinterpret_cast<std::uintptr_t>(factors.data) % kCacheLine == 0;
+}
+
+AlsBasis::AlsBasis(MatrixView<const float> fixed, const AlsGiven& given, float alpha0, bool rotated,
                    const Execution& execution)
     : factors_(fixed.cols),
       rows_(fixed.rows),
       rotated_(rotated || alpha0 == 0),
       alpha0_(alpha0),
-      fixed_(padded(fixed.rows) * padded(fixed.cols)),
+      rows_data_(fixed.data),
       diagonal_(at(fixed.cols)) {
   const std::int64_t f = factors_;
   const std::int64_t width = padded(f);
   const std::int64_t distance = row_distance(f);
-  parallel_for(execution, rows_, 256, [&](std::int64_t begin, std::int64_t end, int) {
-    for (std::int64_t r = begin; r < end; ++r) std::copy_n(fixed.row(r).data(), f, fixed_.data() + r * width);
-  });
+  const bool is_copied = !lies_ready(fixed) || (turned() && given.turned.data == nullptr);
+  if (is_copied) {
+    copy_.resize(rows_ * width);
+    rows_data_ = copy_.data();
+    parallel_for(execution, rows_, 256, [&](std::int64_t begin, std::int64_t end, int) {
+      for (std::int64_t r = begin; r < end; ++r) std::copy_n(fixed.row(r).data(), f, copy_.data() + r * width);
+    });
+  }
   if (alpha0 == 0) return;
   AlignedFloats gram(width * distance);
-  const std::int32_t* only = counted.empty() ? nullptr : counted.data();
-  add_gram(fixed_.data(), width, only, nullptr, only == nullptr ? rows_ : std::ssize(counted), f, gram.data(),
+  const std::int32_t* only = given.counted.empty() ? nullptr : given.counted.data();
+  add_gram(rows_data_, width, only, nullptr, only == nullptr ? rows_ : std::ssize(given.counted), f, gram.data(),
            execution);
   for (std::int64_t i = 0; i < f; ++i)
     for (std::int64_t j = 0; j < i; ++j) gram.data()[i * distance + j] = gram.data()[j * distance + i];
@@ -156,12 +167,14 @@ AlsBasis::AlsBasis(MatrixView<const float> fixed, std::span<const std::int32_t> 
   }
   least_ = *std::min_element(diagonal_.begin(), diagonal_.end());
   most_ = *std::max_element(diagonal_.begin(), diagonal_.end());
-  PerWorker<TurnScratch> scratch(execution);
-  parallel_for(execution, rows_, kTurnedRows, [&](std::int64_t begin, std::int64_t end, int worker) {
-    checkpoint();
-    TurnScratch& mine = scratch.get(worker, [] { return TurnScratch{}; });
-    turn_rows(fixed, begin, end - begin, to_basis_.data(), mine, fixed_.data() + begin * width);
-  });
+  MatrixView<float> rows(is_copied ? copy_.data() : given.turned.data, rows_, f);
+  rows.stride = width;
+  turn_in_place(rows, to_basis_.data(), execution);
+  if (!is_copied && !given.is_spent) restored_ = rows;
+}
+
+void AlsBasis::restore_fixed(const Execution& execution) const {
+  leave(restored_, execution);
 }
 
 std::int64_t AlsBasis::stride() const noexcept {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/aligned.hpp"
+#include "recocore/als.hpp"
 #include "recocore/thread_pool.hpp"
 #include "recocore/views.hpp"
 
@@ -29,11 +30,16 @@ void add_gram(const float* source, std::int64_t stride, const std::int32_t* colu
 /// Entries whose factors are copied next to each other at a time: as many as stay in the second-level cache.
 [[nodiscard]] std::int64_t entries_at_a_time(std::int64_t factors) noexcept;
 
+/// Whether rows lie as the kernels want them: a multiple of kLane wide, without gaps, from the start of a cache line
+/// on.
+[[nodiscard]] bool lies_ready(MatrixView<const float> factors) noexcept;
+
 class AlsBasis {
  public:
-  /// The Gram matrix is that of the rows `counted`, of all where that is empty. O(rows f^2), and O(f^3) more where it
-  /// is rotated; O(rows f) where alpha0 is 0, as the Gram matrix then counts nothing: any basis is its eigenbasis.
-  AlsBasis(MatrixView<const float> fixed, std::span<const std::int32_t> counted, float alpha0, bool rotated,
+  /// The Gram matrix is that of the rows given as counted, of all where there are none. O(rows f^2), and O(f^3) more
+  /// where it is rotated; O(rows f) where alpha0 is 0, as the Gram matrix then counts nothing: any basis is its
+  /// eigenbasis. Where `fixed` lies ready it is used where it is, and turned there if that is given: it outlives this.
+  AlsBasis(MatrixView<const float> fixed, const AlsGiven& given, float alpha0, bool rotated,
            const Execution& execution);
 
   [[nodiscard]] std::int64_t factors() const noexcept { return factors_; }
@@ -45,7 +51,7 @@ class AlsBasis {
   [[nodiscard]] float alpha0() const noexcept { return alpha0_; }
 
   /// The fixed factors, rows padded(f) apart, in this basis.
-  [[nodiscard]] const float* fixed() const noexcept { return fixed_.data(); }
+  [[nodiscard]] const float* fixed() const noexcept { return rows_data_; }
   [[nodiscard]] std::int64_t stride() const noexcept;
 
   /// alpha0 times the Gram matrix, `[padded(f), row_distance(f)]`; not there where rotated.
@@ -61,13 +67,17 @@ class AlsBasis {
   /// Turns rows of factors, in place, into this basis and back; nothing where it is not rotated. O(rows f^2).
   void enter(MatrixView<float> factors, const Execution& execution) const;
   void leave(MatrixView<float> factors, const Execution& execution) const;
+  /// Turns the fixed factors back where they are to be restored. O(rows f^2).
+  void restore_fixed(const Execution& execution) const;
 
  private:
   std::int64_t factors_;
   std::int64_t rows_;
   bool rotated_;
   float alpha0_;
-  AlignedFloats fixed_;
+  AlignedFloats copy_;                ///< of the fixed factors, where they cannot be used where they are
+  const float* rows_data_ = nullptr;  ///< the fixed factors in this basis: there, or in the copy
+  MatrixView<float> restored_;        ///< the fixed factors, where they are to be turned back
   AlignedFloats dense_;
   AlignedFloats to_basis_;    ///< column k is the k-th eigenvector
   AlignedFloats from_basis_;  ///< row k is

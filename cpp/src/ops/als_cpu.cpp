@@ -37,10 +37,11 @@ class Phase final : public Monitor {
   double size_;
 };
 
-void check_memory(const CsrView& interactions, std::int64_t factors, std::int64_t features, int threads) {
+void check_memory(const CsrView& interactions, std::int64_t factors, std::int64_t features, int threads,
+                  bool in_place) {
   MemoryBudget budget("an ALS epoch with " + std::to_string(factors) + " factors");
   const std::string next_step = "use fewer factors or threads, or a larger machine";
-  budget.take(als_half_epoch_bytes(interactions.rows, interactions.cols, factors, threads), next_step);
+  budget.take(als_half_epoch_bytes(interactions.rows, interactions.cols, factors, threads, in_place), next_step);
   budget.take(features, padded(factors) * std::int64_t{sizeof(float)}, next_step);
 }
 
@@ -58,10 +59,12 @@ AlignedFloats feature_weights(const AlsPrior* prior, const AlsBasis& basis, cons
 
 }  // namespace
 
-std::int64_t als_half_epoch_bytes(std::int64_t rows, std::int64_t cols, std::int64_t factors, int num_threads) {
+std::int64_t als_half_epoch_bytes(std::int64_t rows, std::int64_t cols, std::int64_t factors, int num_threads,
+                                  bool in_place) {
   constexpr std::int64_t kFloat = sizeof(float);
   const std::int64_t matrix = padded(factors) * row_distance(factors) * kFloat;
-  const std::int64_t fixed = padded(cols) * padded(factors) * kFloat;
+  const bool is_copied = !in_place || factors % kernels::kLane != 0;
+  const std::int64_t fixed = is_copied ? cols * padded(factors) * kFloat : 0;
   // The Gram matrix's chunks are gone before a thread has its system and its factors of entries.
   const std::int64_t chunks = GramChunks(cols, factors).count * matrix;
   const std::int64_t tiles = entries_at_a_time(factors) * row_distance(factors) * kFloat;
@@ -80,12 +83,13 @@ AlsReport als_half_epoch_cpu(const AlsInteractions& checked, MatrixView<const fl
                              const AlsParams& params, const Execution& execution, const AlsGiven& given) {
   const CsrView& interactions = checked.view();
   const int threads = resolve_threads(execution.num_threads);
-  check_memory(interactions, fixed.cols, given.prior == nullptr ? 0 : given.prior->weights.rows, threads);
+  check_memory(interactions, fixed.cols, given.prior == nullptr ? 0 : given.prior->weights.rows, threads,
+               given.turned.data != nullptr && lies_ready(fixed));
   const AlsPlan plan = plan_half_epoch(interactions, fixed.cols, params);
   const bool needs_start = plan.others != AlsSolver::cholesky;
   Phase preparing(execution, 0, 0.1);
   const Execution prepare{execution.num_threads, &preparing};
-  const AlsBasis basis(fixed, given.counted, params.alpha0, plan.rotated, prepare);
+  const AlsBasis basis(fixed, given, params.alpha0, plan.rotated, prepare);
   const AlignedFloats prior_weights = feature_weights(given.prior, basis, prepare);
   const RightSides right_sides{given.offsets, prior_weights.data()};
   if (needs_start) basis.enter(solved, prepare);
@@ -126,7 +130,9 @@ AlsReport als_half_epoch_cpu(const AlsInteractions& checked, MatrixView<const fl
                  for (std::int64_t i = begin; i < end; ++i) solve(plan.order[at(done + i)], worker, nullptr);
                });
   Phase finishing(execution, 0.95, 0.05);
-  basis.leave(solved, {execution.num_threads, &finishing});
+  const Execution finish{execution.num_threads, &finishing};
+  basis.leave(solved, finish);
+  basis.restore_fixed(finish);
 
   AlsReport report;
   for (const auto& mine : solvers) {

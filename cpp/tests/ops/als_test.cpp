@@ -2,11 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <stdexcept>
 #include <vector>
 
+#include "base/aligned.hpp"
 #include "recocore/error.hpp"
 
 using recocore::AlsInteractions;
@@ -176,6 +178,42 @@ TEST_CASE("the same bytes at every thread count, and an objective that never ris
       CHECK(rows == first_rows);
     }
   }
+}
+
+TEST_CASE("fixed factors that may be turned are turned in their place, and back unless they are spent") {
+  constexpr std::int64_t kFactors = 16;
+  // Many rows, for which the basis is worth finding.
+  CsrMatrix m;
+  m.cols = kCols;
+  for (m.rows = 0; m.rows < 3000; ++m.rows) {
+    for (std::int32_t c = static_cast<std::int32_t>(m.rows % 7); c < kCols; c += 5) m.indices.push_back(c);
+    m.indptr.push_back(std::ssize(m.indices));
+  }
+  m.values.assign(m.indices.size(), 1.0F);
+  const AlsInteractions checked(m.view());
+  const auto fixed = normal_factors(kCols, kFactors, 1);
+  AlsParams params = well_conditioned();
+  params.solver = AlsSolver::cholesky;
+  std::vector<float> kept(static_cast<std::size_t>(m.rows * kFactors));
+  als_half_epoch(checked, {fixed.data(), kCols, kFactors}, {kept.data(), m.rows, kFactors}, params, {2});
+  recocore::AlignedFloats room(kCols * kFactors);
+  for (const bool is_spent : {false, true}) {
+    std::copy(fixed.begin(), fixed.end(), room.data());
+    recocore::AlsGiven given;
+    given.turned = {room.data(), kCols, kFactors};
+    given.is_spent = is_spent;
+    std::vector<float> solved(kept.size());
+    als_half_epoch(checked, {room.data(), kCols, kFactors}, {solved.data(), m.rows, kFactors}, params, {2}, given);
+    CHECK(solved == kept);
+    float away = 0;
+    for (std::size_t i = 0; i < fixed.size(); ++i) away = std::max(away, std::abs(room.data()[i] - fixed[i]));
+    CHECK((is_spent ? away > 0.1F : away < 1e-6F));
+  }
+  recocore::AlsGiven others;
+  others.turned = {room.data(), kCols, kFactors};
+  CHECK_THROWS_WITH_AS(
+      als_half_epoch(checked, {fixed.data(), kCols, kFactors}, {kept.data(), m.rows, kFactors}, params, {2}, others),
+      doctest::Contains("turned: expected the fixed factors themselves, got others"), recocore::Error);
 }
 
 TEST_CASE("singular systems, systems beyond float32 and infinite weights are refused") {

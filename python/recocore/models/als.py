@@ -17,7 +17,7 @@ from recocore.models.als_memory import estimated, feature_counts
 from recocore.models.als_problem import AlsProblem
 from recocore.models.als_scale import DataScale, rating_mean, rating_regularization
 from recocore.models.als_scoring import scorer_of
-from recocore.models.als_training import Run, train
+from recocore.models.als_training import Run, ask, train
 from recocore.models.base import check_learnable
 from recocore.models.entry_weights import EntryWeights, entry_weights
 from recocore.models.epoch_store import MemoryStore
@@ -253,7 +253,7 @@ class ALS(FactorModel):
         Example:
             >>> import recocore
             >>> print(recocore.models.ALS(factors=128, num_threads=2).estimate_memory(1_000_000, 200_000, 100_000_000))
-            2,742 MB (interactions 1,610, factors 614, work 518)
+            2,233 MB (interactions 1,610, factors 614, work 9)
         """
         shape = integer(n_users, "n_users", 0), integer(n_items, "n_items", 0)
         given = {"user_features": user_features, "item_features": item_features}
@@ -350,7 +350,10 @@ class ALS(FactorModel):
             store = self._store(interactions, given, features, validation, checkpoint, keeps=keeps)
             if isinstance(store, Checkpoints):
                 stack.enter_context(store)
-            problem = self._problem(interactions, given, self._equations_for(interactions, given), features)
+            equations = self._equations_for(interactions, given)
+            ask(cancel)
+            first = self._first_rows(equations, interactions.n_users, interactions.n_items, cancel)
+            problem = self._problem(interactions, given, equations, features, first)
             run = Run(
                 epochs=self.iterations,
                 progress=progress,
@@ -400,12 +403,10 @@ class ALS(FactorModel):
         weights: EntryWeights | None,
         equations: Equations,
         features: Mapping[Side, Any],
-        factors: tuple[Float32Array, Float32Array] | None = None,
+        factors: tuple[Float32Array, Float32Array],
     ) -> AlsProblem:
-        """The problem of a fit, at its first factors or at given ones."""
+        """The problem of a fit, at these factors."""
         by_user, by_item = interactions.matrix, interactions.by_item
-        if factors is None:
-            factors = self._first_rows(equations, interactions.n_users, interactions.n_items)
         lambdas: dict[Side, Any] = {"users": equations.lambdas(by_user), "items": equations.lambdas(by_item)}
         if features and not equations.explicit:  # rows without entries are in no sum, and get their factors last
             for rows, matrix in zip(factors, (by_user, by_item), strict=True):
@@ -482,13 +483,16 @@ class ALS(FactorModel):
         limit = None if limit is None else integer(limit, "memory_limit", 0)
         needed.require(self.factors, limit=limit, held=held)
 
-    def _first_rows(self, equations: Equations, n_users: int, n_items: int) -> tuple[Float32Array, Float32Array]:
+    def _first_rows(
+        self, equations: Equations, n_users: int, n_items: int, cancel: Callable[[], bool] | None = None
+    ) -> tuple[Float32Array, Float32Array]:
         rng = np.random.default_rng(self.seed)
         scale = 0.1 / math.sqrt(self.factors)
         users = equations.blank("users", n_users, self.factors)
         items = equations.blank("items", n_items, self.factors)
         for side in (equations.factors_in(users), equations.factors_in(items)):
             for begin in range(0, len(side), _DRAWN_ROWS):  # in float64, so not all at once
+                ask(cancel)
                 some = side[begin : begin + _DRAWN_ROWS]
                 some[:] = rng.normal(0, scale, some.shape)
         return users, items

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Side: TypeAlias = Literal["users", "items"]
 
+# In floats.
+_CACHE_LINE = 16
+
 
 @dataclass(frozen=True, slots=True)
 class SolverSettings:
@@ -54,7 +57,7 @@ class Equations:
     def blank(self, side: Side, count: int, factors: int) -> Float32Array:
         """Rows of a side of whom nothing is known, float32 `[count, width]`: zero but for what is constant."""
         if not self.explicit:
-            return np.zeros((count, factors), np.float32)
+            return _aligned_zeros(count, factors)
         rows = np.zeros((count, factors + 2), np.float32)
         rows[:, 0] = self.mean if side == "users" else 1
         rows[:, -1] = 1 if side == "users" else 0
@@ -95,6 +98,7 @@ class Equations:
         *,
         counted: Int32Array | None = None,
         prior: AlsPrior | None = None,
+        fixed_use: str = "kept",
     ) -> AlsReport:
         """Solve every row of a side in place; what is left out means what it means in `als_half_epoch`."""
         offsets = None
@@ -119,6 +123,7 @@ class Equations:
             counted=counted,
             prior=prior,
             device=self.settings.device,
+            fixed_use=fixed_use,
         )
         if self.explicit and side == "users":
             solved[:, 0] += np.float32(self.mean)
@@ -159,3 +164,10 @@ class Equations:
             progress=progress,
             device=self.settings.device,
         )
+
+
+def _aligned_zeros(rows: int, columns: int) -> Float32Array:
+    """Zeros that start on a cache line: a half-epoch can then turn the rows where they are."""
+    room = np.zeros(rows * columns + _CACHE_LINE, np.float32)
+    begin = -(room.ctypes.data // room.itemsize) % _CACHE_LINE
+    return room[begin : begin + rows * columns].reshape(rows, columns)

@@ -96,7 +96,7 @@ def estimated(
     of_features = copies = 0
     work = [0]
     for rows, others, given in zip(shape, shape[::-1], features, strict=True):
-        half = half_epoch_bytes(rows, others, unknowns, num_threads)
+        half = half_epoch_bytes(rows, others, unknowns, num_threads, in_place=not explicit)
         if given is not None:
             held, most = prior_bytes(rows, *given, unknowns)
             of_features += held

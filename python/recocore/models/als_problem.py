@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class AlsProblem:
     """The interactions both ways and the factors, which each half-epoch changes in place.
 
-    Rows without entries are zero while the others are solved; `finished` puts them where their features say.
+    Items are solved first, and users then in the same epoch: in between the users' factors may be void. Rows without entries
+    are zero while the others are solved; `finished` puts them where their features say.
 
     Attributes:
         by_user: `[n_users, n_items]`, checked.
@@ -47,12 +48,24 @@ class AlsProblem:
     def solve_items(self, progress: Progress | None) -> AlsReport:
         """Half an epoch: the items' factors, with the users' held."""
         prior = self._prior("items", self.item_factors, self.item_prior)
-        return self.equations.solve("items", self.by_item, self.user_factors, self.item_factors, progress, prior=prior)
+        # An exact solver of the users starts from nothing.
+        spent = self.equations.settings.solver == "cholesky" and self.user_prior is None
+        return self.equations.solve(
+            "items",
+            self.by_item,
+            self.user_factors,
+            self.item_factors,
+            progress,
+            prior=prior,
+            fixed_use="spent" if spent else "restored",
+        )
 
     def solve_users(self, progress: Progress | None) -> AlsReport:
         """Half an epoch: the users' factors, with the items' held."""
         prior = self._prior("users", self.user_factors, self.user_prior)
-        return self.equations.solve("users", self.by_user, self.item_factors, self.user_factors, progress, prior=prior)
+        return self.equations.solve(
+            "users", self.by_user, self.item_factors, self.user_factors, progress, prior=prior, fixed_use="restored"
+        )
 
     def value(self, progress: Progress | None = None) -> float:
         """The objective at the present factors. O(nnz f + (users + items) f^2)."""

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 _OF_NOISE = 5.0
 _MOST_OF_NOISE = 0.75
 
-# 8 MiB of each of what is widened.
-_ENTRIES_AT_A_TIME = 1 << 20
+# 1 MiB of each of what is widened: what is freed of it before the factors are drawn, the C library may keep.
+_ENTRIES_AT_A_TIME = 1 << 17
 
 
 class DataScale:
@@ -52,8 +52,9 @@ class DataScale:
         by_user = np.diff(interactions.indptr)
         by_item = np.zeros(interactions.shape[1], np.int64)
         weight = 0.0
-        for begin in range(0, interactions.nnz, _ENTRIES_AT_A_TIME):  # widened to 64 bits, so not all at once
-            some = slice(begin, begin + _ENTRIES_AT_A_TIME)
+        at_a_time = max(_ENTRIES_AT_A_TIME, len(by_item))  # widened to 64 bits, so not all at once
+        for begin in range(0, interactions.nnz, at_a_time):
+            some = slice(begin, begin + at_a_time)
             by_item += np.bincount(interactions.indices[some], minlength=interactions.shape[1])
             weight += _weight(interactions.values[some], None if weights is None else weights[some])
         self._sides = [

@@ -62,8 +62,7 @@ class Run:
         def tell(fraction: float) -> None:
             if self.progress is not None:
                 self.progress((begin + fraction * (end - begin)) / self.epochs)
-            if self.cancel is not None and self.cancel():
-                raise _CancelledByCallerError("the fit was cancelled")
+            ask(self.cancel)
 
         return tell
 
@@ -81,6 +80,12 @@ class Trained:
     history: tuple[EpochReport, ...]
     epoch: int
     stopped: BaseException | None = None
+
+
+def ask(cancel: Callable[[], bool] | None) -> None:
+    """Raise CancelledError where `cancel` says so."""
+    if cancel is not None and cancel():
+        raise _CancelledByCallerError("the fit was cancelled")
 
 
 def train(problem: AlsProblem, run: Run) -> Trained:

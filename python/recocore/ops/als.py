@@ -132,6 +132,7 @@ def als_half_epoch(
     prior: AlsPrior | None = None,
     device: str = "cpu",
     stream: Any = None,
+    fixed_use: str = "kept",
 ) -> AlsReport:
     """Set each row of `solved` to the best (exact solvers) or a better point with `fixed` held.
 
@@ -155,6 +156,9 @@ def als_half_epoch(
         device: cpu, or cuda, where auto is cholesky. Both factors may lie there already, as arrays of CuPy, torch or anything
             with `__cuda_array_interface__` or DLPack.
         stream: of CUDA, see `recocore.ops.topk`.
+        fixed_use: what may become of `fixed`, whose rows are often needed in another basis. kept, then that is a copy; or in
+            their place, where f is a multiple of 16, rows have no gaps and the first starts at a multiple of 64 bytes:
+            restored turns them back, which changes them by rounding; spent leaves them void. Of the CPU alone.
 
     Returns:
         How many rows were solved which way.
@@ -196,13 +200,17 @@ def als_half_epoch(
             native_prior,
             device=checked_device(device),
             stream=stream_handle(stream),
+            fixed_use=fixed_use,
         )
     )
 
 
-def half_epoch_bytes(rows: int, cols: int, factors: int, num_threads: int = 0) -> int:
-    """The bytes that `als_half_epoch` takes at most beside its arguments, save for rows of more than some thousand entries."""
-    return _native.als_half_epoch_bytes(rows, cols, factors, num_threads)
+def half_epoch_bytes(rows: int, cols: int, factors: int, num_threads: int = 0, in_place: bool = False) -> int:
+    """The bytes that `als_half_epoch` takes at most beside its arguments, save for rows of more than some thousand entries.
+
+    `in_place` says that the fixed factors lie aligned and are not kept.
+    """
+    return _native.als_half_epoch_bytes(rows, cols, factors, num_threads, in_place)
 
 
 def als_objective(
