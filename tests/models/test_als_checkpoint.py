@@ -180,7 +180,9 @@ def test_another_fit_is_refused_and_what_differs_is_named(data: Interactions, sp
     ALS(factors=8, iterations=2, num_threads=1).fit(data, checkpoint=run)
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "missing", "manifest", "no manifest", "empty"])
+@pytest.mark.parametrize(
+    "damage", ["truncate", "flip", "missing", "folder", "manifest", "no manifest", "folder as manifest", "empty"]
+)
 def test_a_damaged_checkpoint_is_refused_and_the_one_before_is_there(
     data: Interactions, tmp_path: Path, damage: str
 ) -> None:
@@ -195,13 +197,19 @@ def test_a_damaged_checkpoint_is_refused_and_the_one_before_is_there(
         path.write_bytes(content)
     elif damage == "missing":
         path.unlink()
+    elif damage == "folder":
+        path.unlink()
+        path.mkdir()
+    elif damage == "folder as manifest":
+        manifest.unlink()
+        manifest.mkdir()
     elif damage == "manifest":
         manifest.write_text(manifest.read_text().replace('"epoch": 3', '"epoch": 2'))
     elif damage == "no manifest":
         manifest.unlink()
     else:
         manifest.write_bytes(b"")
-    named = path.name if damage in {"truncate", "flip", "missing"} else manifest.name
+    named = path.name if damage in {"truncate", "flip", "missing", "folder"} else manifest.name
     with pytest.raises(CorruptError, match=rf"checkpoint: .*{named}.*delete .*epoch-000004 to go on from epoch 3"):
         ALS(factors=8, iterations=6).fit(data, checkpoint=run)
     shutil.rmtree(run / "epoch-000004")
@@ -227,6 +235,15 @@ def test_a_folder_belongs_to_one_fit_at_a_time(data: Interactions, tmp_path: Pat
     with pytest.raises(InvalidArgumentError, match=r"another fit is writing to .*run; choose another folder, or wait"):
         ALS(factors=8, iterations=2).fit(data, on_epoch=second, checkpoint=tmp_path / "run")
     ALS(factors=8, iterations=2).fit(data, checkpoint=tmp_path / "run")
+
+
+def test_what_is_no_folder_is_refused(data: Interactions, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("a diary")
+    for given, message in ((file, f"but {file} is none; choose another path"), ("", "got ''"), (5, "got 5")):
+        with pytest.raises(InvalidArgumentError, match=f"checkpoint: expected .*folder.*{message}"):
+            ALS(factors=8, iterations=2).fit(data, checkpoint=given)  # type: ignore[arg-type]
+    assert file.read_text() == "a diary"
 
 
 def test_a_missing_parent_is_named(data: Interactions, tmp_path: Path) -> None:

@@ -159,6 +159,16 @@ def test_cold_rows_count_for_nobody(data: Interactions) -> None:
     np.testing.assert_allclose(model.item_factors[:-GROUPS], without.item_factors, atol=1e-3)
 
 
+def test_features_beside_which_float64_loses_the_ridge_are_solved_all_the_same() -> None:
+    """Two columns of 1e30 that are alike have no Cholesky factor; their weights share what one would have."""
+    twice: Any = sp.csr_matrix(np.full((20, 2), 1e30, np.float32))
+    factors = np.random.default_rng(3).normal(size=(20, 3)).astype(np.float32)
+    prior = FeaturePrior.make(twice, np.ones(20), 1.0, "item_features")
+    np.testing.assert_allclose(
+        1e30 * prior.weights(factors).astype(np.float64), [factors.mean(0) / 2] * 2, rtol=1e-5, atol=1e-6
+    )
+
+
 @pytest.mark.parametrize("features", [10, 3000])  # the normal equations are factored, or too many
 def test_the_weights_are_those_of_ridge_regression(features: int) -> None:
     matrix: Any = sp.random(500, features, 0.02, format="csr", random_state=1, dtype=np.float32)

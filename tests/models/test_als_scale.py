@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import scipy.sparse as sp
 
 from recocore.data import Interactions
+from recocore.errors import InvalidArgumentError
 from recocore.models import ALS
 
 
@@ -86,3 +88,21 @@ def test_a_fitted_model_folds_in_by_what_it_was_fitted_to() -> None:
     assert model.params()["alpha0"] is None
     np.testing.assert_allclose(model.fold_in_users(data.matrix.rows([3, 7])), model.user_factors[[3, 7]], atol=1e-5)
     assert model.scorer.arrays()["objective"][1] == model.objective_for(data).alpha0
+
+
+@pytest.mark.parametrize("given", [{}, {"alpha0": 0.1, "regularization": 0.1}], ids=["default", "given"])
+def test_values_that_weigh_nothing_are_refused_by_name(given: dict[str, Any]) -> None:
+    data = made()
+    zeros = data.with_matrix(replace(data.matrix, values=np.zeros_like(data.matrix.values)))
+    with pytest.raises(InvalidArgumentError, match="interactions: expected a value that is not 0, got zeros alone"):
+        ALS(factors=4, **given).fit(zeros)
+
+
+def test_a_nu_beyond_float64_is_refused() -> None:
+    data = made()
+    with pytest.raises(
+        InvalidArgumentError, match="nu: a row's entries to the power of 1000 are beyond float64; lower it"
+    ):
+        ALS(factors=4, nu=1000).fit(data)
+    with pytest.raises(InvalidArgumentError, match=r"nu = 1000\.0+ is beyond float32; lower these"):
+        ALS(factors=4, nu=1000, regularization=0.1).fit(data)

@@ -179,6 +179,8 @@ def test_fixed_keywords_reach_every_fit(planted: Split) -> None:
         ({"fixed": {"seed": 5}}, "fixed: expected keywords that tune itself does not set, got seed"),
         ({"fixed": {"colour": 5}}, r"fixed: expected keywords of ALS, got \['colour'\]"),
         ({"validation": Interactions.from_coo([0], [0])}, "validation: expected the shape of the interactions"),
+        ({"space": {"factors": [8]}}, "space: expected a SearchSpace, got dict"),
+        ({"fixed": 5}, "fixed: expected keywords of ALS by name, got int"),
         ({"validation": "some"}, "validation: expected held-out Interactions, got str"),
     ],
 )

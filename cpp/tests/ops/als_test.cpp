@@ -181,7 +181,7 @@ TEST_CASE("the same bytes at every thread count, and an objective that never ris
 }
 
 TEST_CASE("fixed factors that may be turned are turned in their place, and back unless they are spent") {
-  constexpr std::int64_t kFactors = 16;
+  constexpr std::int64_t kFactors = 48;
   // Many rows, for which the basis is worth finding.
   CsrMatrix m;
   m.cols = kCols;

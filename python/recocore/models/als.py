@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -29,6 +28,7 @@ from recocore.ops.device import checked_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from recocore.csr import Csr
     from recocore.data import Interactions
@@ -456,7 +456,7 @@ class ALS(FactorModel):
             if weights is not None:
                 given["weights"] = weights.fingerprint()
             fitted = {**settings, **given, "interactions": interactions.matrix.fingerprint(), "validation": held_out}
-            return Checkpoints(Path(checkpoint), fitted)
+            return Checkpoints(checkpoint, fitted)
         return MemoryStore() if keeps else None
 
     def _require_memory(

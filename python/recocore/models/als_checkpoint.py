@@ -11,6 +11,7 @@ import fcntl
 import os
 import re
 import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -21,7 +22,6 @@ from recocore.storage import load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from recocore.types import AnyArray, Float32Array
 
@@ -38,17 +38,26 @@ class Checkpoints:
         fitted: what tells one fit from another, as JSON holds it: settings, and digests of data.
 
     Raises:
-        InvalidArgumentError: the folder's parent is missing, or another fit is using it.
+        InvalidArgumentError: not a folder, its parent is missing, or another fit is using it.
     """
 
-    def __init__(self, folder: Path, fitted: Mapping[str, Any]) -> None:
+    def __init__(self, folder: str | Path, fitted: Mapping[str, Any]) -> None:
+        given: object = folder
+        if not isinstance(given, str | Path) or given == "":
+            raise InvalidArgumentError(f"checkpoint: expected the path of a folder, got {folder!r}", field="checkpoint")
+        folder = Path(folder)
         self._folder = folder
         self._fitted = fitted
         if not folder.absolute().parent.is_dir():
             raise InvalidArgumentError(
                 f"checkpoint: expected a folder that exists around {folder}; create it first", field="checkpoint"
             )
-        folder.mkdir(exist_ok=True)
+        try:
+            folder.mkdir(exist_ok=True)
+        except FileExistsError:
+            raise InvalidArgumentError(
+                f"checkpoint: expected a folder, but {folder} is none; choose another path", field="checkpoint"
+            ) from None
         self._lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

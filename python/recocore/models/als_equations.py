@@ -133,7 +133,8 @@ class Equations:
         """lambda_row of each row, float64 `[rows]`; 0 for a row without entries, which the objective does not ask about."""
         entries = np.diff(interactions.indptr).astype(np.float64)
         mass = entries + self.objective.alpha0 * interactions.shape[1]
-        weights: Float64Array = np.where(entries > 0, self.objective.regularization * mass**self.objective.nu, 0.0)
+        with np.errstate(over="ignore"):  # what overflows the solver refuses, and names the row
+            weights: Float64Array = np.where(entries > 0, self.objective.regularization * mass**self.objective.nu, 0.0)
         return weights
 
     def loss(

@@ -20,9 +20,12 @@ density.
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +49,9 @@ class DataScale:
     Args:
         interactions: values that say how much entries weigh.
         weights: float32 `[nnz]`, what these are multiplied by; None for ones.
+
+    Raises:
+        InvalidArgumentError: no entry weighs anything.
     """
 
     def __init__(self, interactions: Csr, weights: Float32Array | None = None) -> None:
@@ -64,6 +70,11 @@ class DataScale:
         n_users, n_items = (len(side) for side, _ in self._sides)
         self._density = interactions.nnz / (n_users * n_items)
         self._weight = weight / interactions.nnz
+        if not self._weight > 0:
+            raise InvalidArgumentError(
+                "interactions: expected a value that is not 0, got zeros alone, which weigh nothing",
+                field="interactions",
+            )
         spread = math.sqrt(self._density)
         noise = self._weight * spread * (math.sqrt(n_users) + math.sqrt(n_items))
         self._bar = noise * min(_OF_NOISE * spread, _MOST_OF_NOISE)
@@ -81,13 +92,21 @@ class DataScale:
     def regularization(self, pull: float, alpha0: float, nu: float) -> float:
         """The regularization at which the lambdas are so many bars.
 
+        Raises:
+            InvalidArgumentError: nu is so large that they are beyond float64.
+
         Example:
             >>> from recocore.csr import Csr
             >>> ones = Csr.from_coo(range(400), range(400), [1.0] * 400, (400, 400))
             >>> round(DataScale(ones).regularization(pull=2, alpha0=0.0, nu=0.0), 9)  # 2 * 40 * 5 / 400
             1.0
         """
-        means = [float(((side + alpha0 * others) ** nu).mean()) for side, others in self._sides]
+        with np.errstate(over="ignore"):
+            means = [float(((side + alpha0 * others) ** nu).mean()) for side, others in self._sides]
+        if not max(means) < math.sqrt(sys.float_info.max):
+            raise InvalidArgumentError(
+                f"nu: a row's entries to the power of {nu:g} are beyond float64; lower it to about 1", field="nu"
+            )
         return pull * self._bar / math.sqrt(means[0] * means[1])
 
 

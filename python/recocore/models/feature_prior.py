@@ -103,12 +103,15 @@ class FeaturePrior:
 
     @cached_property
     def _factored(self) -> Any:
-        """The Cholesky factor of the normal equations, or None where they are too many."""
+        """The Cholesky factor of the normal equations; None where these are too many, or the ridge is lost in them."""
         if self.features.shape[1] > _MOST_DENSE:
             return None
         system = (self._transposed @ self._values).toarray(order="F")
         system[np.diag_indices_from(system)] += self.ridge
-        return scipy.linalg.cho_factor(system, overwrite_a=True)
+        try:
+            return scipy.linalg.cho_factor(system, overwrite_a=True)
+        except scipy.linalg.LinAlgError:  # such as columns of 1e30 that are alike; conjugate gradient has no pivots
+            return None
 
     @cached_property
     def _diagonal(self) -> Float64Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from recocore.models.validation import Validation
 from recocore.ops.arguments import integer, real, threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from recocore.models.validation import Metric
     from recocore.types import Float32Array, Progress
@@ -173,6 +174,8 @@ def tune(
     """
     check_learnable(interactions)
     space = SearchSpace() if space is None else space
+    if not isinstance(space, SearchSpace):
+        raise InvalidArgumentError(f"space: expected a SearchSpace, got {type(space).__name__}", field="space")
     integer(trials, "trials", 1)
     integer(reduction, "reduction", 2)
     limit = None if seconds is None else _positive(seconds, "seconds")
@@ -291,6 +294,10 @@ def _default(
 
 
 def _fixed(fixed: Mapping[str, Any] | None, seed: int, num_threads: int) -> dict[str, Any]:
+    if fixed is not None and not isinstance(fixed, Mapping):
+        raise InvalidArgumentError(
+            f"fixed: expected keywords of ALS by name, got {type(fixed).__name__}", field="fixed"
+        )
     given = dict(fixed or {})
     for name in (*_SEARCHED, "iterations", "seed", "num_threads"):
         if name in given:

@@ -83,6 +83,8 @@ def _manifest(path: Path, kind: str) -> dict[str, Any]:
         data = (path / _MANIFEST).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise CorruptError(f"missing; expected a folder of format {kind}") from None
+    except IsADirectoryError:
+        raise CorruptError(f"expected a file of format {kind}, got a folder") from None
     body = parse(data)
     if body.get("format") != kind:
         raise CorruptError(f'expected format "{kind}", got {body.get("format")!r:.60}')
@@ -103,6 +105,8 @@ def _load(path: Path, entry: FileEntry, *, verify: bool) -> AnyArray:
                 return map_array(source, entry)
         except FileNotFoundError:
             raise CorruptError("missing") from None
+        except IsADirectoryError:
+            raise CorruptError("expected a file, got a folder") from None
 
 
 def _digest(path: Path) -> str:
