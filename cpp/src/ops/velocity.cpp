@@ -91,18 +91,26 @@ void Velocity::update(const VelocityEvents& events, MatrixView<double> features)
   check_shape(events.numbers.rows, events.numbers.cols, impl_->params.number_columns, "numbers");
   check_shape(static_cast<std::int64_t>(events.types.size()), 1, 1, "types");
   check_shape(features.rows, features.cols, static_cast<std::int64_t>(counters()), "features");
-  for (const std::int64_t time : events.times) check_range(time, -kFarthest, kFarthest, "times");
+  for (const std::int64_t time : events.times)
+    if (time < -kFarthest || time > kFarthest) check_range(time, -kFarthest, kFarthest, "times");
+  using velocity::Table;
   const auto columns = events.numbers.cols;
-  std::vector<velocity::Amount> amounts(static_cast<std::size_t>(velocity::Table::kAhead * columns));
-  for (std::int64_t begin = 0; begin < rows; begin += velocity::Table::kAhead) {
-    const std::int64_t end = std::min(rows, begin + velocity::Table::kAhead);
-    for (velocity::Table& table : impl_->tables) table.read_keys(events, begin, end);
-    for (velocity::Table& table : impl_->tables) table.look_up();
-    for (const velocity::Table& table : impl_->tables) table.prefetch();
+  std::vector<velocity::Amount> amounts(static_cast<std::size_t>(Table::kAhead * columns));
+  const std::int64_t chunks = (rows + Table::kAhead - 1) / Table::kAhead;
+  for (std::int64_t chunk = -Table::kSteps; chunk < chunks; ++chunk) {
+    const std::int64_t begin = std::max<std::int64_t>(chunk, 0) * Table::kAhead;
+    const std::int64_t end = std::min(rows, (chunk + 1) * Table::kAhead);
+    const std::int64_t next_end = std::min(rows, end + Table::kAhead);
     for (std::int64_t row = begin; row < end; ++row)
       std::ranges::transform(events.numbers.row(row), amounts.begin() + (row - begin) * columns, velocity::amount_of);
-    for (velocity::Table& table : impl_->tables)
-      table.take_in(events, begin, {amounts.data(), end - begin, columns}, features);
+    for (std::int64_t row = std::max<std::int64_t>(end, 0); row < next_end; ++row)
+      velocity::prefetch_all(features.row(row).data(), counters());
+    for (Table& table : impl_->tables) {
+      if (chunk >= 0) table.take_in(events, chunk, {amounts.data(), end - begin, columns}, features);
+      if (chunk + 1 >= 0 && chunk + 1 < chunks) table.prefetch(chunk + 1);
+      if (chunk + 2 >= 0 && chunk + 2 < chunks) table.look_up(chunk + 2);
+      if (chunk + 3 < chunks) table.read_keys(events, chunk + 3);
+    }
   }
 }
 

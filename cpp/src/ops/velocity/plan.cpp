@@ -9,8 +9,6 @@
 namespace recocore::velocity {
 namespace {
 
-constexpr std::size_t kMostGroups = 64;  // that one list of events is read for
-
 constexpr std::int64_t kEarliest = std::numeric_limits<std::int64_t>::min();
 
 std::size_t place_of(std::vector<int>& columns, int column) {
@@ -22,22 +20,12 @@ std::size_t place_of(std::vector<int>& columns, int column) {
 
 }  // namespace
 
-bool counts_type(const std::vector<std::uint64_t>& types, std::uint64_t type) noexcept {
-  return types.empty() || std::ranges::find(types, type) != types.end();
-}
-
-std::int64_t Group::bound(std::int64_t clock) const noexcept {
-  if (distinct || shape.exact) return clock - length + 1;
+std::int64_t Span::tile_bound(std::int64_t clock) const noexcept {
   // A tile that starts at `gone`, or before, is gone; the next one is not.
-  const std::int64_t tile = shape.tile;
   if (clock - length >= kEarliest + 2 * tile) return floor_to(clock - length - tile + 1, tile) + tile;
   const Sum gone = static_cast<Sum>(clock) - length - tile + 1;
   const Sum rest = gone % tile;
   return static_cast<std::int64_t>(std::max<Sum>(gone - (rest < 0 ? rest + tile : rest) + tile, kEarliest));
-}
-
-std::int64_t Plan::horizon(std::int64_t clock) const noexcept {
-  return clock < kEarliest + reach ? kEarliest : clock - reach + 1;
 }
 
 Plan::Plan(const VelocityParams& params, int table) {
@@ -95,6 +83,7 @@ void Plan::lay_out() {
     Family family;
     family.types = group.types;
     family.column = group.column;
+    if (group.distinct || !group.types.empty()) family.mask = masks++;
     const std::size_t head = typed ? 2 : 1;
     if (group.distinct) {
       family.kind = Family::Kind::ids;
@@ -116,23 +105,25 @@ void Plan::lay_out() {
     const Group& group = groups[reading.group];
     return std::tuple(group.family, group.length, reading.group);
   });
+  const auto span_of = [](const Group& group) {
+    return Span{group.length, group.distinct || group.shape.exact ? 0 : group.shape.tile};
+  };
+  for (const Group& group : groups) spans.push_back(span_of(group));
+  std::ranges::sort(spans);
+  const auto twice = std::ranges::unique(spans);
+  spans.erase(twice.begin(), twice.end());
   for (std::size_t r = 0; r < readings.size(); ++r) {
     const Group& group = groups[readings[r].group];
     std::vector<Part>& parts = families[group.family].parts;
-    if (parts.empty() || parts.back().group != readings[r].group) parts.push_back({readings[r].group, r, r});
+    if (parts.empty() || parts.back().group != readings[r].group) {
+      const auto span = std::ranges::find(spans, span_of(group));
+      parts.push_back({readings[r].group, static_cast<std::size_t>(span - spans.begin()), r, r});
+    }
     parts.back().last = r + 1;
+    const VelocityStatistic statistic = readings[r].statistic;
+    parts.back().sums = parts.back().sums || statistic == VelocityStatistic::sum ||
+                        statistic == VelocityStatistic::mean || statistic == VelocityStatistic::ratio;
   }
-}
-
-void Plan::write(std::uint64_t* record, const Taken& event) const noexcept {
-  *record++ = static_cast<std::uint64_t>(event.time);
-  if (typed) *record++ = event.type;
-  for (const int column : numbers) {
-    const Amount& amount = event.amounts[column];
-    *record++ = std::bit_cast<std::uint64_t>(amount.present ? amount.number : std::numeric_limits<double>::quiet_NaN());
-    *record++ = static_cast<std::uint64_t>(static_cast<std::int64_t>(amount.millionths));
-  }
-  for (const int column : ids) *record++ = event.ids[column];
 }
 
 Amount Plan::amount(const Group& group, const std::uint64_t* record) const noexcept {

@@ -10,14 +10,53 @@ namespace recocore::velocity {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr std::int64_t kEarliest = std::numeric_limits<std::int64_t>::min();
-constexpr std::int64_t kLatest = std::numeric_limits<std::int64_t>::max();
 
 std::int64_t time_of(const std::uint64_t* record) noexcept {
   return static_cast<std::int64_t>(*record);
 }
 
-// Of the events from one on, in the order of time.
+// A key's events in the order of time.
+struct Ordered {
+  const std::uint64_t* masks;
+  const std::uint64_t* records;
+  std::size_t size;
+};
+
+// How many of the first events, in the order of time, are before a time. Without a branch on times, which nobody
+// foresees.
+std::size_t before_time(const std::uint64_t* records, std::size_t words, std::size_t number,
+                        std::int64_t time) noexcept {
+  std::size_t known = 0;
+  while (number > 1) {
+    const std::size_t half = number / 2;
+    known += time_of(records + (known + half - 1) * words) < time ? half : 0;
+    number -= half;
+  }
+  return known + (number > 0 && time_of(records + known * words) < time ? 1 : 0);
+}
+
+// By span, the first event in it; the rest of them are, too.
+using Firsts = std::array<std::size_t, Plan::kMostGroups>;
+
+void find_firsts(const Plan& plan, const Ordered& events, std::int64_t clock, Firsts& firsts) noexcept {
+  const std::int64_t oldest = time_of(events.records);
+  std::size_t at = events.size;
+  std::int64_t before = std::numeric_limits<std::int64_t>::max();
+  for (std::size_t s = 0; s < plan.spans.size(); ++s) {
+    const Span& span = plan.spans[s];
+    if (oldest > clock - span.length) {  // whatever its tiles are
+      at = 0;
+    } else {
+      const std::int64_t bound = span.bound(clock);
+      if (bound > before) at = events.size;  // of two spans of about one length, the longer one's tiles may begin later
+      before = bound;
+      at = before_time(events.records, plan.words, at, bound);
+    }
+    firsts[s] = at;
+  }
+}
+
+// Of the events from one on.
 struct Suffix {
   std::uint32_t count = 0;
   std::uint32_t valued = 0;
@@ -26,134 +65,127 @@ struct Suffix {
   double max = kNaN;
 };
 
-using Records = std::array<const std::uint64_t*, Plan::kMost>;
+using Values = std::array<double, 7>;  // by statistic
 
-// Whether an id comes among later events, too.
-bool comes_again(const Family& family, const Records& records, std::size_t at, std::size_t last) noexcept {
-  const std::uint64_t id = records[at][family.id];
-  for (std::size_t later = at + 1; later < last; ++later)
-    if (records[later][family.id] == id && family.counts(records[later])) return true;
-  return false;
+double& value(Values& values, VelocityStatistic statistic) noexcept {
+  return values[static_cast<std::size_t>(statistic)];
 }
 
-// Takes in the events before `at` as far back as a time, and says where that is.
-template <Family::Kind kKind>
-std::size_t extend_by(const Family& family, const Records& records, std::int64_t bound, std::size_t at,
-                      std::size_t last, Suffix& sums) noexcept {
-  for (; at > 0 && time_of(records[at - 1]) >= bound; --at) {
-    const std::uint64_t* const record = records[at - 1];
-    if (!family.counts(record)) continue;
-    if constexpr (kKind == Family::Kind::ids) {
-      sums.count += record[family.id] == 0 || comes_again(family, records, at - 1, last) ? 0 : 1;
-      continue;
+void write_values(const Plan& plan, const Part& part, Values& values, double* features) noexcept {
+  for (std::size_t r = part.first; r < part.last; ++r) {
+    const Reading& reading = plan.readings[r];
+    features[reading.feature] = value(values, reading.statistic);
+  }
+}
+
+void read_counts(const Plan& plan, const Family& family, const Ordered& events, const Firsts& firsts,
+                 double* features) noexcept {
+  Values values{};
+  for (const Part& part : family.parts) {
+    const std::size_t first = firsts[part.span];
+    const auto count = family.mask == Family::kAll
+                           ? static_cast<double>(events.size - first)
+                           : static_cast<double>(std::popcount(events.masks[family.mask] >> first));
+    value(values, VelocityStatistic::count) = count;
+    value(values, VelocityStatistic::distinct) = count;
+    write_values(plan, part, values, features);
+  }
+}
+
+template <bool kExtremes>
+void read_numbers(const Plan& plan, const Family& family, const Ordered& events, const Firsts& firsts,
+                  const Taken& event) noexcept {
+  const std::uint64_t counted = family.mask == Family::kAll ? ~std::uint64_t{0} : events.masks[family.mask];
+  Suffix sums;
+  std::size_t at = events.size;
+  const std::uint64_t* record = events.records + at * plan.words;
+  for (const Part& part : family.parts) {
+    const std::size_t first = firsts[part.span];
+    if (first > at) {
+      sums = Suffix();
+      at = events.size;
+      record = events.records + at * plan.words;
     }
-    ++sums.count;
-    if constexpr (kKind == Family::Kind::events) continue;
-    const auto number = std::bit_cast<double>(record[family.number]);
-    if (std::isnan(number)) continue;
-    ++sums.valued;
-    sums.sum += static_cast<std::int64_t>(record[family.number + 1]);
-    if constexpr (kKind == Family::Kind::extremes) {
-      if (!(sums.min < number)) sums.min = number;
-      if (!(sums.max > number)) sums.max = number;
+    while (at > first) {
+      --at;
+      record -= plan.words;
+      if ((counted >> at & 1U) == 0) continue;
+      ++sums.count;
+      const auto number = std::bit_cast<double>(record[family.number]);
+      if (std::isnan(number)) continue;
+      ++sums.valued;
+      sums.sum += static_cast<std::int64_t>(record[family.number + 1]);
+      if constexpr (kExtremes) {
+        sums.min = sums.min < number ? sums.min : number;
+        sums.max = sums.max > number ? sums.max : number;
+      }
     }
+    Values values;  // NOLINT(cppcoreguidelines-pro-type-member-init): what a part reads is written
+    value(values, VelocityStatistic::count) = sums.count;
+    value(values, VelocityStatistic::min) = sums.min;
+    value(values, VelocityStatistic::max) = sums.max;
+    if (part.sums) {
+      const double sum = sum_of(sums.sum);
+      const double mean = mean_of(sum, sums.valued);
+      value(values, VelocityStatistic::sum) = sum;
+      value(values, VelocityStatistic::mean) = mean;
+      value(values, VelocityStatistic::ratio) = ratio_of(event.amounts[family.column], mean);
+    }
+    write_values(plan, part, values, event.features);
   }
-  return at;
-}
-
-std::size_t extend(const Family& family, const Records& records, std::int64_t bound, std::size_t at, std::size_t last,
-                   Suffix& sums) noexcept {
-  switch (family.kind) {
-    case Family::Kind::events: return extend_by<Family::Kind::events>(family, records, bound, at, last, sums);
-    case Family::Kind::numbers: return extend_by<Family::Kind::numbers>(family, records, bound, at, last, sums);
-    case Family::Kind::extremes: return extend_by<Family::Kind::extremes>(family, records, bound, at, last, sums);
-    case Family::Kind::ids: break;
-  }
-  return extend_by<Family::Kind::ids>(family, records, bound, at, last, sums);
-}
-
-double feature_of(VelocityStatistic statistic, const Suffix& sums, const Amount* own) noexcept {
-  switch (statistic) {
-    case VelocityStatistic::count:
-    case VelocityStatistic::distinct: return sums.count;
-    case VelocityStatistic::sum: return sum_of(sums.sum);
-    case VelocityStatistic::mean: return mean_of(sums.sum, sums.valued);
-    case VelocityStatistic::min: return sums.min;
-    case VelocityStatistic::max: return sums.max;
-    case VelocityStatistic::ratio: return ratio_of(*own, mean_of(sums.sum, sums.valued));
-  }
-  return kNaN;
 }
 
 }  // namespace
 
-std::uint64_t* Recent::add(const Plan& plan, RecordPool& pool, std::int64_t clock, std::int64_t time) {
-  if (size_ == room_) {
-    const std::size_t room = room_ == 0 ? Plan::kLeast : 2 * std::size_t{room_};
-    std::uint64_t* const fresh = pool.take(room);
-    if (room_ > 0) {
-      std::copy_n(records_, size_ * plan.words, fresh);
-      pool.give_back(records_, room_);
-    }
-    records_ = fresh;
-    room_ = static_cast<std::uint16_t>(room);
+void Recent::grow(const Plan& plan, RecordPool& pool) {
+  const std::size_t room = room_ == 0 ? Plan::kLeast : 2 * std::size_t{room_};
+  std::uint64_t* const fresh = pool.take(room);
+  if (room_ > 0) {
+    std::copy_n(block_, plan.masks + size_ * plan.words, fresh);
+    pool.give_back(block_, room_);
   }
-  if (size_ == 0) {
-    start_ = clock;
-    newest_ = time;
-    in_order_ = true;
-  }
-  in_order_ = in_order_ && time >= newest_;
-  newest_ = std::max(newest_, time);
-  return records_ + size_++ * plan.words;
+  block_ = fresh;
+  room_ = static_cast<std::uint16_t>(room);
 }
 
 void Recent::drop_before(const Plan& plan, std::int64_t time) noexcept {
+  std::uint64_t* const records = block_ + plan.masks;
   std::size_t kept = 0;
   for (std::size_t at = 0; at < size_; ++at)
-    if (time_of(record(plan, at)) >= time) std::copy_n(record(plan, at), plan.words, records_ + kept++ * plan.words);
+    if (time_of(record(plan, at)) >= time) std::copy_n(record(plan, at), plan.words, records + kept++ * plan.words);
   size_ = static_cast<std::uint16_t>(kept);
+  std::fill_n(block_, plan.masks, 0);
+  for (std::size_t at = 0; at < kept; ++at) plan.mark(block_, records, at);
 }
 
-void Recent::read(const Plan& plan, std::int64_t clock, const Taken& event) const {
+void Recent::read(const Plan& plan, std::int64_t clock, const Taken& event, std::vector<std::uint64_t>& scratch) const {
   if (size_ == 0) {
     for (const Reading& reading : plan.readings) event.features[reading.feature] = reading.of_nothing;
     return;
   }
-  Records records;
-  for (std::size_t at = 0; at < size_; ++at) records[at] = record(plan, at);
-  if (!in_order_)
-    std::stable_sort(records.begin(), records.begin() + size_, [](auto a, auto b) { return time_of(a) < time_of(b); });
-  const std::int64_t oldest = time_of(records[0]);
+  Ordered events{block_, block_ + plan.masks, size_};
+  if (!in_order_) {
+    std::array<const std::uint64_t*, Plan::kMost> sorted;
+    for (std::size_t at = 0; at < size_; ++at) sorted[at] = record(plan, at);
+    std::stable_sort(sorted.begin(), sorted.begin() + size_, [](auto a, auto b) { return time_of(a) < time_of(b); });
+    scratch.assign(plan.masks + size_ * plan.words, 0);
+    std::uint64_t* const records = scratch.data() + plan.masks;
+    for (std::size_t at = 0; at < size_; ++at) {
+      std::copy_n(sorted[at], plan.words, records + at * plan.words);
+      plan.mark(scratch.data(), records, at);
+    }
+    events = {scratch.data(), records, size_};
+  }
+  Firsts firsts;  // NOLINT(cppcoreguidelines-pro-type-member-init): those of the plan's spans are written
+  find_firsts(plan, events, clock, firsts);
   for (const Family& family : plan.families) {
-    Suffix sums;
-    std::size_t at = size_;
-    std::int64_t before = kLatest;
-    for (const Part& part : family.parts) {
-      const Group& group = plan.groups[part.group];
-      // A window that reaches beyond the oldest holds all, whatever its tiles are.
-      const std::int64_t bound = oldest > clock - group.length ? kEarliest : group.bound(clock);
-      if (bound > before) {  // of two windows of about one length, the longer one's tiles may begin later
-        sums = Suffix();
-        at = size_;
-      }
-      before = bound;
-      at = extend(family, records, bound, at, size_, sums);
-      for (std::size_t r = part.first; r < part.last; ++r) {
-        const Reading& reading = plan.readings[r];
-        event.features[reading.feature] =
-            feature_of(reading.statistic, sums, event.amounts + std::max(group.column, 0));
-      }
+    switch (family.kind) {
+      case Family::Kind::numbers: read_numbers<false>(plan, family, events, firsts, event); break;
+      case Family::Kind::extremes: read_numbers<true>(plan, family, events, firsts, event); break;
+      case Family::Kind::events:
+      case Family::Kind::ids: read_counts(plan, family, events, firsts, event.features); break;
     }
   }
-}
-
-void Recent::prefetch(const Plan& plan) const noexcept {
-  prefetch_all(records_, size_ * plan.words);
-}
-
-std::size_t Recent::bytes(const Plan& plan) const noexcept {
-  return plan.bytes[size_];
 }
 
 }  // namespace recocore::velocity

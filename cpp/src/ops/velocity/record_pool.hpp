@@ -15,10 +15,11 @@
 
 namespace recocore::velocity {
 
-/// Blocks of 2, 4, .. records, that others take over when they are given back.
+/// Blocks of 2, 4, .. records behind a few words, that others take over when they are given back.
 class RecordPool {
  public:
-  explicit RecordPool(std::size_t words) : words_(words) {}
+  /// Of `words` a record, and `head` before the first.
+  RecordPool(std::size_t head, std::size_t words) : head_(head), words_(words) {}
 
   /// A block of `room` records, a power of two.
   std::uint64_t* take(std::size_t room) {
@@ -28,7 +29,7 @@ class RecordPool {
       free.pop_back();
       return block;
     }
-    const std::size_t size = room * words_;
+    const std::size_t size = head_ + room * words_;
     if (size > left_) {
       left_ = std::max(size, std::clamp(held_, kFirstPiece, kPiece));
       pieces_.emplace_back();
@@ -52,6 +53,7 @@ class RecordPool {
     return free_[static_cast<std::size_t>(std::countr_zero(room))];
   }
 
+  std::size_t head_;
   std::size_t words_;
   std::size_t left_ = 0;
   std::size_t held_ = 0;

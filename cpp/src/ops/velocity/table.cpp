@@ -18,7 +18,7 @@ constexpr std::uint8_t kWindows = 1;
 
 Table::Table(const VelocityParams& params, int table, const HashKey& key)
     : plan_(params, table),
-      pool_(plan_.words),
+      pool_(plan_.masks, plan_.words),
       id_columns_(params.tables[static_cast<std::size_t>(table)]),
       hash_key_(key),
       including_(params.including),
@@ -32,26 +32,30 @@ Table::Table(const VelocityParams& params, int table, const HashKey& key)
   make_index(kFirstIndex);
 }
 
-void Table::read_keys(const VelocityEvents& events, std::int64_t begin, std::int64_t end) {
-  next_ = static_cast<std::size_t>(end - begin);
-  for (std::size_t i = 0; i < next_; ++i) {
-    next_keys_[i] = key_of(events.ids.row(begin + static_cast<std::int64_t>(i)));
-    __builtin_prefetch(&index_[static_cast<std::int64_t>(next_keys_[i] & mask_)]);
+void Table::read_keys(const VelocityEvents& events, std::int64_t chunk) {
+  Next& next = next_[static_cast<std::size_t>(chunk) % next_.size()];
+  const std::int64_t begin = chunk * kAhead;
+  next.size = static_cast<std::size_t>(std::min(events.ids.rows - begin, kAhead));
+  for (std::size_t i = 0; i < next.size; ++i) {
+    next.keys[i] = key_of(events.ids.row(begin + static_cast<std::int64_t>(i)));
+    __builtin_prefetch(&index_[static_cast<std::int64_t>(next.keys[i] & mask_)]);
   }
 }
 
-void Table::look_up() noexcept {
-  for (std::size_t i = 0; i < next_; ++i) {
-    const std::uint32_t slot = next_slots_[i] = guess(next_keys_[i]);
+void Table::look_up(std::int64_t chunk) noexcept {
+  Next& next = next_[static_cast<std::size_t>(chunk) % next_.size()];
+  for (std::size_t i = 0; i < next.size; ++i) {
+    const std::uint32_t slot = next.slots[i] = guess(next.keys[i]);
     if (slot == kNone) continue;
     __builtin_prefetch(&entries_[slot]);
     __builtin_prefetch(&links_[slot]);
   }
 }
 
-void Table::prefetch() const noexcept {
-  for (std::size_t i = 0; i < next_; ++i) {
-    const std::uint32_t slot = next_slots_[i];
+void Table::prefetch(std::int64_t chunk) const noexcept {
+  const Next& next = next_[static_cast<std::size_t>(chunk) % next_.size()];
+  for (std::size_t i = 0; i < next.size; ++i) {
+    const std::uint32_t slot = next.slots[i];
     if (slot == kNone) continue;
     for (const std::uint32_t beside : {links_[slot].older, links_[slot].newer})
       if (beside != kNone) __builtin_prefetch(&links_[beside]);
@@ -60,23 +64,6 @@ void Table::prefetch() const noexcept {
     if (own.windows == nullptr) continue;
     for (const Window& window : own.windows->windows) window.prefetch();
     for (const Seen& seen : own.windows->seen) seen.prefetch();
-  }
-}
-
-void Table::take_in(const VelocityEvents& events, std::int64_t begin, MatrixView<const Amount> amounts,
-                    MatrixView<double> features) {
-  for (std::size_t i = 0; i < next_; ++i) {
-    const auto ahead = static_cast<std::int64_t>(i);
-    const std::int64_t row = begin + ahead;
-    const auto place = static_cast<std::size_t>(row);
-    const Taken event{events.times[place], events.types[place], events.ids.row(row).data(), amounts.row(ahead).data(),
-                      features.row(row).data()};
-    if (next_keys_[i] == 0) {
-      for (const Reading& reading : plan_.readings)
-        event.features[reading.feature] = std::numeric_limits<double>::quiet_NaN();
-      continue;
-    }
-    take_in(next_keys_[i], next_slots_[i], event);
   }
 }
 
@@ -91,7 +78,25 @@ std::uint64_t Table::key_of(std::span<const std::uint64_t> ids) const noexcept {
                     hash_key_);
 }
 
-void Table::take_in(std::uint64_t key, std::uint32_t slot, const Taken& event) {
+inline void Table::take_in_recent(Entry& entry, const Taken& event) {
+  Recent& recent = entry.recent;
+  const std::int64_t bound = plan_.horizon(entry.clock);
+  if (!recent.empty() && recent.newest() < bound) recent.clear();
+  if (recent.size() == plan_.most && plan_.seen == 0) recent.drop_before(plan_, bound);
+  if (recent.size() == plan_.most) {
+    go_over_to_windows(entry);
+    take_in_windows(entry, event);
+    return;
+  }
+  if (!including_) recent.read(plan_, entry.clock, event, scratch_);
+  if (event.time >= bound) {
+    plan_.write(recent.add(plan_, pool_, entry.clock, event.time), event);
+    recent.added(plan_);
+  }
+  if (including_) recent.read(plan_, entry.clock, event, scratch_);
+}
+
+inline void Table::take_in(std::uint64_t key, std::uint32_t slot, const Taken& event) {
   // What was looked up ahead holds unless the key is new, or was forgotten meanwhile.
   if (slot == kNone || entries_[slot].key != key) slot = find(key);
   if (slot == kNone) {
@@ -116,19 +121,22 @@ void Table::take_in(std::uint64_t key, std::uint32_t slot, const Taken& event) {
   }
 }
 
-void Table::take_in_recent(Entry& entry, const Taken& event) {
-  Recent& recent = entry.recent;
-  const std::int64_t bound = plan_.horizon(entry.clock);
-  if (!recent.empty() && recent.newest() < bound) recent.clear();
-  if (recent.size() == plan_.most && plan_.seen == 0) recent.drop_before(plan_, bound);
-  if (recent.size() == plan_.most) {
-    go_over_to_windows(entry);
-    take_in_windows(entry, event);
-    return;
+void Table::take_in(const VelocityEvents& events, std::int64_t chunk, MatrixView<const Amount> amounts,
+                    MatrixView<double> features) {
+  const Next& next = next_[static_cast<std::size_t>(chunk) % next_.size()];
+  for (std::size_t i = 0; i < next.size; ++i) {
+    const auto ahead = static_cast<std::int64_t>(i);
+    const std::int64_t row = chunk * kAhead + ahead;
+    const auto place = static_cast<std::size_t>(row);
+    const Taken event{events.times[place], events.types[place], events.ids.row(row).data(), amounts.row(ahead).data(),
+                      features.row(row).data()};
+    if (next.keys[i] == 0) {
+      for (const Reading& reading : plan_.readings)
+        event.features[reading.feature] = std::numeric_limits<double>::quiet_NaN();
+      continue;
+    }
+    take_in(next.keys[i], next.slots[i], event);
   }
-  if (!including_) recent.read(plan_, entry.clock, event);
-  if (event.time >= bound) plan_.write(recent.add(plan_, pool_, entry.clock, event.time), event);
-  if (including_) recent.read(plan_, entry.clock, event);
 }
 
 void Table::take_in_windows(Entry& entry, const Taken& event) {
@@ -348,6 +356,7 @@ void Table::read_recent(ByteReader& in, Entry& entry) {
     const auto time = static_cast<std::int64_t>(record[0]);
     ByteReader::check(time <= entry.clock && plan_.is_sound(record.data()), "an event is not what was counted");
     std::ranges::copy(record, entry.recent.add(plan_, pool_, clock, time));
+    entry.recent.added(plan_);
   }
 }
 

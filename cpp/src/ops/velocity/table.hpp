@@ -25,13 +25,14 @@ class Table {
   /// Events whose memory is asked for before the first of them is taken in.
   static constexpr std::int64_t kAhead = 16;
 
-  // The events [begin, end), at most kAhead, step by step, so that other tables ask for memory meanwhile: their keys,
-  // where these are kept, what is kept there.
-  void read_keys(const VelocityEvents& events, std::int64_t begin, std::int64_t end);
-  void look_up() noexcept;
-  void prefetch() const noexcept;
-  /// Takes the events in. `amounts` are those of their numbers, `[end - begin, number_columns]`.
-  void take_in(const VelocityEvents& events, std::int64_t begin, MatrixView<const Amount> amounts,
+  // The chunk-th kAhead events, step by step, each a chunk behind the one before it, so that memory comes while other
+  // events are taken in: their keys, where these are kept, what is kept there.
+  static constexpr std::int64_t kSteps = 3;
+  void read_keys(const VelocityEvents& events, std::int64_t chunk);
+  void look_up(std::int64_t chunk) noexcept;
+  void prefetch(std::int64_t chunk) const noexcept;
+  /// Takes the events in. `amounts` are those of their numbers, `[events, number_columns]`.
+  void take_in(const VelocityEvents& events, std::int64_t chunk, MatrixView<const Amount> amounts,
                MatrixView<double> features);
 
   [[nodiscard]] std::int64_t keys() const noexcept { return static_cast<std::int64_t>(keys_); }
@@ -52,6 +53,11 @@ class Table {
     std::int64_t clock = 0;
     std::unique_ptr<Windows> windows;  // none: `recent` has the events
     Recent recent;
+  };
+  struct Next {  // events of a chunk
+    std::size_t size = 0;
+    std::array<std::uint64_t, kAhead> keys{};
+    std::array<std::uint32_t, kAhead> slots{};
   };
   struct Links {
     std::uint32_t older = 0;
@@ -93,12 +99,10 @@ class Table {
   bool including_;
   std::size_t max_distinct_;
   std::int64_t share_;
-  std::vector<std::uint64_t> record_;  // of the event that is taken in
+  std::vector<std::uint64_t> record_;   // of the event that is taken in
+  std::vector<std::uint64_t> scratch_;  // of a key whose events are read in the order of time
 
-  // Of the events that come next.
-  std::size_t next_ = 0;
-  std::array<std::uint64_t, kAhead> next_keys_{};
-  std::array<std::uint32_t, kAhead> next_slots_{};
+  std::array<Next, kSteps + 1> next_;
 
   BigArray<Place> index_;  // a power of two, at most half full
   std::size_t mask_ = 0;

@@ -25,20 +25,6 @@ std::int64_t floor_to(std::int64_t time, std::int64_t tile) noexcept {
   return time - (rest < 0 ? rest + tile : rest);
 }
 
-double sum_of(Sum millionths) noexcept {
-  // Both casts round to the nearest; that of 64 bits is one instruction.
-  const auto small = static_cast<std::int64_t>(millionths);
-  return (small == millionths ? static_cast<double>(small) : static_cast<double>(millionths)) / kMillion;
-}
-
-double mean_of(Sum millionths, std::uint64_t valued) noexcept {
-  return valued > 0 ? sum_of(millionths) / static_cast<double>(valued) : kNaN;
-}
-
-double ratio_of(const Amount& own, double mean) noexcept {
-  return own.present && mean != 0 ? own.number / mean : kNaN;
-}
-
 Amount amount_of(double number) noexcept {
   if (!(std::abs(number) <= kMost)) return {};
   return {static_cast<Sum>(std::llround(number * kMillion)), number, true};
