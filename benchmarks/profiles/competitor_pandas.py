@@ -21,21 +21,22 @@ _DAY = pd.Timedelta(days=1)
 
 
 class Competitor(Base):
-    """Takes its own frame, whose strings are categoricals."""
+    """Makes a frame of Arrow, whose texts are categoricals: dictionaries are that already."""
 
     packages: ClassVar[tuple[str, ...]] = ("pandas", "numpy")
 
     def __init__(self, inputs: Mapping[str, Path], parameters: Mapping[str, Any], threads: int) -> None:
         log = logs.load(inputs)
         self._as_of = logs.moment(log)
-        self._frame = log.to_pandas(strings_to_categorical=True)
+        self._log = log
 
     def run(self) -> Any:
         """Group by user, over and over."""
-        frame = self._frame.assign(
-            decay=np.exp2(-((self._as_of - self._frame["event_time"]) / (logs.HALF_LIFE_DAYS * _DAY))),
-            minor=(self._frame["value"] * 100).round().fillna(0).astype("int64"),
-            weight=self._frame["type"].map(logs.WEIGHTS).astype("float64").fillna(0.0),
+        taken = self._log.to_pandas(strings_to_categorical=True)
+        frame = taken.assign(
+            decay=np.exp2(-((self._as_of - taken["event_time"]) / (logs.HALF_LIFE_DAYS * _DAY))),
+            minor=(taken["value"] * 100).round().fillna(0).astype("int64"),
+            weight=taken["type"].map(logs.WEIGHTS).astype("float64").fillna(0.0),
         )
         by_user = frame.groupby("user_id", observed=True)
         bought, back = frame[frame["type"] == "buy"], frame[frame["type"] == "refund"]

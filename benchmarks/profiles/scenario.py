@@ -26,6 +26,7 @@ class Parameters:
     Attributes:
         log: synthetic (with `events`) or online-retail.
         events: of the synthetic log.
+        coded: texts are codes of dictionaries, as data frames keep them, and not strings.
 
     Example:
         >>> print(Parameters("synthetic", 200_000))
@@ -34,10 +35,12 @@ class Parameters:
 
     log: str
     events: int = 0
+    coded: bool = False
 
     def __str__(self) -> str:
         size = f" log of {self.events:,} events" if self.events else ""
-        return f"{self.log}{size}: {len(COLUMNS) + 5} features of every user"
+        form = ", texts as codes" if self.coded else ""
+        return f"{self.log}{size}{form}: {len(COLUMNS) + 5} features of every user"
 
 
 class ProfileScenario(Scenario[Parameters]):
@@ -48,9 +51,10 @@ class ProfileScenario(Scenario[Parameters]):
     about: ClassVar[str] = (
         "From the log in memory to one row a user: counts by type, distinct items, days, sessions and orders, money as "
         "whole cents, decayed spend, decayed interests by category and brand (the best five), the hours of the week, the "
-        "median gap between orders, and RFM scores. pandas is given its strings as categoricals; polars and recocore start "
-        "from plain strings. recocore computes all its other features too. Results are checked first: 100 users against "
-        "plain Python, all users against the first right result, whole numbers exactly, others to 1e-9."
+        "median gap between orders, and RFM scores. All start from the same Arrow table and make their own frames of it, "
+        "pandas with categoricals; texts are strings, or codes where a case says so. recocore computes all its other "
+        "features too. Results are checked first: 100 users against plain Python, all users against the first right "
+        "result, whole numbers exactly, others to 1e-9."
     )
     work_unit: ClassVar[str] = "events"
     repeats: ClassVar[int] = 5
@@ -58,14 +62,18 @@ class ProfileScenario(Scenario[Parameters]):
         Case("tiny", Parameters("synthetic", 5_000), when="named"),
         Case("synthetic_200k", Parameters("synthetic", 200_000), when="quick", curve="events"),
         Case("online_retail", Parameters("online-retail")),
+        Case("online_retail_coded", Parameters("online-retail", coded=True)),
         Case("synthetic_2m", Parameters("synthetic", 2_000_000), curve="events"),
+        Case("synthetic_2m_coded", Parameters("synthetic", 2_000_000, coded=True)),
         Case("synthetic_10m", Parameters("synthetic", 10_000_000), when="large", curve="events"),
+        Case("synthetic_10m_coded", Parameters("synthetic", 10_000_000, coded=True), when="large"),
     )
 
     def prepare(self, parameters: Parameters, folder: Path, data: Path) -> Inputs:
         """Write the log."""
         online = parameters.log == "online-retail"
         table = logs.online_retail(data) if online else logs.synthetic(parameters.events)
+        table = logs.coded(table) if parameters.coded else table
         pq.write_table(table, folder / "log.parquet")
         users = len(pc.unique(table.column("user_id")))
         return Inputs(

@@ -52,8 +52,8 @@ class HeldReader {
   ProfileRowDict rows_;
 };
 
-/// Appends events of plain Python values. What it does not know, or what does not fit, it leaves alone: whoever calls
-/// then reads the event at leisure, and says what is wrong with it.
+/// Appends events of plain Python values, an empty text being none. What it does not know, or what does not fit, it
+/// leaves alone: whoever calls then reads the event at leisure, and says what is wrong with it.
 class EventAppender {
  public:
   /// `columns` are those of the event schema, `dimensions` the names of those that have an interest vector; `tags` is
@@ -99,7 +99,7 @@ class EventAppender {
     if (!fits) return 0;
     const auto code = codes_.find(taken.type.value_or(default_type_));
     taken.event.event.type = code == codes_.end() ? static_cast<std::uint8_t>(codes_.size()) : code->second;
-    if (path_is_type_) taken.event.path = taken.type.value_or(default_type_);
+    if (path_is_type_ && taken.type != "") taken.event.path = taken.type.value_or(default_type_);
     log.append(taken.event);
     return taken.event.event.money != kNone || taken.event.event.price != kNone ? 2 : 1;
   }
@@ -199,13 +199,13 @@ class EventAppender {
     if (use.dimension >= 0 || use.path) {
       const auto text = text_of(value);
       if (!text) return false;
-      if (use.dimension >= 0) taken.event.dimensions[static_cast<std::size_t>(use.dimension)] = text;
-      if (use.path) taken.event.path = text;
+      if (use.dimension >= 0 && !text->empty()) taken.event.dimensions[static_cast<std::size_t>(use.dimension)] = text;
+      if (use.path && !text->empty()) taken.event.path = text;
     }
     ProfileEvent& event = taken.event.event;
     const auto hash = [value](std::uint64_t& into) {
       const auto text = text_of(value);
-      if (text) into = hash_name(*text);
+      if (text && !text->empty()) into = hash_name(*text);
       return text.has_value();
     };
     const auto put = [](const std::optional<std::int64_t>& number, auto& into) {
@@ -232,7 +232,11 @@ class EventAppender {
         event.has_quantity = true;
         return put(whole_of(value, INT32_MIN, INT32_MAX), event.quantity);
       case Field::query: return take_query(value, taken);
-      case Field::coupon: return event.coupon = text_of(value).has_value();
+      case Field::coupon: {
+        const auto text = text_of(value);
+        event.coupon = text && !text->empty();
+        return text.has_value();
+      }
     }
     return false;
   }

@@ -257,6 +257,12 @@ py::tuple encode_names_(const py::list& chunks) {
   return py::make_tuple(codes, to_numpy(std::move(firsts)));
 }
 
+py::array_t<std::uint8_t> codes_in_use_(const py::object& codes, std::int32_t names) {
+  const auto given = checked<std::int32_t>(codes, "codes", 1);
+  require(names >= 0, [&] { return "names: expected at least 0, got " + std::to_string(names); });
+  return to_numpy(run_released(1, py::none(), [&](const Execution&) { return codes_in_use(span_of(given), names); }));
+}
+
 void renumber_(py::array_t<std::int32_t>& codes, const py::object& numbers) {
   const auto given = checked<std::int32_t>(numbers, "numbers", 1);
   run_released(1, py::none(), [&, out = mutable_span_of(codes)](const Execution&) {
@@ -276,8 +282,9 @@ py::array_t<std::uint64_t> hash_names_(const py::object& offsets, const py::obje
     for (std::size_t i = 0; i < out.size(); ++i) {
       const bool fits = places[i] >= 0 && places[i] <= places[i + 1] && places[i + 1] <= std::ssize(text);
       require(fits, [] { return std::string("offsets: expected ascending places in the data"); });
-      out[i] = hash_name(
-          text.substr(static_cast<std::size_t>(places[i]), static_cast<std::size_t>(places[i + 1] - places[i])));
+      const auto name =
+          text.substr(static_cast<std::size_t>(places[i]), static_cast<std::size_t>(places[i + 1] - places[i]));
+      out[i] = name.empty() ? 0 : hash_name(name);
     }
     return 0;
   });
@@ -470,6 +477,8 @@ void register_profiles(py::module_& module) {
   module.def("encode_names", &encode_names_, py::arg("chunks"),
              "(int32 codes by first appearance, -1 where there is no name; int64 rows where each code came first) of "
              "chunks (offsets, text, validity bits or None, first bit) in the layout of Arrow's String.");
+  module.def("codes_in_use", &codes_in_use_, py::arg("codes"), py::arg("names"),
+             "uint8 [names]: 1 where a row has that code; -1 is none.");
   module.def("renumber", &renumber_, py::arg("codes").noconvert(), py::arg("numbers"),
              "Writes numbers[code] over each code of an int32 array.");
   module.def("hash_names", &hash_names_, py::arg("offsets"), py::arg("data"),

@@ -21,10 +21,15 @@ struct NameChunk {
 
 /// Writes the code of each row's name, counted from 0 in the order in which names come first, and -1 where there is
 /// none; returns the rows where each code came first, `[names]`. The chunks' rows follow each other. O(bytes of all
-/// names).
+/// names); a chunk of one name throughout, such as a currency, is compared and not looked up.
 ///
 /// \throws Error{invalid_argument} for sizes that do not fit, offsets outside of the text, 2^31 names or more.
 std::vector<std::int64_t> encode_names(std::span<const NameChunk> chunks, std::span<std::int32_t> codes);
+
+/// in_use[c]: 1 where some row has the code c, of `names` codes; rows of code -1 have none.
+///
+/// \throws Error{invalid_argument} for a code outside of [-1, names).
+std::vector<std::uint8_t> codes_in_use(std::span<const std::int32_t> codes, std::int32_t names);
 
 /// Writes numbers[code] over each code.
 ///

@@ -20,25 +20,33 @@ inline constexpr int kMaxDimensions = 4;
 /// A whole number that is not there.
 inline constexpr std::int64_t kNone = std::numeric_limits<std::int64_t>::min();
 
-/// One event as profiles read it. Names are codes of vocabularies, what is only compared is a hash (0 where absent).
-struct ProfileEvent {
-  std::int64_t time = 0;   // microseconds since 1970
-  std::int64_t known = 0;  // when the platform learnt of it
-  std::uint64_t id = 0;    // a repeat of it is the same event sent again
+/// What most events say: a cache line.
+struct ProfileEventLine {
+  std::int64_t time = 0;  // microseconds since 1970
   std::uint64_t item = 0;
   std::uint64_t session = 0;
-  std::uint64_t order = 0;
   std::int64_t money = kNone;  // minor units
   std::int64_t price = kNone;  // minor units
-  std::int32_t dwell = -1;     // milliseconds
-  std::int32_t quantity = 0;   // has_quantity says whether it is there
-  std::int32_t query = -1;
   std::int32_t path = -1;
   std::array<std::int32_t, kMaxDimensions> dimensions{-1, -1, -1, -1};
   std::uint8_t type = 0;  // of the plan; the number of types for all others
   bool coupon = false;
+};
+static_assert(sizeof(ProfileEventLine) == 64);
+
+/// What few events say.
+struct ProfileEventRest {
+  std::int64_t known = 0;  // when the platform learnt of it
+  std::uint64_t id = 0;    // a repeat of it is the same event sent again
+  std::uint64_t order = 0;
+  std::int32_t dwell = -1;    // milliseconds
+  std::int32_t quantity = 0;  // has_quantity says whether it is there
+  std::int32_t query = -1;
   bool has_quantity = false;
 };
+
+/// One event as profiles read it. Names are codes of vocabularies, what is only compared is a hash (0 where absent).
+struct ProfileEvent : ProfileEventLine, ProfileEventRest {};
 
 /// Distinct names by code.
 ///

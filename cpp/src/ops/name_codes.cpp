@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <string>
 #include <utility>
 
@@ -129,6 +130,28 @@ std::string_view name_of(const NameChunk& chunk, std::int64_t row) {
   return {chunk.text.data() + begin, static_cast<std::size_t>(end - begin)};
 }
 
+/// Whether each row of a chunk has the first one's name, as a currency or a channel may.
+bool one_name(const NameChunk& chunk) {
+  const std::int64_t rows = chunk.rows();
+  if (rows < 2) return false;
+  const std::string_view first = name_of(chunk, 0);
+  const auto begin = static_cast<std::size_t>(chunk.offsets.front());
+  const std::size_t rest = first.size() * static_cast<std::size_t>(rows - 1);
+  if (begin + first.size() + rest > chunk.text.size()) return false;
+  const auto size = static_cast<std::uint32_t>(first.size());
+  constexpr std::int64_t kRows = 1'024;  // a column of several names is told by its first ones
+  for (std::int64_t from = 0; from < rows; from += kRows) {
+    std::uint32_t other = 0;
+    for (std::int64_t row = from; row < std::min(rows, from + kRows); ++row) {
+      const auto at = static_cast<std::size_t>(row);
+      other |=
+          (static_cast<std::uint32_t>(chunk.offsets[at + 1]) - static_cast<std::uint32_t>(chunk.offsets[at])) ^ size;
+    }
+    if (other != 0) return false;
+  }
+  return std::memcmp(first.data(), first.data() + first.size(), rest) == 0;
+}
+
 /// How many bytes may be read from the name's beginning on.
 std::size_t readable(const NameChunk& chunk, std::string_view name) noexcept {
   return static_cast<std::size_t>(chunk.text.data() + chunk.text.size() - name.data());
@@ -143,6 +166,16 @@ std::vector<std::int64_t> encode_names(std::span<const NameChunk> chunks, std::s
   Coder coder;
   std::int64_t before = 0;
   for (const NameChunk& chunk : chunks) {
+    if (one_name(chunk)) {
+      const std::string_view name = name_of(chunk, 0);
+      const Key key = key_of(name, readable(chunk, name));
+      for (std::int64_t row = 0, code = -1; row < chunk.rows(); ++row) {
+        if (code < 0 && chunk.valid[row]) code = coder.code(key, key.hash(), name, before + row);
+        codes[static_cast<std::size_t>(before + row)] = chunk.valid[row] ? static_cast<std::int32_t>(code) : -1;
+      }
+      before += chunk.rows();
+      continue;
+    }
     std::array<Key, kAhead> keys;
     std::array<std::uint64_t, kAhead> hashes;
     std::array<std::string_view, kAhead> names;
@@ -164,6 +197,20 @@ std::vector<std::int64_t> encode_names(std::span<const NameChunk> chunks, std::s
     before += chunk.rows();
   }
   return coder.take_firsts();
+}
+
+std::vector<std::uint8_t> codes_in_use(std::span<const std::int32_t> codes, std::int32_t names) {
+  // One more before the first: the place of -1.
+  std::vector<std::uint8_t> in_use(static_cast<std::size_t>(names) + 1, 0);
+  for (const std::int32_t code : codes) {
+    const auto place = static_cast<std::uint32_t>(code) + 1;
+    require(place < in_use.size(), [&] {
+      return "codes: expected at least -1 and less than " + std::to_string(names) + ", got " + std::to_string(code);
+    });
+    in_use[place] = 1;
+  }
+  in_use.erase(in_use.begin());
+  return in_use;
 }
 
 void renumber(std::span<std::int32_t> codes, std::span<const std::int32_t> numbers) {

@@ -78,6 +78,10 @@ class Computation {
   [[nodiscard]] ProfileColumns finish() {
     columns_.hour_begins.reserve(static_cast<std::size_t>(columns_.users) + 1);
     columns_.hour_begins.push_back(0);
+    std::size_t hours = 0;
+    for (const HourBlock& block : blocks_) hours += block.hours.size();
+    columns_.hours.reserve(hours);
+    columns_.hour_counts.reserve(hours);
     for (HourBlock& block : blocks_) {
       for (const std::int64_t size : block.sizes) columns_.hour_begins.push_back(columns_.hour_begins.back() + size);
       columns_.hours.insert(columns_.hours.end(), block.hours.begin(), block.hours.end());
@@ -111,30 +115,36 @@ class Computation {
   std::vector<OfferSet> offered_;
 };
 
-/// What most events say, laid out by user: one cache line an event.
-struct alignas(64) LaidOut {
-  std::int64_t time;
-  std::uint64_t item;
-  std::uint64_t session;
-  std::int64_t money;
-  std::int64_t price;
-  std::int32_t path;
-  std::array<std::int32_t, kMaxDimensions> dimensions;
-  std::uint8_t type;
-  bool coupon;
-};
-static_assert(sizeof(LaidOut) == 64);
+template <typename T>
+T value_or(std::span<const T> column, std::size_t row, T absent) {
+  return column.empty() ? absent : column[row];
+}
 
-/// What few events say, laid out where the batch has a column of it.
-struct LaidOutRest {
-  std::int64_t known;
-  std::uint64_t id;
-  std::uint64_t order;
-  std::int32_t dwell;
-  std::int32_t quantity;
-  std::int32_t query;
-  bool has_quantity;
-};
+ProfileEventLine line_of(const ProfileBatch& batch, std::size_t row) {
+  return {.time = batch.times[row],
+          .item = value_or(batch.items, row, std::uint64_t{0}),
+          .session = value_or(batch.sessions, row, std::uint64_t{0}),
+          .money = value_or(batch.money, row, kNone),
+          .price = value_or(batch.prices, row, kNone),
+          .path = value_or(batch.paths, row, -1),
+          .dimensions = {value_or(batch.dimensions[0], row, -1), value_or(batch.dimensions[1], row, -1),
+                         value_or(batch.dimensions[2], row, -1), value_or(batch.dimensions[3], row, -1)},
+          .type = batch.types[row],
+          .coupon = value_or(batch.coupons, row, -1) >= 0};
+}
+
+ProfileEventRest rest_of(const ProfileBatch& batch, std::size_t row) {
+  const std::int64_t known = value_or(batch.known, row, kNone);
+  const std::int64_t dwell = value_or(batch.dwell, row, kNone);
+  const std::int64_t quantity = value_or(batch.quantities, row, kNone);
+  return {.known = known == kNone ? batch.times[row] : known,
+          .id = value_or(batch.ids, row, std::uint64_t{0}),
+          .order = value_or(batch.orders, row, std::uint64_t{0}),
+          .dwell = dwell == kNone ? -1 : static_cast<std::int32_t>(dwell),
+          .quantity = quantity == kNone ? 0 : static_cast<std::int32_t>(quantity),
+          .query = value_or(batch.queries, row, -1),
+          .has_quantity = quantity != kNone};
+}
 
 /// The events of users [first, last) laid out by user.
 class Chunk final : public UserEvents {
@@ -150,7 +160,7 @@ class Chunk final : public UserEvents {
     begins_ = begins.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first + 1));
     next_.resize(static_cast<std::size_t>(last - first));
     for (std::size_t at = 0; at < next_.size(); ++at) next_[at] = begins_[at] - begins_.front();
-    events_.resize(begins_.back() - begins_.front());
+    lines_.resize(begins_.back() - begins_.front());
     if (has_rest_) rest_.resize(begins_.back() - begins_.front());
     // Each thread reads the users of all rows and lays out those of its own range: nobody shares a place.
     const std::int64_t threads = resolve_threads(execution.num_threads);
@@ -163,9 +173,19 @@ class Chunk final : public UserEvents {
                                    std::vector<ProfileEvent>& scratch) override {
     const auto at = static_cast<std::size_t>(user - first_);
     const std::int64_t begin = begins_[at] - begins_.front();
-    scratch.resize(static_cast<std::size_t>(begins_[at + 1] - begins_[at]));
-    for (std::size_t i = 0; i < scratch.size(); ++i) put_together(begin + static_cast<std::int64_t>(i), scratch[i]);
-    return canonical.apply(scratch, plan_.as_of);
+    const auto events = static_cast<std::size_t>(begins_[at + 1] - begins_[at]);
+    // Never shrunk: where the batch has nothing of the rest, what stands there is what an event without it says.
+    if (scratch.size() < events) scratch.resize(events);
+    for (std::size_t i = 0; i < events; ++i) {
+      ProfileEvent& event = scratch[i];
+      static_cast<ProfileEventLine&>(event) = lines_[begin + static_cast<std::int64_t>(i)];
+      if (has_rest_) {
+        static_cast<ProfileEventRest&>(event) = rest_[begin + static_cast<std::int64_t>(i)];
+      } else {
+        event.known = event.time;
+      }
+    }
+    return canonical.apply(std::span(scratch).first(events), plan_.as_of);
   }
 
  private:
@@ -177,43 +197,14 @@ class Chunk final : public UserEvents {
       if (row + kAhead < batch_.users.size()) {
         const std::int64_t ahead = batch_.users[row + kAhead] - first;
         if (static_cast<std::uint64_t>(ahead) < range)
-          __builtin_prefetch(events_.data() + next_[static_cast<std::size_t>(ahead + begin)], 1);
+          __builtin_prefetch(lines_.data() + next_[static_cast<std::size_t>(ahead + begin)], 1);
       }
       const auto from_first = static_cast<std::uint64_t>(batch_.users[row] - first);
       if (from_first >= range) continue;
       const std::int64_t place = next_[static_cast<std::size_t>(from_first) + static_cast<std::size_t>(begin)]++;
-      lay_out(event_of(batch_, row), place);
+      lines_[place] = line_of(batch_, row);
+      if (has_rest_) rest_[place] = rest_of(batch_, row);
     }
-  }
-
-  void lay_out(const ProfileEvent& event, std::int64_t place) {
-    events_[place] = {event.time, event.item,       event.session, event.money, event.price,
-                      event.path, event.dimensions, event.type,    event.coupon};
-    if (has_rest_)
-      rest_[place] = {event.known, event.id, event.order, event.dwell, event.quantity, event.query, event.has_quantity};
-  }
-
-  void put_together(std::int64_t place, ProfileEvent& event) const {
-    const LaidOut& from = events_[place];
-    event = {};
-    event.time = event.known = from.time;
-    event.item = from.item;
-    event.session = from.session;
-    event.money = from.money;
-    event.price = from.price;
-    event.path = from.path;
-    event.dimensions = from.dimensions;
-    event.type = from.type;
-    event.coupon = from.coupon;
-    if (!has_rest_) return;
-    const LaidOutRest& rest = rest_[place];
-    event.known = rest.known;
-    event.id = rest.id;
-    event.order = rest.order;
-    event.dwell = rest.dwell;
-    event.quantity = rest.quantity;
-    event.query = rest.query;
-    event.has_quantity = rest.has_quantity;
   }
 
   // Rows between asking for a place and writing there.
@@ -225,8 +216,8 @@ class Chunk final : public UserEvents {
   std::int64_t first_ = 0;
   std::span<const std::int64_t> begins_;
   std::vector<std::int64_t> next_;  // where each user's next event goes
-  BigArray<LaidOut> events_;
-  BigArray<LaidOutRest> rest_;
+  BigArray<ProfileEventLine> lines_;
+  BigArray<ProfileEventRest> rest_;
 };
 
 std::vector<std::int64_t> begins_of(const ProfileBatch& batch) {
@@ -271,28 +262,7 @@ ProfileColumns columns_for(const ProfilePlan& plan, std::int64_t users) {
 }
 
 ProfileEvent event_of(const ProfileBatch& batch, std::size_t row) {
-  const auto get = [row](const auto& column, auto absent) { return column.empty() ? absent : column[row]; };
-  ProfileEvent event;
-  event.time = batch.times[row];
-  const std::int64_t known = get(batch.known, kNone);
-  event.known = known == kNone ? event.time : known;
-  event.id = get(batch.ids, std::uint64_t{0});
-  event.item = get(batch.items, std::uint64_t{0});
-  event.session = get(batch.sessions, std::uint64_t{0});
-  event.order = get(batch.orders, std::uint64_t{0});
-  event.money = get(batch.money, kNone);
-  event.price = get(batch.prices, kNone);
-  const std::int64_t dwell = get(batch.dwell, kNone);
-  event.dwell = dwell == kNone ? -1 : static_cast<std::int32_t>(dwell);
-  const std::int64_t quantity = get(batch.quantities, kNone);
-  event.has_quantity = quantity != kNone;
-  event.quantity = quantity == kNone ? 0 : static_cast<std::int32_t>(quantity);
-  event.query = get(batch.queries, -1);
-  event.path = get(batch.paths, -1);
-  for (std::size_t d = 0; d < kMaxDimensions; ++d) event.dimensions[d] = get(batch.dimensions[d], -1);
-  event.type = batch.types[row];
-  event.coupon = get(batch.coupons, -1) >= 0;
-  return event;
+  return {line_of(batch, row), rest_of(batch, row)};
 }
 
 ProfileColumns profile_batch_cpu(const ProfileBatch& batch, const ProfilePlan& plan,
@@ -303,8 +273,8 @@ ProfileColumns profile_batch_cpu(const ProfileBatch& batch, const ProfilePlan& p
   const auto cuts = chunks_of(begins);
   const auto chunks = cuts.size() - 1;
   MemoryBudget("profiles")
-      .take(std::min<std::int64_t>(std::ssize(batch.users), kEventsAtATime), sizeof(LaidOut) + sizeof(LaidOutRest),
-            "profile fewer events at once");
+      .take(std::min<std::int64_t>(std::ssize(batch.users), kEventsAtATime),
+            sizeof(ProfileEventLine) + sizeof(ProfileEventRest), "profile fewer events at once");
   Chunk chunk(batch, plan);
   const auto fit = fit_offers && plan.category >= 0;
   const auto collect = fit && !batch.prices.empty();

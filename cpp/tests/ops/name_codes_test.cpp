@@ -78,6 +78,36 @@ TEST_CASE("many names are told apart, and the table grows") {
   compare(names, 15000);
 }
 
+TEST_CASE("one name throughout, and names that are nearly that") {
+  for (const std::string& name : {std::string(), std::string("GBP"), std::string(40, 'x')}) {
+    std::vector<Name> names(3000, name);
+    for (const std::size_t cut : {0, 1, 1500}) compare(names, cut);
+    for (const std::size_t other : {0, 1, 1200, 2999}) {
+      auto changed = names;
+      changed[other] = name + "!";
+      compare(changed, 1500);
+      changed[other] = std::string(name.size(), 'y');  // of the same size
+      compare(changed, 1500);
+      changed[other].reset();
+      compare(changed, 0);
+    }
+  }
+  // Where the name is empty, rows without one take no text either.
+  std::vector<Name> gaps(2000, std::string());
+  for (std::size_t i = 0; i < gaps.size(); i += 3) gaps[i].reset();
+  compare(gaps, 700);
+}
+
+TEST_CASE("which codes are in use") {
+  const std::vector<std::int32_t> codes{3, -1, 0, 3};
+  CHECK(codes_in_use(codes, 5) == std::vector<std::uint8_t>{1, 0, 0, 1, 0});
+  CHECK(codes_in_use({}, 0).empty());
+  for (const std::int32_t wrong : {-2, 5, INT32_MIN, INT32_MAX}) {
+    const std::vector<std::int32_t> other{0, wrong};
+    CHECK_THROWS_AS(codes_in_use(other, 5), Error);
+  }
+}
+
 TEST_CASE("a column of nothing has no codes") {
   std::vector<std::int32_t> codes;
   CHECK(encode_names({}, codes).empty());

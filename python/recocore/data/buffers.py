@@ -61,14 +61,20 @@ def hashes(
     of_texts: Callable[[Int32Array, UInt8Array], AnyArray],
     of_numbers: Callable[[Int64Array], AnyArray],
 ) -> AnyArray:
-    """Hashes of texts or integers, uint64 `[rows]`: 0 where one is missing."""
+    """Hashes of texts, dictionary-encoded or not, or of integers, uint64 `[rows]`: 0 where one is missing.
+
+    What an empty text has is what `of_texts` gives it.
+    """
     parts = [np.empty(0, np.uint64)]
     for chunk in column.chunks:
-        if pa.types.is_integer(chunk.type):
+        if pa.types.is_dictionary(chunk.type):
+            names = hashes(pa.chunked_array([chunk.dictionary]), of_texts, of_numbers)
+            part = np.append(names, np.uint64(0))[filled(pa.chunked_array([chunk.indices]), -1)]
+        elif pa.types.is_integer(chunk.type):
             part = of_numbers(filled(pa.chunked_array([chunk]), 0))
         else:
             part = of_texts(*strings(chunk))
-        if chunk.null_count:
+        if chunk.null_count and not pa.types.is_dictionary(chunk.type):
             part[np.asarray(chunk.is_null())] = 0
         parts.append(part)
     return parts[1] if len(parts) == 2 else np.concatenate(parts)

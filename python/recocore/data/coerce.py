@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from recocore.data.schema import EVENT_SCHEMA, ID_COLUMNS
+from recocore.data.schema import CODED_TEXT, EVENT_SCHEMA, ID_COLUMNS
 from recocore.errors import InvalidArgumentError
 
 TimeUnit: TypeAlias = Literal["s", "ms", "us"]
@@ -67,6 +67,19 @@ def coerce(column: pa.ChunkedArray, name: str, source: str, times: TimeReading) 
         raise InvalidArgumentError(
             f"{source}: expected values that {target} can hold, got {_first_line(error)}", field=name
         ) from None
+
+
+def coded_texts(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """A dictionary of texts as int32 codes of strings, its names as they come; None where the column is no such one."""
+    if not pa.types.is_dictionary(column.type) or not _is_text(column.type.value_type):
+        return None
+    if any(chunk.dictionary.null_count for chunk in column.chunks):
+        return None  # a null that is a name: no count of nulls knows of it
+    chunks = [
+        pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int32()), chunk.dictionary.cast(pa.string()))
+        for chunk in column.chunks
+    ]
+    return pa.chunked_array(chunks, CODED_TEXT)
 
 
 def _is_text(kind: pa.DataType) -> bool:

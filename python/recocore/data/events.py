@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from recocore.data import files
-from recocore.data.coerce import TimeReading, TimeUnit, coerce
-from recocore.data.schema import DEFAULT_TYPE, EVENT_SCHEMA, ID_COLUMNS
+from recocore.data.coerce import TimeReading, TimeUnit, coded_texts, coerce
+from recocore.data.schema import CODED_TEXT, DEFAULT_TYPE, EVENT_SCHEMA, ID_COLUMNS
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from recocore.types import BoolArray
 
@@ -59,11 +59,12 @@ class EventBatch:
                 field="table",
             )
         for field in self.table.schema:
+            wanted_type = EVENT_SCHEMA.field(field.name).type
             integer_id = field.name in ID_COLUMNS and field.type == pa.int64()
-            if field.type != EVENT_SCHEMA.field(field.name).type and not integer_id:
+            coded = wanted_type == pa.string() and field.type == CODED_TEXT
+            if field.type != wanted_type and not integer_id and not coded:
                 raise InvalidArgumentError(
-                    f"table: expected {field.name} as {EVENT_SCHEMA.field(field.name).type}, got {field.type}; "
-                    "use EventBatch.from_arrow",
+                    f"table: expected {field.name} as {wanted_type}, got {field.type}; use EventBatch.from_arrow",
                     field="table",
                 )
 
@@ -76,8 +77,18 @@ class EventBatch:
         drop_unmapped: bool = False,
         time_unit: TimeUnit | None = None,
         timezone: str | None = None,
+        coded: Collection[str] = (),
     ) -> EventBatch:
         """Take a table of Arrow, or of anything that exports Arrow (pandas, polars). Columns that fit are not copied.
+
+        Args:
+            table: the rows.
+            columns: as above, like the next three.
+            drop_unmapped: see there.
+            time_unit: see there.
+            timezone: see there.
+            coded: text columns that stay dictionary-encoded (int32 codes of strings) where the source has them so, for a
+                reader that wants codes; all others are decoded.
 
         Raises:
             InvalidArgumentError: a column that is missing, unknown or of a type that the schema's type cannot hold.
@@ -85,14 +96,16 @@ class EventBatch:
         times = TimeReading(time_unit, timezone)
         source = as_table(table)
         picked = _pick(source.column_names, _mapping(columns), drop_unmapped)
-        taken = {
-            name: coerce(source.column(picked[name]), name, _label(name, picked[name]), times)
-            for name in EVENT_SCHEMA.names
-            if name in picked
-        }
+
+        def take(name: str) -> pa.ChunkedArray:
+            column = source.column(picked[name])
+            texts = coded_texts(column) if name in coded else None
+            return texts if texts is not None else coerce(column, name, _label(name, picked[name]), times)
+
+        taken = {name: take(name) for name in EVENT_SCHEMA.names if name in picked}
         if "type" in taken:
             if taken["type"].null_count:
-                taken["type"] = pc.fill_null(taken["type"], DEFAULT_TYPE)
+                taken["type"] = pc.fill_null(taken["type"].cast(pa.string()), DEFAULT_TYPE)
         else:
             taken["type"] = pa.chunked_array([pa.repeat(DEFAULT_TYPE, source.num_rows)])
         return cls(pa.table({name: taken[name] for name in EVENT_SCHEMA.names if name in taken}))
@@ -199,13 +212,13 @@ class EventBatch:
         files.write_parquet(self.table, path)
 
 
-def as_events(source: Any) -> EventBatch:
+def as_events(source: Any, *, coded: Collection[str] = ()) -> EventBatch:
     """A batch as it is, or what `EventBatch.from_arrow` makes of a table, a DataFrame or a mapping of columns.
 
     Raises:
         InvalidArgumentError: as `EventBatch.from_arrow`.
     """
-    return source if isinstance(source, EventBatch) else EventBatch.from_arrow(source)
+    return source if isinstance(source, EventBatch) else EventBatch.from_arrow(source, coded=coded)
 
 
 def as_table(source: Any, argument: str = "table") -> pa.Table:

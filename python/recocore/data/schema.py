@@ -52,6 +52,9 @@ EVENT_SCHEMA: Final = pa.schema(
     ]
 )
 
+# Texts as codes: what a column of texts may be for a reader that asks for codes.
+CODED_TEXT: Final = pa.dictionary(pa.int32(), pa.string())
+
 ID_COLUMNS: Final = ("user_id", "item_id")
 
 # The type of events whose log names none.

@@ -66,7 +66,7 @@ class NativeEvents:
 def native_events(
     events: Any, config: ProfileConfig, currency: str | None = None, *, num_threads: int = 1
 ) -> NativeEvents:
-    """Encode a batch, or what `EventBatch.from_arrow` takes. O(events), no Python loop over them.
+    """Encode a batch, or what `EventBatch.from_arrow` takes; an empty text is none. O(events), no Python loop over them.
 
     Money must be of `currency`, or of the configuration's; where neither says one, of the events' only one. Columns are
     encoded independently of each other, by so many threads (0 is one for each core).
@@ -75,14 +75,15 @@ def native_events(
         InvalidArgumentError: events without a user or a time; money that is no whole number of minor units, or of more
             than one currency.
     """
-    batch = as_events(events)
+    coded = {f"dimension_{place}": name for place, name in enumerate(config.dimension_columns)}
+    coded |= {"queries": "query"} | ({} if config.path == "type" else {"paths": config.path})
+    kept = {"user_id", "type", "currency", *coded.values(), *_COMPARED.values()}
+    batch = as_events(events, coded=kept)
     table = batch.table
 
     def there(columns: dict[str, str]) -> list[tuple[str, pa.ChunkedArray]]:
         return [(column, table.column(name)) for column, name in columns.items() if _present(table, name)]
 
-    coded = {f"dimension_{place}": name for place, name in enumerate(config.dimension_columns)}
-    coded |= {"queries": "query"} | ({} if config.path == "type" else {"paths": config.path})
     # What takes longest first, so that threads end together; an error is that of the first in this order.
     tasks: dict[str, Callable[[], Any]] = {
         "users": partial(_users, batch),
@@ -91,7 +92,7 @@ def native_events(
         "currency": partial(currency_of, batch, currency or config.currency),
     }
     for column, values in there(coded):
-        tasks[column] = partial(_CODED.get(coded[column], codes), values)
+        tasks[column] = partial(_CODED.get(coded[column], _named), values)
     for column, values in there(_COMPARED):
         tasks[column] = partial(hashes, values, _native.hash_names, _native.hash_numbers)
     for column, values in there(_WHOLE):
@@ -114,7 +115,7 @@ def native_events(
         if column in columns:
             columns[column], names[column] = columns[column]
     if config.path == "type":
-        columns["paths"], names["paths"] = type_codes, type_names
+        columns["paths"], names["paths"] = _without_empty(type_codes, type_names)
     dimension_names = tuple(names[f"dimension_{place}"] for place in range(len(config.dimensions)))
     vocabularies = {
         "dimensions": [native_names(each) for each in dimension_names],
@@ -173,9 +174,10 @@ def _users(batch: EventBatch) -> tuple[Int32Array, pa.Array]:
     if pa.types.is_null(column.type):
         column = column.cast(pa.string())
     users, names = codes(column)
-    if column.null_count or (pa.types.is_string(names.type) and pc.index(names, "").as_py() >= 0):
+    if (len(users) and users.min() < 0) or (pa.types.is_string(names.type) and pc.index(names, "").as_py() >= 0):
+        missing = missing_ids(column.cast(names.type)).sum()
         raise InvalidArgumentError(
-            f"events: expected user_id in each of {len(column)} events, got {missing_ids(column).sum()} missing; "
+            f"events: expected user_id in each of {len(column)} events, got {missing} missing; "
             "recocore.data.clean(events) sets them aside",
             field="user_id",
         )
@@ -192,8 +194,17 @@ def _whole(column: pa.ChunkedArray) -> AnyArray:
 
 
 def _flags(column: pa.ChunkedArray) -> Int32Array:
-    """0 where there is a value, -1 where not."""
-    return np.asarray(flat(pc.is_valid(column))).astype(np.int32) - 1
+    """0 where there is a text that is not empty, -1 where not."""
+    return np.asarray(flat(pc.fill_null(pc.not_equal(column, ""), False))).astype(np.int32) - 1
+
+
+def _named(column: pa.ChunkedArray) -> tuple[Int32Array, pa.Array]:
+    """Codes of names; an empty one is none."""
+    return _without_empty(*codes(column))
+
+
+def _without_empty(coded: Int32Array, names: pa.Array) -> tuple[Int32Array, pa.Array]:
+    return renamed(coded, names) if pc.index(names, "").as_py() >= 0 else (coded, names)
 
 
 def _terms(column: pa.ChunkedArray) -> tuple[Int32Array, pa.Array]:

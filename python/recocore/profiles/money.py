@@ -69,7 +69,7 @@ def currency_of(events: EventBatch, expected: str | None) -> str | None:
     """
     if not events.has("currency"):
         return expected
-    named = codes(events.column("currency"))[1].to_pylist()
+    named = _named(codes(events.column("currency"))[1])
     if len(named) > 1 or (expected is not None and named not in ([], [expected])):
         # Only then is it worth a look at which events have money at all.
         named = _of_money(events)
@@ -88,7 +88,12 @@ def _of_money(events: EventBatch) -> list[str]:
     if not paid:
         return []
     rows = paid[0] if len(paid) == 1 else pc.or_(paid[0], paid[1])
-    return list(pc.unique(events.column("currency").filter(rows)).drop_null().to_pylist())
+    return _named(pc.unique(events.column("currency").filter(rows)))
+
+
+def _named(currencies: pa.Array) -> list[str]:
+    """Without null and the empty text, which name none."""
+    return [currency for currency in currencies.to_pylist() if currency]
 
 
 def minor_units(column: pa.ChunkedArray, digits: int, name: str) -> Int64Array:

@@ -60,7 +60,7 @@ class EventReader:
         key = user_key(user)
         if not key:
             raise InvalidArgumentError(f"user_id: expected an integer of 64 bits, got {user!r}", field="user_id")
-        kind = DEFAULT_TYPE if event.get("type") is None else str(_text(event, "type"))
+        kind = DEFAULT_TYPE if event.get("type") is None else _text(event, "type") or ""
         known = event.get("known_time")
         money, price = (
             _NONE if event.get(name) is None else minor_unit(event[name], digits, name) for name in ("value", "price")
@@ -82,7 +82,7 @@ class EventReader:
             _whole(event, "dwell_ms"),
             _whole(event, "quantity"),
             _term(_text(event, "query")),
-            kind if self._path == "type" else _text(event, self._path),
+            kind or None if self._path == "type" else _text(event, self._path),
             _text(event, "coupon_id") is not None,
             [
                 set_name(event.get(name)) if name == TAGS_COLUMN else _text(event, name)
@@ -106,10 +106,11 @@ def user_key(user_id: Any) -> bytes:
 
 
 def _text(event: Mapping[str, Any], name: str) -> str | None:
+    """The text of a column; an empty one is none."""
     value = event.get(name)
     if value is not None and not isinstance(value, str):
         raise InvalidArgumentError(f"{name}: expected a string, got {value!r}", field=name)
-    return value
+    return value or None
 
 
 def _whole(event: Mapping[str, Any], name: str) -> int:

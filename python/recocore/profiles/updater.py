@@ -143,7 +143,7 @@ class Updater:
             >>> updater.row("ann", 1_700_000_000_000_001)["count_view"]
             1
         """
-        currency = event.get("currency")
+        currency = event.get("currency") or None
         known = self._currency
         if currency is not None and known is not None and currency != known:
             if event.get("value") is not None or event.get("price") is not None:

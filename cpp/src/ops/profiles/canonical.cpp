@@ -18,6 +18,11 @@ std::uint64_t tie_key(const ProfileEvent& event) {
   return (static_cast<std::uint64_t>(event.type) << kMoneyBits) + money;
 }
 
+/// Whether two events of one moment make the same profile in either order.
+bool alike(const ProfileEvent& a, const ProfileEvent& b) {
+  return a.type == b.type && a.path == b.path && a.price == kNone && b.price == kNone && a.id == 0 && b.id == 0;
+}
+
 }  // namespace
 
 bool Canonical::before_in_tie(const ProfileEvent& a, const ProfileEvent& b) const {
@@ -36,16 +41,27 @@ bool Canonical::before_in_tie(const ProfileEvent& a, const ProfileEvent& b) cons
   return vocabularies_.path->hash(a.path) < vocabularies_.path->hash(b.path);
 }
 
-bool Canonical::before(const ProfileEvent& a, const ProfileEvent& b) const {
-  return a.time != b.time ? a.time < b.time : before_in_tie(a, b);
+bool Canonical::in_order(std::span<const ProfileEvent> events) const {
+  for (std::size_t i = 1; i < events.size(); ++i) {
+    if (events[i - 1].time < events[i].time) continue;
+    if (events[i - 1].time > events[i].time) return false;
+    const std::size_t begin = i - 1;
+    while (i < events.size() && events[i].time == events[begin].time) ++i;
+    const auto tie = events.subspan(begin, i - begin);
+    const auto alike_first = [&tie](const ProfileEvent& event) { return alike(tie.front(), event); };
+    const auto less = [this](const ProfileEvent& a, const ProfileEvent& b) { return before_in_tie(a, b); };
+    if (!std::all_of(tie.begin(), tie.end(), alike_first) && !std::is_sorted(tie.begin(), tie.end(), less))
+      return false;
+    --i;
+  }
+  return true;
 }
 
 std::span<ProfileEvent> Canonical::apply(std::span<ProfileEvent> events, std::int64_t known_by) {
   const auto end = std::remove_if(events.begin(), events.end(),
                                   [known_by](const ProfileEvent& event) { return event.known > known_by; });
   events = events.first(static_cast<std::size_t>(end - events.begin()));
-  const auto less = [this](const ProfileEvent& a, const ProfileEvent& b) { return before(a, b); };
-  return without_repeats(std::is_sorted(events.begin(), events.end(), less) ? events : sort(events));
+  return without_repeats(in_order(events) ? events : sort(events));
 }
 
 std::span<ProfileEvent> Canonical::sort(std::span<const ProfileEvent> events) {

@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
+#include <type_traits>
 
 #include "recocore/error.hpp"
 
@@ -26,10 +28,17 @@ void check_range(std::span<const T> values, std::int64_t least, std::int64_t mos
     const auto number = static_cast<std::int64_t>(value);
     return ((number < least) | (number > most)) & ((absent == 0) | (number != absent));
   };
-  // Nearly always all fit: one pass without branches says so, and only else is the place looked for.
-  bool any = false;
-  for (const T value : values) any |= outside(value);
-  if (!any) return;
+  // Nearly always all fit: one pass without branches says so, and only else is the place looked for. What is below
+  // `least` becomes a large number, and so does what is above `most`.
+  using Unsigned = std::make_unsigned_t<T>;
+  const auto room = static_cast<Unsigned>(std::min<std::int64_t>(most, std::numeric_limits<T>::max()) - least);
+  const auto below = static_cast<Unsigned>(least);
+  Unsigned any = 0;
+  for (const T value : values) {
+    const auto beyond = static_cast<Unsigned>(static_cast<Unsigned>(value) - below) > room;
+    any |= static_cast<Unsigned>(beyond & ((absent == 0) | (static_cast<std::int64_t>(value) != absent)));
+  }
+  if (any == 0) return;
   const auto found = std::find_if(values.begin(), values.end(), outside);
   require(false, [&] {
     return std::string(argument) + ": expected numbers from " + std::to_string(least) + " to " + std::to_string(most) +

@@ -45,7 +45,10 @@ void send_windows(std::span<const std::int64_t> begins, std::span<const std::int
   require(std::all_of(hours.begin(), hours.end(), [](std::int32_t hour) { return hour >= 0 && hour < kHours; }),
           [] { return std::string("hours: expected hours of the week, 0 to 167"); });
   const std::vector<int> allowed = allowed_starts(rule);
+  // How far ahead of an hour the kernel's parts lie, around the circle of the week.
   const int reach = static_cast<int>(rule.kernel.size() / 2);
+  std::vector<int> ahead;
+  for (int j = -reach; j <= reach; ++j) ahead.push_back((j % kHours + kHours) % kHours);
   std::array<double, kHours> prior{};
   for (std::size_t at = 0; at < kHours; ++at) prior[at] = rule.prior_weight * rule.prior[at];
   parallel_for(execution, users, kUsersAtATime, [&](std::int64_t begin, std::int64_t end, int) {
@@ -56,9 +59,10 @@ void send_windows(std::span<const std::int64_t> begins, std::span<const std::int
       for (auto i = static_cast<std::size_t>(begins[u]); i < static_cast<std::size_t>(begins[u + 1]); ++i) {
         const auto count = static_cast<double>(counts[i]);
         all += count;
-        for (int j = -reach; j <= reach; ++j)
-          smooth[static_cast<std::size_t>((hours[i] + j + kHours) % kHours)] +=
-              rule.kernel[static_cast<std::size_t>(j + reach)] * count;  // NOLINT(bugprone-misplaced-widening-cast)
+        for (std::size_t j = 0; j < ahead.size(); ++j) {
+          const int hour = hours[i] + ahead[j];
+          smooth[static_cast<std::size_t>(hour < kHours ? hour : hour - kHours)] += rule.kernel[j] * count;
+        }
       }
       // The week and the beginning of the next one, so that no window has to be cut.
       std::array<double, kHours + kLongest> week;

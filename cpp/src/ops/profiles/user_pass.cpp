@@ -43,6 +43,30 @@ double quantile(const std::vector<double>& sorted, double q) {
   return sorted[low] + (place - static_cast<double>(low)) * (sorted[high] - sorted[low]);
 }
 
+/// Puts the first `listed` in order, and the others somewhere behind them.
+template <typename T, typename Less>
+void sort_first(std::vector<T>& entries, std::size_t listed, const Less& less) {
+  // Of few entries all are sorted: a heap takes longer.
+  constexpr std::size_t kFew = 16;
+  if (entries.size() <= kFew) return std::sort(entries.begin(), entries.end(), less);
+  std::partial_sort(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(listed), entries.end(), less);
+}
+
+/// The sum of weights above 0, whatever order they stand in: of whole multiples of 2^-61 of the largest.
+double sum_in_any_order(std::span<const CodeSums::Entry> entries) {
+  double most = 0.0;
+  for (const auto& entry : entries) most = std::max(most, entry.weight);
+  if (most == 0.0 || std::isinf(most)) return most;
+  constexpr int kBits = 61;
+  // The smallest are lifted first: the unit's inverse would not be a number.
+  const double lift = most < 0x1p-900 ? 0x1p200 : 1.0;
+  const int unit = std::ilogb(most * lift) - kBits;
+  const double units = std::scalbn(1.0, -unit);
+  __int128 sum = 0;
+  for (const auto& entry : entries) sum += static_cast<std::int64_t>(entry.weight * lift * units);
+  return std::scalbn(static_cast<double>(sum), unit) / lift;
+}
+
 }  // namespace
 
 UserPass::UserPass(const ProfilePlan& plan, const ProfileVocabularies& vocabularies, const PricePlaces& places)
@@ -52,7 +76,6 @@ UserPass::UserPass(const ProfilePlan& plan, const ProfileVocabularies& vocabular
     life_of_.push_back(static_cast<std::size_t>(found - lives_.begin()));
     if (found == lives_.end()) lives_.push_back(life);
   }
-  decays_.resize(lives_.size());
   bands_.resize(plan.price_bands);
 }
 
@@ -87,7 +110,8 @@ void UserPass::clear(std::size_t events) {
   placed_ = 0;
   first_active_ = last_active_ = first_inside_ = last_outside_ = kNone;
   day_ = kNone;
-  decayed_to_ = kNone;
+  spend_ = 0;
+  spent_at_ = kNone;
 }
 
 void UserPass::run(std::span<const ProfileEvent> events, std::int32_t zone, std::int64_t user, ProfileColumns& columns,
@@ -98,7 +122,10 @@ void UserPass::run(std::span<const ProfileEvent> events, std::int32_t zone, std:
   const auto first =
       plan_.window == 0 ? events.begin() : std::lower_bound(events.begin(), last, plan_.as_of - plan_.window, early);
   clear(static_cast<std::size_t>(last - first));
-  for (auto event = first; event != last; ++event) take(*event);
+  const std::span counted(first, last);
+  decay_all(counted);
+  for (std::size_t i = 0; i < counted.size(); ++i) take(counted[i], decays_.data() + i * lives_.size());
+  finish_spend();
   finish_sessions();
   finish_gaps();
   finish_days(earlier);
@@ -108,7 +135,17 @@ void UserPass::run(std::span<const ProfileEvent> events, std::int32_t zone, std:
   write_hours(hours);
 }
 
-void UserPass::take(const ProfileEvent& event) {
+void UserPass::decay_all(std::span<const ProfileEvent> events) {
+  // Before all else: one event's decay does not wait for another's then.
+  const std::size_t lives = lives_.size();
+  if (decays_.size() < events.size() * lives) decays_.resize(events.size() * lives);
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    const auto age = static_cast<double>(plan_.as_of - events[i].time);
+    for (std::size_t l = 0; l < lives; ++l) decays_[i * lives + l] = decay_(age / lives_[l]);
+  }
+}
+
+void UserPass::take(const ProfileEvent& event, const double* decays) {
   const std::uint8_t role = plan_.roles[event.type];
   ++type_counts_[event.type];
   if (integer(I::n_events)++ == 0) integer(I::first_event) = event.time;
@@ -129,9 +166,11 @@ void UserPass::take(const ProfileEvent& event) {
   if ((role & kPassive) == 0) take_activity(event.time);
   const bool refund = (role & kRefund) != 0 || ((role & kPurchase) != 0 && event.money != kNone && event.money < 0);
   const bool bought = (role & kPurchase) != 0 && !refund;
-  take_interests(event, bought);
+  take_interests(event, bought, decays);
   if (bought) take_purchase(event);
   if (refund) take_refund(event);
+  if ((bought || refund) && event.money != kNone)
+    take_spend(event.time, bought ? event.money : -std::abs(event.money), decays[life_of_.back()]);
 }
 
 void UserPass::take_day(std::int64_t local) {
@@ -182,21 +221,28 @@ void UserPass::take_session(const ProfileEvent& event) {
   session.path = event.path;
 }
 
-void UserPass::decay_to(std::int64_t time) {
-  if (time == decayed_to_) return;
-  decayed_to_ = time;
-  const auto age = static_cast<double>(plan_.as_of - time);
-  for (std::size_t i = 0; i < lives_.size(); ++i) decays_[i] = decay_(age / lives_[i]);
+void UserPass::take_spend(std::int64_t time, std::int64_t money, double decay) {
+  // What one moment comes to is a whole number: the order of an invoice's lines does not show.
+  if (time != spent_at_) {
+    finish_spend();
+    spent_at_ = time;
+    spend_decay_ = decay;
+  }
+  add_to(spend_, money);
 }
 
-void UserPass::take_interests(const ProfileEvent& event, bool bought) {
+void UserPass::finish_spend() {
+  if (spend_ != 0) real(R::spend_decayed) += static_cast<double>(spend_) * spend_decay_;
+  spend_ = 0;
+}
+
+void UserPass::take_interests(const ProfileEvent& event, bool bought, const double* decays) {
   const double weight = plan_.weights[event.type];
-  if (weight != 0.0 || bought) decay_to(event.time);
   if (weight != 0.0) {
     for (int d = 0; d < plan_.dimensions; ++d) {
       const auto at = static_cast<std::size_t>(d);
       if (event.dimensions[at] < 0) continue;
-      const double interest = weight * decays_[life_of_[at]];
+      const double interest = weight * decays[life_of_[at]];
       if (d == plan_.tags) {
         for (const std::int32_t tag : vocabularies_.tags->members(event.dimensions[at])) sums_[at].add(tag, interest);
       } else {
@@ -215,7 +261,7 @@ void UserPass::take_interests(const ProfileEvent& event, bool bought) {
   }
   if (plan_.price_bands == 0 || weight == 0.0) return;
   const auto band = std::min(plan_.price_bands - 1, static_cast<int>(place * plan_.price_bands));
-  bands_.add(band, weight * decays_[life_of_[static_cast<std::size_t>(plan_.dimensions)]]);
+  bands_.add(band, weight * decays[life_of_[static_cast<std::size_t>(plan_.dimensions)]]);
 }
 
 void UserPass::take_purchase(const ProfileEvent& event) {
@@ -237,7 +283,6 @@ void UserPass::take_purchase(const ProfileEvent& event) {
   least = least == kNone ? money : std::min(least, money);
   std::int64_t& most = integer(I::spend_max);
   most = std::max(most, money);
-  real(R::spend_decayed) += static_cast<double>(money) * decays_[life_of_.back()];
 }
 
 void UserPass::take_discount(const ProfileEvent& event) {
@@ -254,10 +299,7 @@ void UserPass::take_discount(const ProfileEvent& event) {
 void UserPass::take_refund(const ProfileEvent& event) {
   ++integer(I::n_refunds);
   if (event.money == kNone) return;
-  const std::int64_t money = std::abs(event.money);
-  add_to(integer(I::spend_refunded), money);
-  decay_to(event.time);
-  real(R::spend_decayed) -= static_cast<double>(money) * decays_[life_of_.back()];
+  add_to(integer(I::spend_refunded), std::abs(event.money));
 }
 
 void UserPass::take_activity(std::int64_t time) {
@@ -362,21 +404,19 @@ void UserPass::write_interest(CodeSums& sums, const Vocabulary* names, std::int6
   const auto row = static_cast<std::size_t>(user);
   const auto top = static_cast<std::size_t>(plan_.top);
   const std::size_t listed = std::min(top, entries.size());
-  double total = 0.0;
-  for (const auto& entry : entries) total += entry.weight;
   const auto better = [names](const CodeSums::Entry& a, const CodeSums::Entry& b) {
     if (a.weight != b.weight) return a.weight > b.weight;
     return names == nullptr ? a.code < b.code : names->name(a.code) < names->name(b.code);
   };
-  std::partial_sort(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(listed), entries.end(), better);
-  double truncated = 0.0;
-  for (std::size_t i = listed; i < entries.size(); ++i) truncated += entries[i].weight;
-  out.total[row] = total;
-  out.truncated[row] = truncated;
+  sort_first(entries, listed, better);
+  double total = 0.0;
   for (std::size_t i = 0; i < listed; ++i) {
     out.codes[row * top + i] = entries[i].code;
     out.weights[row * top + i] = entries[i].weight;
+    total += entries[i].weight;
   }
+  out.truncated[row] = sum_in_any_order(std::span(entries).subspan(listed));
+  out.total[row] = total + out.truncated[row];
 }
 
 void UserPass::write_counted(std::int64_t user, ProfileColumns& columns) {
@@ -389,7 +429,7 @@ void UserPass::write_counted(std::int64_t user, ProfileColumns& columns) {
       if (a.first != b.first) return names.name(a.first) < names.name(b.first);
       return a.second != b.second && names.name(a.second) < names.name(b.second);
     };
-    std::partial_sort(counted.begin(), counted.begin() + static_cast<std::ptrdiff_t>(listed), counted.end(), better);
+    sort_first(counted, listed, better);
     return listed;
   };
   const std::size_t steps = most(steps_, *vocabularies_.path);

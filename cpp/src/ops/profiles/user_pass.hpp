@@ -78,16 +78,17 @@ class UserPass {
 
   [[nodiscard]] const Vocabulary& interest_names(std::size_t dimension) const;
   void clear(std::size_t events);
-  void take(const ProfileEvent& event);
+  void decay_all(std::span<const ProfileEvent> events);
+  void take(const ProfileEvent& event, const double* decays);
   void take_day(std::int64_t local);
   void take_session(const ProfileEvent& event);
-  void take_interests(const ProfileEvent& event, bool bought);
+  void take_interests(const ProfileEvent& event, bool bought, const double* decays);
   void take_purchase(const ProfileEvent& event);
   void take_discount(const ProfileEvent& event);
   void take_refund(const ProfileEvent& event);
   void take_activity(std::int64_t time);
-  void decay_to(std::int64_t time);
-
+  void take_spend(std::int64_t time, std::int64_t money, double decay);
+  void finish_spend();
   void finish_sessions();
   void finish_gaps();
   void finish_days(std::span<const std::int64_t> earlier);
@@ -106,12 +107,14 @@ class UserPass {
   const ProfileVocabularies& vocabularies_;
   const PricePlaces& places_;
 
-  // One decay for each distinct half-life.
+  // One decay for each event and distinct half-life.
   std::vector<double> lives_;
   std::vector<std::size_t> life_of_;
   std::vector<double> decays_;
   Decay decay_;
-  std::int64_t decayed_to_ = kNone;
+  std::int64_t spend_ = 0;  // net, of the moment spent_at_
+  std::int64_t spent_at_ = kNone;
+  double spend_decay_ = 0.0;
 
   ZoneClock clock_;
   std::int64_t day_ = 0;
