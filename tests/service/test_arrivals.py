@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import grpc
 import pytest
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2
 from recocore.v1 import recommendation_service_pb2 as v1
+from tests.service.contexts import Context
 from tests.service.small_index import small_index
 
 from recocore.models import Popularity
@@ -37,37 +38,6 @@ if TYPE_CHECKING:
     from recocore.service.observe.observer import ServedBy
 
 REQUEST = v1.RecommendRequest(user_id="user-03", page_size=3).SerializeToString()
-
-
-class Context:
-    """A context of gRPC, as far as calls ask for it."""
-
-    def __init__(self, seconds: float | None = None, metadata: Sequence[tuple[str, str]] = ()) -> None:
-        self._seconds = seconds
-        self._metadata = metadata
-        self.ended: tuple[grpc.StatusCode, str, bytes] | None = None
-
-    def invocation_metadata(self) -> Sequence[tuple[str, str]]:
-        return self._metadata
-
-    def time_remaining(self) -> float | None:
-        return self._seconds
-
-    def peer(self) -> str:
-        return "ipv4:127.0.0.1:5000"
-
-    async def abort(self, code: grpc.StatusCode, message: str, metadata: tuple[tuple[str, bytes], ...]) -> None:
-        self.ended = (code, message, metadata[0][1])
-        raise grpc.aio.AbortError
-
-    def details(self, kind: Any) -> Any:
-        assert self.ended is not None
-        for detail in status_pb2.Status.FromString(self.ended[2]).details:
-            if detail.Is(kind.DESCRIPTOR):
-                found = kind()
-                detail.Unpack(found)
-                return found
-        raise AssertionError(f"there is no {kind}")
 
 
 class Seen(CallObserver):

@@ -1,7 +1,7 @@
 """Between gRPC and what answers: the handlers of methods.
 
 Requests and responses stay bytes. What answers runs on threads (`running`) or, where that takes microseconds, for all that
-arrived together (`together`), so that the event loop never waits for a ranking.
+arrived together (`together`, `at_once`), so that the event loop never waits for a ranking.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import grpc
 
+from recocore.service.at_once import AtOnce
 from recocore.service.contexts import Contexts
 from recocore.service.endings import Endings, abort
 from recocore.service.logs import Pseudonyms
@@ -27,6 +28,7 @@ from recocore.service.together import Together
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from recocore.service.at_once import AtOnceMethod
     from recocore.service.call import Call
     from recocore.service.config import ServerConfig
     from recocore.service.contexts import Context
@@ -67,6 +69,7 @@ class Dispatcher:
         batches: Mapping[str, Recommending] = _NONE,
         streams: Mapping[str, OpenStream] = _NONE,
         awaited: Mapping[str, Awaited] = _NONE,
+        at_once: Mapping[str, AtOnceMethod] = _NONE,
     ) -> grpc.GenericRpcHandler:
         """A gRPC handler of methods by name; requests and responses stay bytes.
 
@@ -76,11 +79,13 @@ class Dispatcher:
             batches: each answers requests that arrive together, and stands for the method of its name.
             streams: each opens a stream of requests that are answered one by one.
             awaited: each answers one request on the event loop.
+            at_once: each answers requests that arrive together on the event loop, and stands for the method of its name.
         """
         runs = {name: self.running.threaded(method) for name, method in methods.items()}
         runs |= {name: self.running.awaited(method) for name, method in awaited.items()}
         behaviours = {name: self._behaviour(name, run) for name, run in runs.items()}
         behaviours |= {name: self.together(name, method).behave for name, method in batches.items()}
+        behaviours |= {name: self.at_once(name, method).behave for name, method in at_once.items()}
         handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
             name: grpc.unary_unary_rpc_method_handler(behaviour) for name, behaviour in behaviours.items()
         }
@@ -91,6 +96,10 @@ class Dispatcher:
     def together(self, name: str, method: Recommending) -> Together:
         """Answers the calls of a method that arrive together."""
         return Together(name, method, self._config, self.running, self._contexts, self._endings, self._observer)
+
+    def at_once(self, name: str, method: AtOnceMethod) -> AtOnce:
+        """Answers the calls of a method of microseconds that arrive together."""
+        return AtOnce(name, method, self._config, self.running, self._contexts, self._endings, self._observer)
 
     def _behaviour(self, name: str, run: Run) -> Callable[[bytes, Context], Awaitable[bytes]]:
         contexts, endings, observer = self._contexts, self._endings, self._observer

@@ -82,11 +82,12 @@ class Running:
 
         return run
 
-    def awaited(self, method: Awaited) -> Run:
-        """Answers each request on the event loop."""
+    def awaited(self, method: Awaited, *, enters: bool = True) -> Run:
+        """Answers each request on the event loop; its call enters here, unless it was let in before."""
 
         async def run(request: bytes, call: Call) -> bytes:
-            await self._enter(call)
+            if enters:
+                await self._enter(call)
             self.take_slot()
             # The transport's own task of this call: a task within it takes 20 us more.
             task = asyncio.current_task()

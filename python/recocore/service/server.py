@@ -133,13 +133,17 @@ class Server:
         servicer = RecommendationServicer(models, state.people, state.config.attribution_key)
         handler = self._dispatcher.handler(SERVICE_NAME, servicer.methods(), servicer.batches(), servicer.streams())
         handlers.add_generic_rpc_handlers((handler,))
+        profiles = ProfileServicer(state, observer)
         for name, methods in (
             (EVENT_SERVICE_NAME, EventServicer(state.owner, state.config, observer).awaited()),
             (PRIVACY_SERVICE_NAME, PrivacyServicer(state.owner, observer, fraud, state.maker).awaited()),
-            (PROFILE_SERVICE_NAME, ProfileServicer(state, observer).awaited()),
             (FRAUD_SERVICE_NAME, FraudServicer(fraud, state.config.attribution_key).awaited()),
         ):
             handlers.add_generic_rpc_handlers((self._dispatcher.handler(name, awaited=methods),))
+        handler = self._dispatcher.handler(
+            PROFILE_SERVICE_NAME, awaited=profiles.awaited(), at_once={"GetProfile": profiles}
+        )
+        handlers.add_generic_rpc_handlers((handler,))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, handlers)
         names = [
             *(SERVICE_NAME, EVENT_SERVICE_NAME, PRIVACY_SERVICE_NAME, PROFILE_SERVICE_NAME, FRAUD_SERVICE_NAME),

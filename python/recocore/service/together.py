@@ -1,8 +1,8 @@
 """Calls that arrive together go through the server together, from their bytes to the bytes of their answers.
 
-The coroutine of a call does next to nothing: it waits for what the batch gives it. The work of all the calls of a batch is
-done step by step: first all are let in, then all are looked up among the answers that were given before, then all are decoded,
-ranked, encoded and told of. So the code of a step is in the processor's caches for all calls but the first.
+The work of all the calls of a batch is done step by step: first all are let in, then all are looked up among the answers that
+were given before, then all are decoded, ranked, encoded and told of. So the code of a step is in the processor's caches for all
+calls but the first.
 
 What does not fit that way goes on alone: large requests, rankings that take long (both on threads, see `batching`), calls that
 wait for a commit.
@@ -14,18 +14,16 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from recocore.errors import RecocoreError
-from recocore.gathering import Gathering
-from recocore.service.arrival import Arrival, Ended
 from recocore.service.batching import Batcher
-from recocore.service.endings import Farewell, farewell
-from recocore.service.problems import StoppingError
+from recocore.service.gathered import Gathered, open_ones
 from recocore.service.response_cache import ResponseCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from recocore.service.arrival import Arrival, Ended
     from recocore.service.config import ServerConfig
-    from recocore.service.contexts import Context, Contexts
+    from recocore.service.contexts import Contexts
     from recocore.service.endings import Endings
     from recocore.service.observe.observer import CallObserver
     from recocore.service.recommending import Answer, Asked, Recommending
@@ -40,7 +38,7 @@ MOST_SECONDS = BATCH_SECONDS / 16
 _SMALL_REQUEST = 512
 
 
-class Together:
+class Together(Gathered):
     """Answers the calls of one method; used on one event loop.
 
     Args:
@@ -63,13 +61,8 @@ class Together:
         endings: Endings,
         observer: CallObserver,
     ) -> None:
-        self._name = name
+        super().__init__(name, config.max_batch, running, contexts, endings, observer)
         self._method = method
-        self._running = running
-        self._contexts = contexts
-        self._endings = endings
-        self._observer = observer
-        self._arrivals = Gathering(self._answer_all, most=config.max_batch)
         self._batcher: Batcher[bytes | Asked, Answer] = Batcher(
             method.answer_all,
             running.threads,
@@ -84,59 +77,28 @@ class Together:
         self._keeps = config.cache_mb > 0
         self._cache: ResponseCache[Answer] = ResponseCache(round(config.cache_mb * 1e6))
 
-    async def behave(self, request: bytes, context: Context) -> bytes:
-        """Answer one call: what gRPC calls."""
-        self._observer.started()
-        arrival = Arrival(request, context, asyncio.get_running_loop().create_future())
-        try:
-            if not self._running.arrive():
-                await self._running.opened()
-            self._arrivals.submit(arrival)
-            ended = await arrival.ended
-            if ended is None and arrival.min_commit:
-                ended = await self._after_commit(arrival)
-        except asyncio.CancelledError as cancelled:
-            if arrival.is_told:
-                raise
-            return await self._alone(arrival, cancelled)
-        if isinstance(ended, bytes):
-            return ended
-        if ended is None:
-            return await self._alone(arrival)
-        await context.abort(*ended)
-        raise AssertionError("a call that was aborted goes on")
-
-    async def _after_commit(self, arrival: Arrival) -> Ended:
-        """What becomes of a call in the batch that it joins once it may read what it has to."""
+    async def _later(self, arrival: Arrival) -> Ended:
+        if not arrival.min_commit:
+            return None
         running = self._running
         # Who waits takes no slot of those who could be answered meanwhile, but there is a bound for them as well.
         if self._waiting >= self._most_waiting:
             return self._failed(arrival, running.too_many())
         self._waiting += 1
         try:
-            coming = asyncio.ensure_future(self._method.wait(arrival.min_commit or "", arrival.call))
+            coming = asyncio.ensure_future(self._method.wait(arrival.min_commit, arrival.call))
             await running.result(coming, arrival.call)
         except Exception as error:
             return self._failed(arrival, error)
         finally:
             self._waiting -= 1
         arrival.min_commit = ""
-        arrival.ended = asyncio.get_running_loop().create_future()
-        self._arrivals.submit(arrival)
-        return await arrival.ended
+        return await self._again(arrival)
 
-    async def _alone(self, arrival: Arrival, cancelled: asyncio.CancelledError | None = None) -> bytes:
-        """End a call that its batch did not."""
-        if not arrival.is_let_in:
-            arrival.call = self._contexts.call(arrival.context, arrival.admitted)
-        call = arrival.call
-        with self._endings.of(self._name, call, arrival.started) as ending:
-            if cancelled is not None:
-                raise cancelled
-            answer = await self._on_a_thread(arrival)
-            self._method.given(arrival.request, call)
-            return answer.to(call, self._method.key)
-        await ending.abort(arrival.context)
+    async def _answer_alone(self, arrival: Arrival) -> bytes:
+        answer = await self._on_a_thread(arrival)
+        self._method.given(arrival.request, arrival.call)
+        return answer.to(arrival.call, self._method.key)
 
     async def _on_a_thread(self, arrival: Arrival) -> Answer:
         self._running.take_slot()
@@ -152,35 +114,15 @@ class Together:
         self._keep(arrival, answer)
         return answer
 
-    def _answer_all(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
-        """Take the steps of a batch, and give back those whose rankings would take it too long."""
-        arrivals = _open(arrivals)
-        try:
-            late = [arrival for arrival in arrivals if arrival.asked is not None]
-            new = [arrival for arrival in arrivals if arrival.asked is None]
-            self._let_in([arrival for arrival in new if not arrival.is_let_in])
-            if self._method.reads_records:
-                self._read(_open(new))
-            self._give_again(_open(new))
-            self._ask(_open(late + new))
-            return self._rank(_open(late + new))
-        except Exception as error:
-            for arrival in _open(arrivals):
-                self._fail(arrival, error)
-            return ()
-
-    def _let_in(self, arrivals: Sequence[Arrival]) -> None:
-        calls = self._contexts.calls([(arrival.context, arrival.admitted) for arrival in arrivals])
-        limiter, is_given_up = self._running.limiter, self._running.is_given_up
-        for arrival, call in zip(arrivals, calls, strict=True):
-            arrival.call = call
-            try:
-                limiter.admit(call.caller)
-            except RecocoreError as error:
-                self._fail(arrival, error)
-            else:
-                if is_given_up:
-                    self._fail(arrival, StoppingError())
+    def _answer_batch(self, arrivals: list[Arrival]) -> Sequence[Arrival]:
+        late = [arrival for arrival in arrivals if arrival.asked is not None]
+        new = [arrival for arrival in arrivals if arrival.asked is None]
+        self._let_in([arrival for arrival in new if not arrival.is_let_in])
+        if self._method.reads_records:
+            self._read(open_ones(new))
+        self._give_again(open_ones(new))
+        self._ask(open_ones(late + new))
+        return self._rank(open_ones(late + new))
 
     def _read(self, arrivals: Iterable[Arrival]) -> None:
         for arrival in arrivals:
@@ -264,14 +206,6 @@ class Together:
             return False
         return True
 
-    def _fail(self, arrival: Arrival, error: Exception) -> None:
-        arrival.ended.set_result(self._failed(arrival, error))
-
-    def _failed(self, arrival: Arrival, error: Exception) -> Farewell:
-        """Tell of a call that fails. What its caller is told is written here, while the code for that is at hand."""
-        call = arrival.call
-        return farewell(self._endings.failed(self._name, call, arrival.started, error), call.request_id)
-
     def _keep(self, arrival: Arrival, answer: Answer) -> None:
         if self._keeps and not answer.is_whole:
             self._cache.put(arrival.generation, arrival.key, answer)
@@ -286,15 +220,4 @@ class Together:
                 responses.append((arrival, answer.to(arrival.call, key)))
             except Exception as error:
                 self._fail(arrival, error)
-        if not responses:
-            return
-        self._endings.answered(
-            self._name, [arrival.call for arrival, _ in responses], [arrival.started for arrival, _ in responses]
-        )
-        for arrival, response in responses:
-            arrival.ended.set_result(response)
-
-
-def _open(arrivals: Iterable[Arrival]) -> list[Arrival]:
-    """Those of which nothing has become so far."""
-    return [arrival for arrival in arrivals if not arrival.ended.done()]
+        self._answered([arrival for arrival, _ in responses], [response for _, response in responses])

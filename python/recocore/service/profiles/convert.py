@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from recocore import _native
 from recocore.errors import InvalidArgumentError, NoConsentError
@@ -74,6 +74,22 @@ class Mask:
 EVERYTHING = Mask()
 
 
+class Get(NamedTuple):
+    """What a GetProfileRequest asks.
+
+    Attributes:
+        id: whose profile.
+        visitor: whether that is a visitor's.
+        mask: what of it.
+        min_commit: the token of the commit that it has to know of; empty for none.
+    """
+
+    id: str
+    visitor: bool
+    mask: Mask
+    min_commit: str
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """What an UpdateProfileRequest asks: for whom, each attribute's value (None takes it back) by source, and the version."""
@@ -84,8 +100,8 @@ class Update:
     version: int | None
 
 
-def decode_get(data: bytes) -> tuple[str, bool, Mask, str]:
-    """Id, whether it is a visitor's, mask and commit token.
+def decode_get(data: bytes) -> Get:
+    """Whose profile is wanted.
 
     Raises:
         MalformedRequestError: the bytes are no such message.
@@ -97,7 +113,7 @@ def decode_get(data: bytes) -> tuple[str, bool, Mask, str]:
     mask = _mask(request.read_mask, checks)
     token = checks.commit_token(request.min_commit_token, "min_commit_token")
     checks.done()
-    return id_, visitor, mask, token
+    return Get(id_, visitor, mask, token)
 
 
 def decode_batch(data: bytes) -> tuple[tuple[str, ...], Mask, str]:

@@ -14,9 +14,12 @@ from recocore.errors import NotFoundError
 from recocore.service.events.problems import NoStateError
 from recocore.service.profiles import convert
 from recocore.service.profiles.kept_answers import KeptAnswers
+from recocore.service.together import BATCH_SECONDS
 from recocore.v1 import profile_service_pb2 as v1
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from recocore.service.call import Call
     from recocore.service.events.served_state import ServedState
     from recocore.service.observe.observer import CallObserver
@@ -45,9 +48,8 @@ class ProfileServicer:
         self._observer = observer
 
     def awaited(self) -> dict[str, Awaited]:
-        """The methods by the names that the proto gives them."""
+        """The methods but GetProfile by the names that the proto gives them."""
         return {
-            "GetProfile": self.get_profile,
             "BatchGetProfiles": self.batch_get_profiles,
             "UpdateProfile": self.update_profile,
             "MergeProfiles": self.merge_profiles,
@@ -56,17 +58,36 @@ class ProfileServicer:
             "ListSegments": self.list_segments,
         }
 
-    async def get_profile(self, request: bytes, call: Call) -> bytes:
-        """Somebody's profile."""
-        id_, visitor, mask, token = convert.decode_get(request)
-        call.user_id = id_
+    async def answer(self, request: bytes, call: Call) -> bytes:
+        """Somebody's profile: GetProfile."""
+        asked = convert.decode_get(request)
+        call.user_id = asked.id
+        if self._maker is not None and asked.min_commit:
+            await self._people.wait(asked.min_commit, call)
+        return self._answer(asked, call)
+
+    def answer_now(self, requests: Sequence[bytes], calls: Sequence[Call]) -> list[bytes | Exception | None]:
+        """GetProfile of those who need not wait; stops early where making profiles takes the batch too long."""
+        until = time.perf_counter() + BATCH_SECONDS
+        answers: list[bytes | Exception | None] = []
+        for request, call in zip(requests, calls, strict=True):
+            try:
+                asked = convert.decode_get(request)
+                call.user_id = asked.id
+                answers.append(None if asked.min_commit else self._answer(asked, call))
+            except Exception as error:
+                answers.append(error)
+            if time.perf_counter() > until:
+                break
+        return answers
+
+    def _answer(self, asked: convert.Get, call: Call) -> bytes:
         maker = self._making
-        if token:
-            await self._people.wait(token, call)
         call.checkpoint()
-        profile = self._profile(maker, id_, visitor, mask)
+        profile = self._profile(maker, asked.id, asked.visitor, asked.mask)
         if profile is None:
-            raise NotFoundError(f"{'visitor_id' if visitor else 'user_id'}: there is no profile of {id_!r:.80}")
+            field = "visitor_id" if asked.visitor else "user_id"
+            raise NotFoundError(f"{field}: there is no profile of {asked.id!r:.80}")
         return convert.encode_get(profile, call.request_id)
 
     async def batch_get_profiles(self, request: bytes, call: Call) -> bytes:
