@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recocore.cli.terminal import Group, print_json
+from recocore.cli.terminal import Group, json_option, print_json
 from recocore.service.security.audit_chain import verify as verify_chains
 from recocore.service.security.files import read_private
 
@@ -35,7 +35,7 @@ def command() -> None:
     type=click.Path(exists=True, dir_okay=False),
     help="The service's log, or those of its lines that say `audit anchor`.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@json_option
 def verify(folder: str, key_file: str | None, anchors: str | None, as_json: bool) -> None:
     """Read every chain of FOLDER through; the first line that was changed, removed, added or cut off is named.
 

@@ -14,27 +14,24 @@ import click
 import numpy as np
 
 from recocore.cli.events import SourceOptions, source_options
-from recocore.cli.fraud_log import FRAUD, back_up_log, say_copied
-from recocore.cli.terminal import Group, console, note, print_json, table
+from recocore.cli.fraud_log import backup_command, export_command, restore_command
+from recocore.cli.terminal import Group, console, json_option, note, print_json, table
 from recocore.data.files import check_target
 from recocore.data.times import to_us
 from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.fraud import ECOD, FraudModel, IsolationForest, KnownRings, Ring, backtest, find_rings, fit_model
 from recocore.fraud.decision import DEFAULT_SETTINGS, FraudSettings
 from recocore.fraud.labels import read_labels
-from recocore.fraud.ledger import export_ledger
 from recocore.fraud.report import fraud_report
 from recocore.fraud.rules import OUTCOMES
 from recocore.fraud.synthetic import synthetic_orders
 from recocore.fraud.velocity.columns import event_times
-from recocore.state import KeyFile, restore
 
 if TYPE_CHECKING:
     from recocore.data import EventBatch
     from recocore.fraud.rules.backtesting import BacktestReport
     from recocore.types import Float64Array
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _settings = click.option(
     "--settings",
     metavar="FILE",
@@ -78,6 +75,10 @@ def command() -> None:
       recocore fraud rings orders.parquet --entity device --entity payment_id
       recocore fraud report model/ later.parquet --labels chargebacks.csv --out report.html
     """
+
+
+for _about_a_log in (export_command, backup_command, restore_command):
+    command.add_command(_about_a_log)
 
 
 @command.command("demo")
@@ -134,7 +135,7 @@ def settings_command() -> None:
 )
 @click.option("--supervised", is_flag=True, help="Learn gradient boosting from the labels; needs recocore[fraud].")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the detector and the trees.")
-@_json
+@json_option
 @source_options
 def fit(
     events: str,
@@ -196,7 +197,7 @@ def fit(
 @click.argument("events", metavar="EVENTS")
 @click.option("--out", metavar="FILE", help="Write every decision with its reasons, one JSON object a line.")
 @click.option("--rules", metavar="FILE", help="Settings whose rules decide in place of the model's.")
-@_json
+@json_option
 @source_options
 def score(model: str, events: str, out: str | None, rules: str | None, as_json: bool, **options: Any) -> None:
     """Decide on the events of EVENTS, counted from its beginning: the log from where the windows begin.
@@ -238,7 +239,7 @@ def score(model: str, events: str, out: str | None, rules: str | None, as_json: 
 @_settings
 @_labels
 @_cut
-@_json
+@json_option
 @source_options
 def backtest_command(
     events: str, settings: str | None, labels: str | None, label_cut: str | None, as_json: bool, **options: Any
@@ -272,7 +273,7 @@ def backtest_command(
 @click.option(
     "--out", metavar="FILE", help="Write them for `recocore serve` ([fraud] rings); accounts are user_id then."
 )
-@_json
+@json_option
 @source_options
 def rings_command(
     events: str,
@@ -311,60 +312,6 @@ def rings_command(
         note("--json names the accounts and what they share")
 
 
-@command.command("export")
-@click.argument("log", metavar="LOG")
-@click.option("--out", required=True, metavar="FILE", help="The events, a Parquet file.")
-@click.option("--labels", metavar="FILE", help="What was reported of them, a CSV file that fit and backtest read.")
-@click.option("--keys", metavar="FILE", help="The file of master keys, where it is not beside the log.")
-@_json
-def export_command(log: str, out: str, labels: str | None, keys: str | None, as_json: bool) -> None:
-    """Write the events of a service's LOG ([fraud] path), and the outcomes reported of them, to fit the next model on.
-
-    The service may be writing it. The files are not encrypted.
-
-    \b
-    Example:
-      recocore fraud export fraud-log/ --out scored.parquet --labels outcomes.csv
-      recocore fraud fit scored.parquet --labels outcomes.csv --label-cut 2026-07-01T00:00:00Z --out next-model/
-    """
-    events, reports = export_ledger(log, out, labels, keys=KeyFile.open(keys) if keys else None)
-    if as_json:
-        print_json({"events": events, "reports": reports})
-        return
-    click.echo(f"{events:,} events, {reports:,} reports on them")
-
-
-@command.command("backup")
-@click.argument("log", metavar="LOG", type=click.Path(path_type=Path))
-@click.argument("backup", metavar="BACKUP", type=click.Path(path_type=Path))
-@click.option("--keys", type=click.Path(path_type=Path), metavar="FILE", help="The master keys.  [default: LOG.key]")
-@_json
-def backup_command(log: Path, backup: Path, keys: Path | None, as_json: bool) -> None:
-    """Copy a service's LOG ([fraud] path) to the folder BACKUP while it is used; what is there is not copied again.
-
-    `recocore state backup --fraud LOG` does it with the state. The master keys are not in it: keep a copy of LOG.key elsewhere.
-
-    \b
-    Example:
-      recocore fraud backup fraud-log/ backup/
-    """
-    say_copied({FRAUD: back_up_log(log, backup, keys)}, as_json=as_json)
-
-
-@command.command("restore")
-@click.argument("backup", metavar="BACKUP", type=click.Path(path_type=Path))
-@click.argument("log", metavar="LOG", type=click.Path(path_type=Path))
-def restore_command(backup: Path, log: Path) -> None:
-    """Restore the log of BACKUP to LOG, a new folder. Every file is checked; a damaged one is named.
-
-    \b
-    Example:
-      recocore fraud restore backup/ fraud-log/
-    """
-    restore(backup / FRAUD, log)
-    click.echo(f"restored {log}")
-
-
 @command.command("report")
 @click.argument("model", metavar="MODEL")
 @click.argument("events", metavar="EVENTS")
@@ -375,7 +322,7 @@ def restore_command(backup: Path, log: Path) -> None:
 @click.option("--budget", type=click.IntRange(1), default=50, show_default=True, help="Alerts looked at in a day.")
 @_hub_cap
 @click.option("--max-rings", type=click.IntRange(0), default=4, show_default=True, help="Rings to draw; 0 for none.")
-@_json
+@json_option
 @source_options
 def report_command(
     model: str,

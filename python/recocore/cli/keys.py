@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recocore.cli.terminal import Group, console, note, print_json, table
+from recocore.cli.terminal import Group, console, json_option, note, print_json, table
 from recocore.errors import InvalidArgumentError
 from recocore.service.logs import Pseudonyms
 from recocore.service.security.api_keys import ApiKeys, create_key, revoke_key
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from recocore.service.security.api_keys import ApiKey
 
 _SECONDS_A_DAY = 86_400
-_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _roles_file = click.option(
     "--roles-file", metavar="FILE", default="", help="Roles beside those that recocore has, TOML."
 )
@@ -50,7 +49,7 @@ def command() -> None:
 @click.option("--days", type=click.FloatRange(min=0, min_open=True), help="Days until it expires.  [default: never]")
 @click.option("--out", metavar="PATH", help="Write the key there, to a new file of mode 0600, instead of printing it.")
 @_roles_file
-@_json
+@json_option
 def create(
     file: str, caller: str, roles: tuple[str, ...], days: float | None, out: str | None, roles_file: str, as_json: bool
 ) -> None:
@@ -93,7 +92,7 @@ def create(
 @command.command("revoke")
 @click.argument("file", metavar="FILE")
 @click.argument("name", metavar="ID|CALLER")
-@_json
+@json_option
 def revoke(file: str, name: str, as_json: bool) -> None:
     """Take back one key by its id, or all keys of a caller.
 
@@ -112,7 +111,7 @@ def revoke(file: str, name: str, as_json: bool) -> None:
 @command.command("list")
 @click.argument("file", metavar="FILE")
 @click.option("--pseudonym-key-file", metavar="PATH", help="Say what the service's logs call each caller.")
-@_json
+@json_option
 def list_keys(file: str, pseudonym_key_file: str | None, as_json: bool) -> None:
     """List the keys of FILE: whose they are and what they allow.
 
@@ -142,7 +141,7 @@ def list_keys(file: str, pseudonym_key_file: str | None, as_json: bool) -> None:
 
 @command.command("roles")
 @_roles_file
-@_json
+@json_option
 def roles(roles_file: str, as_json: bool) -> None:
     """Say which methods each role may call. What no role names, nobody may call where auth is on.
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from recocore.cli.events import LogOptions, identities_option, joined_by, log_options, report_counts, report_table
 from recocore.cli.profile_config import profile_config
 from recocore.cli.profile_view import json_ready, print_profile, show_served
-from recocore.cli.terminal import Group, console, note, print_json, table
+from recocore.cli.terminal import Group, console, json_option, note, print_json, table
 from recocore.data import files
 from recocore.errors import InvalidArgumentError, NotFoundError
 from recocore.profiles import ProfileTable, build
@@ -28,7 +28,6 @@ from recocore.profiles.tags import TagSet
 if TYPE_CHECKING:
     from recocore.data import EventBatch
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _tags = click.option("--tags", "tags_file", metavar="FILE", help="Definitions of tags, TOML or JSON.")
 _models = click.option(
     "--models",
@@ -61,7 +60,7 @@ def command() -> None:
 )
 @click.option("--models", "models_folder", metavar="DIR", help="Fit purchase models too, and keep them here.")
 @identities_option
-@_json
+@json_option
 @log_options
 def build_profiles(
     events: str,
@@ -116,7 +115,7 @@ def build_profiles(
 @click.option("--visitor", is_flag=True, help="With --server: the id is a visitor_id.")
 @click.option("--ca", metavar="FILE", help="With --server: the certificate authority of its TLS, PEM.")
 @click.option("--api-key-file", metavar="FILE", help="With --server: a file that holds the API key to call with.")
-@_json
+@json_option
 def show(
     words: tuple[str, ...],
     tags_file: str | None,
@@ -177,7 +176,7 @@ def show(
 @click.option("--use", metavar="FILE", help="A segmentation to assign users by; nothing is fitted.")
 @click.option("--where", metavar="EXPRESSION", help='A rule in place of likeness, such as "level >= 90".')
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random choices.")
-@_json
+@json_option
 def segment(
     profiles: str,
     out: str | None,
@@ -251,7 +250,7 @@ def segment(
 )
 @click.option("--out", required=True, metavar="FILE", help="Where it goes: JSON, for [profiles] segment_popular.")
 @click.option("--top", type=click.IntRange(min=1), default=50, show_default=True, help="Items of a segment.")
-@_json
+@json_option
 @log_options
 def popular(profiles: str, events: str, segments_file: str, out: str, top: int, as_json: bool, **options: Any) -> None:
     """Say what is popular in each segment of PROFILES by the purchases in EVENTS, for a service to show to new users.
@@ -294,7 +293,7 @@ def popular(profiles: str, events: str, segments_file: str, out: str, top: int, 
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of a fresh segmentation.")
 @identities_option
 @_tags
-@_json
+@json_option
 @log_options
 def report(
     profiles: str,
@@ -371,7 +370,7 @@ def _select(where: str, features: Features, members_file: str | None, as_json: b
     try:
         rule = SegmentRule.parse("selected", where, features.kinds)
     except InvalidArgumentError as error:
-        raise click.BadParameter(str(error).removeprefix("when: "), param_hint="--where") from error
+        raise InvalidArgumentError(f"--where: {str(error).removeprefix('when: ')}", field="where") from error
     found = members([rule], features)
     if members_file is not None:
         files.write_parquet(found.select(["user_id"]), members_file)

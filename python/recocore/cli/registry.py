@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from recocore.cli.terminal import Group, console, note, print_json, table
+from recocore.cli.terminal import Group, console, json_option, note, print_json, table
 from recocore.registry import Registry
 
 if TYPE_CHECKING:
     from recocore.registry import Alias, AliasChange, VersionInfo
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _who = click.option("--who", metavar="NAME", help="Who changes it, for the history.  [default: user@host]")
 _expected = click.option(
     "--expected",
@@ -44,7 +43,7 @@ def command() -> None:
 @click.argument("index", metavar="INDEX")
 @click.option("--alias", metavar="NAME", help="Point this alias to it afterwards.")
 @_who
-@_json
+@json_option
 def publish(registry: str, index: str, alias: str | None, who: str | None, as_json: bool) -> None:
     """Copy INDEX, a folder that `recocore fit` made, into REGISTRY under its version.
 
@@ -66,7 +65,7 @@ def publish(registry: str, index: str, alias: str | None, who: str | None, as_js
 
 @command.command("list")
 @click.argument("registry", metavar="REGISTRY")
-@_json
+@json_option
 def list_versions(registry: str, as_json: bool) -> None:
     """List the versions of REGISTRY, newest first, and its aliases.
 
@@ -112,7 +111,7 @@ def list_versions(registry: str, as_json: bool) -> None:
 @click.option("--delete", is_flag=True, help="Remove the alias instead; rollback brings it back.")
 @_expected
 @_who
-@_json
+@json_option
 def alias(
     registry: str, name: str, version: str | None, delete: bool, expected: int | None, who: str | None, as_json: bool
 ) -> None:
@@ -144,7 +143,7 @@ def alias(
 @click.argument("name", metavar="NAME")
 @_expected
 @_who
-@_json
+@json_option
 def rollback(registry: str, name: str, expected: int | None, who: str | None, as_json: bool) -> None:
     """Point the alias NAME to the version that it pointed to before; again, to the one before that.
 
@@ -158,7 +157,7 @@ def rollback(registry: str, name: str, expected: int | None, who: str | None, as
 @command.command("history")
 @click.argument("registry", metavar="REGISTRY")
 @click.argument("name", metavar="[NAME]", required=False)
-@_json
+@json_option
 def history(registry: str, name: str | None, as_json: bool) -> None:
     """Say who moved the alias NAME, or any alias, when and where, first to last.
 
@@ -197,7 +196,7 @@ def history(registry: str, name: str | None, as_json: bool) -> None:
 @command.command("remove")
 @click.argument("registry", metavar="REGISTRY")
 @click.argument("version", metavar="VERSION")
-@_json
+@json_option
 def remove(registry: str, version: str, as_json: bool) -> None:
     """Delete VERSION, unless an alias points to it.
 
@@ -212,7 +211,7 @@ def remove(registry: str, version: str, as_json: bool) -> None:
 @command.command("prune")
 @click.argument("registry", metavar="REGISTRY")
 @click.option("--keep", type=click.IntRange(min=0), required=True, metavar="N", help="How many of the newest to keep.")
-@_json
+@json_option
 def prune(registry: str, keep: int, as_json: bool) -> None:
     """Delete all versions but the N newest and those that an alias points to.
 

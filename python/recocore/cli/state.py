@@ -11,7 +11,7 @@ import click
 
 from recocore.cli.fraud_log import FRAUD, back_up_log, say_copied
 from recocore.cli.parameters import duration
-from recocore.cli.terminal import Group, print_json, progress
+from recocore.cli.terminal import Group, json_option, print_json, progress
 from recocore.data.paths import local_path
 from recocore.errors import NotFoundError
 from recocore.state import KeyFile, StateReader, StateStore, back_up_registry, check_backup, restore
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import timedelta
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _keys = click.option(
     "--keys", type=click.Path(path_type=Path), metavar="FILE", help="The file of master keys.  [default: STATE.key]"
 )
@@ -53,7 +52,7 @@ def command() -> None:
 @command.command("info")
 @_state
 @_keys
-@_json
+@json_option
 def info(state: Path, keys: Path | None, as_json: bool) -> None:
     """Say how much STATE holds.
 
@@ -96,7 +95,7 @@ def export(state: Path, user_id: str, visitor: bool, keys: Path | None) -> None:
 @click.argument("user_id", metavar="USER")
 @_visitor
 @_keys
-@_json
+@json_option
 def forget(state: Path, user_id: str, visitor: bool, keys: Path | None, as_json: bool) -> None:
     """Destroy the key and the record of USER, and take no event of USER from now on. There is no way back.
 
@@ -142,7 +141,7 @@ def events(state: Path, target: str, start: Any, end: Any, keys: Path | None) ->
 @_state
 @click.argument("max_age", metavar="AGE", callback=lambda _, __, value: duration(value))
 @_keys
-@_json
+@json_option
 def retain(state: Path, max_age: timedelta, keys: Path | None, as_json: bool) -> None:
     """Drop events older than AGE, such as 400d, from log and records, and take none so old from now on.
 
@@ -159,7 +158,7 @@ def retain(state: Path, max_age: timedelta, keys: Path | None, as_json: bool) ->
 @command.command("compact")
 @_state
 @_keys
-@_json
+@json_option
 def compact(state: Path, keys: Path | None, as_json: bool) -> None:
     """Write the log of STATE anew without what nobody can read any longer.
 
@@ -175,7 +174,7 @@ def compact(state: Path, keys: Path | None, as_json: bool) -> None:
 @_state
 @click.option("--drop-old", is_flag=True, help="Delete older keys: backups made before cannot be read any longer.")
 @_keys
-@_json
+@json_option
 def rotate(state: Path, drop_old: bool, keys: Path | None, as_json: bool) -> None:
     """Make a new master key and wrap every user's key with it.
 
@@ -196,7 +195,7 @@ def rotate(state: Path, drop_old: bool, keys: Path | None, as_json: bool) -> Non
 @_state
 @click.option("--rebuild", is_flag=True, help="Make the records again from the log first.")
 @_keys
-@_json
+@json_option
 def verify(state: Path, rebuild: bool, keys: Path | None, as_json: bool) -> None:
     """Read all of STATE, which must have no owner, and compare every checksum. A backup is verified too.
 
@@ -225,7 +224,7 @@ def verify(state: Path, rebuild: bool, keys: Path | None, as_json: bool) -> None
 )
 @_fraud
 @_keys
-@_json
+@json_option
 def backup(
     state: Path, backup: Path, registry: Path | None, fraud: Path | None, keys: Path | None, as_json: bool
 ) -> None:

@@ -35,6 +35,9 @@ class Group(click.Group):
             formatter.write_dl(said)
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
 def console() -> Console:
     """Standard output, coloured on a terminal, plain elsewhere."""
     return Console(highlight=False)
