@@ -22,7 +22,6 @@ from recocore.profiles.row_features import feature_kinds
 from recocore.profiles.segment_popular import SegmentPopular
 from recocore.service.engine import Engine
 from recocore.service.events.personal import StatePeople
-from recocore.service.profiles import blending
 from recocore.service.profiles.blending import Blend
 from recocore.service.profiles.definitions import Definitions
 from recocore.service.profiles.making import ProfileMaker
@@ -157,7 +156,7 @@ def test_what_was_added_is_no_longer_given_again_once_it_is_old(
     reader: StateReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     second = 1_700_000_000
-    monkeypatch.setattr(blending.time, "time_ns", lambda: second * 10**9)
+    monkeypatch.setattr("recocore.service.profiles.blending.time.time_ns", lambda: second * 10**9)
     who, nobody = people(reader, 2.0), StatePeople(reader, 0)
     ages = []
     for after in (0, 1, 59, 1):  # what `people` makes is kept for 60 s
