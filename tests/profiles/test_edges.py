@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pyarrow as pa
@@ -197,6 +198,20 @@ def test_local_hours_know_daylight_saving(zone: str, utc: datetime, hour: int) -
     updater.update(events)
     assert updater.table(as_of, timezones={"u": zone}).row("u")["active_hours"] == expected
     assert updater.row("u", as_of, timezone=zone)["active_hours"] == expected
+
+
+def test_a_day_that_clocks_bring_back_is_one_day_with_its_own_money() -> None:
+    # In St. John's, until 2011, a minute after midnight it was 23:01 again: the 7th for a minute, then the 6th, then the 7th.
+    moments = [(2, 30, 30), (3, 0, 0), (3, 30, 0)]
+    times = [datetime(2010, 11, 7, hour, minute, second, tzinfo=UTC) for hour, minute, second in moments]
+    zone = ZoneInfo("America/St_Johns")
+    assert [time.astimezone(zone).day for time in times] == [7, 6, 7]
+    config = ProfileConfig(timezone=zone.key)
+    for count, spent_on_the_7th in ((2, 100), (3, 1_700)):
+        events = [purchase(event_time=time, value=4.0**place) for place, time in enumerate(times[:count])]
+        found = build(as_batch(events), times[-1] + 10 * DAY, config).row("u")
+        assert (found["active_days"], found["btyd_frequency"], found["btyd_recency"]) == (2, 1, 1.0)
+        assert found["btyd_mean_spend"] == spent_on_the_7th
 
 
 def test_an_unknown_zone_is_refused() -> None:

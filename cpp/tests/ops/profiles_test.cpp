@@ -215,6 +215,20 @@ TEST_CASE("arguments that do not fit are refused") {
                        Error);
   log.categories.pop_back();
   CHECK_THROWS_AS(profiles(log, 0), Error);
+  const auto refused = [](auto change) {
+    Log changed = Log::random(3, 30, 4);
+    change(changed);
+    CHECK_THROWS_AS(profiles(changed, 0), Error);
+  };
+  for (const std::int32_t user : {-1, 3, INT32_MIN, INT32_MAX}) refused([&](Log& l) { l.users[29] = user; });
+  for (const std::int64_t time : {INT64_MIN, INT64_MAX}) refused([&](Log& l) { l.times[0] = time; });
+  for (const std::int64_t most : {INT64_MAX, std::int64_t{1} << 44, -(std::int64_t{1} << 44), kNone + 1}) {
+    refused([&](Log& l) { l.money[3] = most; });
+    refused([&](Log& l) { l.prices[4] = most; });
+  }
+  refused([](Log& l) { l.types[5] = 4; });
+  refused([](Log& l) { l.categories[5] = -2; });
+  refused([](Log& l) { l.n_users = 0; });  // events, and nobody
 }
 
 TEST_CASE("money is whole minor units or refused") {

@@ -15,6 +15,7 @@ from recocore import _native
 from recocore.data.buffers import filled, flat, hashes
 from recocore.data.events import EventBatch, as_events
 from recocore.data.id_column import missing_ids
+from recocore.data.schema import DEFAULT_TYPE
 from recocore.errors import InvalidArgumentError
 from recocore.profiles.codes import codes, renamed
 from recocore.profiles.config import TAGS_COLUMN
@@ -84,12 +85,13 @@ def native_events(
     def there(columns: dict[str, str]) -> list[tuple[str, pa.ChunkedArray]]:
         return [(column, table.column(name)) for column, name in columns.items() if _present(table, name)]
 
+    currency = currency_of(batch, currency or config.currency)
+    digits = digits_of(currency) if config.money_digits is None else config.money_digits
     # What takes longest first, so that threads end together; an error is that of the first in this order.
     tasks: dict[str, Callable[[], Any]] = {
         "users": partial(_users, batch),
         "times": partial(_times, batch),
         "types": partial(codes, table.column("type")),
-        "currency": partial(currency_of, batch, currency or config.currency),
     }
     for column, values in there(coded):
         tasks[column] = partial(_CODED.get(coded[column], _named), values)
@@ -99,17 +101,16 @@ def native_events(
         tasks[column] = partial(_whole, values)
     for column, values in there({"coupons": "coupon_id"}):
         tasks[column] = partial(_flags, values)
+    for column, values in there(_MONEY):
+        tasks[column] = partial(minor_units, values, digits, _MONEY[column])
     columns = done_in_threads(tasks, num_threads)
 
     columns["users"], user_ids = columns["users"]
     type_codes, type_names = columns["types"]
     ours = {name: code for code, name in enumerate(config.all_types)}
-    to_ours = np.array([ours.get(name, len(ours)) for name in type_names.to_pylist()], np.uint8)
-    columns["types"] = np.asarray(pa.array(to_ours).take(pa.array(type_codes)))
-    currency = columns.pop("currency")
-    digits = digits_of(currency) if config.money_digits is None else config.money_digits
-    for column, values in there(_MONEY):
-        columns[column] = minor_units(values, digits, _MONEY[column])
+    # The last is what the code -1 finds: a batch that was put together by hand may have no type somewhere.
+    to_ours = np.array([ours.get(name, len(ours)) for name in (*type_names.to_pylist(), DEFAULT_TYPE)], np.uint8)
+    columns["types"] = to_ours[type_codes]
     names = dict.fromkeys(("queries", "paths", *coded), pa.array([], pa.string()))
     for column in coded:
         if column in columns:

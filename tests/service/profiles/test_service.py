@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import tomllib
 from datetime import timedelta
@@ -321,9 +322,49 @@ def test_a_withdrawn_purpose_takes_its_features_at_once(client: Client) -> None:
     client.record_events([Event(type="view", user_id="u5", item_id="i1")])
     assert refused(lambda: client.profiles.get("u5")) == ("NOT_FOUND", "NOT_FOUND")
     client.set_consent("u5", "profiling", True)
-    client.record_events([Event(type="view", user_id="u5", item_id="i1")])
-    begun = client.profiles.get("u5")
-    assert (begun.attributes, begun.features.get("n_events")) == ({}, 1)
+    client.set_consent("u5", "analytics", True)
+    # Who allows it again begins anew: neither what was kept before nor what came meanwhile is there.
+    token = client.record_events([Event(type="view", user_id="u5", item_id="i1")]).commit_token
+    begun = client.profiles.get("u5", min_commit_token=token)
+    assert (begun.attributes, begun.features["n_events"], begun.features["count_view"]) == ({}, 1, 1)
+
+
+def test_an_event_that_is_sent_again_later_counts_once(client: Client) -> None:
+    def seen() -> tuple[Any, ...]:
+        token = client.record_events([bought, Event(type="view", user_id="twice", item_id="i1")]).commit_token
+        features = client.profiles.get("twice", min_commit_token=token).features
+        return tuple(features[name] for name in ("count_buy", "spend_gross", "count_view"))
+
+    bought = Event(type="buy", user_id="twice", item_id="i1", value=2.5, currency="GBP", event_id="twice-1")
+    assert [seen(), seen(), seen()] == [(1, 2_500, 1), (1, 2_500, 2), (1, 2_500, 3)]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_who_was_merged_and_merged_again_is_one_person_and_each_merge_can_be_taken_back(
+    client: Client, first: int
+) -> None:
+    ids = [f"{name}-{first}" for name in ("earlier", "middle", "latest")]
+    token = ""
+    for place, id_ in enumerate(ids):
+        events = [Event(type="view", user_id=id_, item_id=f"i{n}") for n in range(10**place)]
+        token = client.record_events(events).commit_token
+    merges = [client.profiles.merge(target, source_user_id=source) for source, target in itertools.pairwise(ids)]
+
+    def counts() -> list[int]:
+        return [client.profiles.get(id_, min_commit_token=token).features["n_events"] for id_ in ids]
+
+    assert counts() == [111, 111, 111]
+    assert {client.profiles.get(id_).user_id for id_ in ids} == {ids[-1]}
+    # A circle would be nobody.
+    assert refused(lambda: client.profiles.merge(ids[0], source_user_id=ids[2]))[0] == "INVALID_ARGUMENT"
+    apart = [[1, 110, 110], [11, 11, 100]]
+    client.profiles.unmerge(ids[first + 1], merges[first].number)
+    assert counts() == apart[first]
+    client.profiles.unmerge(ids[2 - first], merges[1 - first].number)
+    assert counts() == [1, 10, 100]
+    again = client.profiles.merge(ids[1], source_user_id=ids[0])
+    assert again.number not in {merge.number for merge in merges}
+    assert counts() == [11, 11, 100]
 
 
 def test_export_holds_the_profile_and_forgetting_leaves_nothing(server: StateServer, client: Client) -> None:

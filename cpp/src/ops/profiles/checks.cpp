@@ -33,12 +33,12 @@ void check_range(std::span<const T> values, std::int64_t least, std::int64_t mos
   using Unsigned = std::make_unsigned_t<T>;
   const auto room = static_cast<Unsigned>(std::min<std::int64_t>(most, std::numeric_limits<T>::max()) - least);
   const auto below = static_cast<Unsigned>(least);
-  Unsigned any = 0;
+  Unsigned any = most < least ? 1 : 0;  // of nobody's users there is none
   for (const T value : values) {
     const auto beyond = static_cast<Unsigned>(static_cast<Unsigned>(value) - below) > room;
     any |= static_cast<Unsigned>(beyond & ((absent == 0) | (static_cast<std::int64_t>(value) != absent)));
   }
-  if (any == 0) return;
+  if (any == 0 || values.empty()) return;
   const auto found = std::find_if(values.begin(), values.end(), outside);
   require(false, [&] {
     return std::string(argument) + ": expected numbers from " + std::to_string(least) + " to " + std::to_string(most) +

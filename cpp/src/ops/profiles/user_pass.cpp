@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <utility>
@@ -274,8 +275,7 @@ void UserPass::take_purchase(const ProfileEvent& event) {
     order_times_.push_back(event.time);
   }
   const std::int64_t money = event.money == kNone ? 0 : event.money;
-  if (bought_days_.empty() || day_ > bought_days_.back().first) bought_days_.emplace_back(day_, 0);
-  add_to(bought_days_.back().second, money);
+  add_to(bought_day(), money);
   take_discount(event);
   if (event.money == kNone) return;
   add_to(integer(I::spend_gross), money);
@@ -283,6 +283,15 @@ void UserPass::take_purchase(const ProfileEvent& event) {
   least = least == kNone ? money : std::min(least, money);
   std::int64_t& most = integer(I::spend_max);
   most = std::max(most, money);
+}
+
+std::int64_t& UserPass::bought_day() {
+  // Ascending: where clocks go back at midnight, a day that is over goes on.
+  auto after = bought_days_.end();
+  while (after != bought_days_.begin() && std::prev(after)->first > day_) --after;
+  if (after == bought_days_.begin() || std::prev(after)->first != day_)
+    after = std::next(bought_days_.emplace(after, day_, 0));
+  return std::prev(after)->second;
 }
 
 void UserPass::take_discount(const ProfileEvent& event) {

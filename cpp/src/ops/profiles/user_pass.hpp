@@ -84,6 +84,7 @@ class UserPass {
   void take_session(const ProfileEvent& event);
   void take_interests(const ProfileEvent& event, bool bought, const double* decays);
   void take_purchase(const ProfileEvent& event);
+  std::int64_t& bought_day();
   void take_discount(const ProfileEvent& event);
   void take_refund(const ProfileEvent& event);
   void take_activity(std::int64_t time);
@@ -135,7 +136,7 @@ class UserPass {
   std::vector<Counted> steps_, terms_;
   std::vector<std::int64_t> order_times_;
   std::vector<double> gaps_;
-  std::vector<std::pair<std::int64_t, std::int64_t>> bought_days_;  // day, money
+  std::vector<std::pair<std::int64_t, std::int64_t>> bought_days_;  // day, money; ascending
   double percentiles_ = 0.0;
   std::int64_t placed_ = 0;
   std::int64_t first_active_ = kNone, last_active_ = kNone;
