@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from recocore.profiles.schema import LIFECYCLE, TIME
@@ -24,22 +25,24 @@ class RowMaker:
     def __init__(self, config: ProfileConfig) -> None:
         columns = schema_columns(config)
         self._names = tuple(column.name for column in columns)
+        self._pick = itemgetter(*self._names)
         self._times = tuple(column.name for column in columns if column.type == TIME)
-        self._types, self._all_types = len(config.types), config.all_types
-        self._interests = config.interests
+        self._types = len(config.types)
+        self._counts = tuple(f"count_{name}" for name in config.all_types)
+        self._interests = tuple(
+            (f"interest_{name}", f"interest_{name}_total", f"interest_{name}_truncated") for name in config.interests
+        )
         self._cuts = config.cuts
 
     def row(self, read: dict[str, Any], user_id: str | int, as_of: int) -> dict[str, Any]:
         """The profile of a user of whom `read` was read."""
         counts = read["type_counts"]
         made = read
-        made.update(zip([f"count_{name}" for name in self._all_types], counts, strict=False))
+        made.update(zip(self._counts, counts, strict=False))
         # Types that are named, but have no column.
         made["count_other"] = sum(counts[self._types :])
-        for name, (listed, total, truncated) in zip(self._interests, read["interests"], strict=True):
-            made[f"interest_{name}"] = listed
-            made[f"interest_{name}_total"] = total
-            made[f"interest_{name}_truncated"] = truncated
+        for names, interest in zip(self._interests, read["interests"], strict=True):
+            made.update(zip(names, interest, strict=True))
         made["spend_net"] = read["spend_gross"] - read["spend_refunded"]
         self._score(made, as_of)
         life = read["lifecycle"]
@@ -49,7 +52,9 @@ class RowMaker:
         for name in self._times:
             if made[name] is not None:
                 made[name] = _EPOCH + timedelta(microseconds=made[name])
-        return {"user_id": user_id, **{name: made[name] for name in self._names}}
+        row: dict[str, Any] = {"user_id": user_id}
+        row.update(zip(self._names, self._pick(made), strict=True))
+        return row
 
     def _score(self, made: dict[str, Any], as_of: int) -> None:
         for name in ("rfm_recency", "rfm_frequency", "rfm_monetary", "rfm_r", "rfm_f", "rfm_m", "level"):

@@ -143,7 +143,8 @@ class ProfileMaker:
             return MadeProfile(person, as_of, None, {}, {}, declared, [], []) if declared else None
         withdrawn = person.withdrawn
         row = kept.row if not withdrawn else _without(kept.row, withdrawn)
-        features = {name: value for name, value in row.items() if name != "user_id"}
+        features = row.copy()
+        del features["user_id"]
         lifetime = self._lifetime(row, withdrawn)
         tags, segments = self._words(row, lifetime, as_of, withdrawn)
         return MadeProfile(person, as_of, kept, features, lifetime, declared, tags, segments)
