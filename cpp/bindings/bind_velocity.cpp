@@ -45,10 +45,18 @@ std::uint64_t hash_object(const py::handle& id, const HashKey& key) {
   if (PyUnicode_Check(id.ptr())) {
     Py_ssize_t size = 0;
     const char* text = PyUnicode_AsUTF8AndSize(id.ptr(), &size);
-    if (text == nullptr) throw py::error_already_set();
+    if (text == nullptr) {
+      PyErr_Clear();
+      throw Error(ErrorCode::invalid_argument,
+                  "ids: expected texts that UTF-8 can hold, got one with a lone surrogate");
+    }
     return keyed_hash({text, static_cast<std::size_t>(size)}, key);
   }
-  if (PyLong_Check(id.ptr())) return hash_number(py::cast<std::int64_t>(id), key);
+  if (PyLong_Check(id.ptr())) {
+    int beyond = 0;  // what 64 bits hold
+    const std::int64_t number = PyLong_AsLongLongAndOverflow(id.ptr(), &beyond);
+    return beyond == 0 ? hash_number(number, key) : keyed_hash(std::string(py::str(id)), key);
+  }
   throw Error(ErrorCode::invalid_argument,
               "ids: expected texts, integers or None, got " + std::string(py::str(py::type::of(id).attr("__name__"))));
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -98,3 +100,19 @@ def test_series_are_counted_from_the_log() -> None:
     assert metric_series(events, "events", step=timedelta(days=1)).starts.tolist() == [0]
     with pytest.raises(InvalidArgumentError, match="expected some of type"):
         metric_series(events, "events", types=("refund",))
+
+
+def test_one_event_of_a_wrong_year_is_named_and_no_reason_to_take_all_memory() -> None:
+    table = {"user_id": ["a", "b"], "item_id": [1, 1], "event_time": [0, 253_402_300_799]}  # the end of 9999
+    events = EventBatch.from_arrow(pa.table(table), time_unit="s")
+    with pytest.raises(InvalidArgumentError, match="event_time: expected at most 10,000,000 steps"):
+        metric_series(events, "events")
+    assert len(metric_series(events, "events", step=timedelta(days=7)).values) == 253_402_300_799 // 604_800
+
+
+@pytest.mark.parametrize(
+    "options", [{"penalty": math.inf}, {"penalty": math.nan}, {"season_steps": 0}, {"least_steps": 0}]
+)
+def test_change_points_refuses_numbers_out_of_range(options: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgumentError, match="penalty"):
+        change_points(weekly(1, 0), **options)

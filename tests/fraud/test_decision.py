@@ -162,12 +162,24 @@ def test_an_event_that_does_not_fit_is_refused_and_not_counted() -> None:
     model, events = fitted()
     engine, other = FraudEngine(model), FraudEngine(model)
     order = next(event for event in events if event["type"] == "buy")
-    for wrong in ({"value": "much"}, {"country": 1.5}, {"event_time": None}, {"device": b"x"}):
+    for wrong in (
+        *({"value": "much"}, {"country": 1.5}, {"event_time": None}, {"device": b"x"}),
+        *({"value": math.inf}, {"value": -math.inf}, {"value": 10**400}, {"event_time": 2**70}),
+        *({"event_id": "\ud800"}, {"user_id": "\ud800"}, {"country": "\ud800", "event_id": None}),
+    ):
         with pytest.raises(InvalidArgumentError, match="expected"):
             engine.score({**order, **wrong})
     assert live(engine, events[:30]) == live(other, events[:30])
     with pytest.raises(InvalidArgumentError, match="velocity"):
         FraudEngine(model, Velocity(["count by ip over 1h"]))
+
+
+def test_a_batch_with_an_infinite_number_is_refused_before_it_counts() -> None:
+    model, events = fitted()
+    velocity = model.new_velocity()
+    with pytest.raises(InvalidArgumentError, match=r"value: expected finite numbers.* row 1"):
+        model.score_events(batch([events[0], {**events[1], "value": math.inf}]), velocity)
+    assert velocity.keys == 0
 
 
 def test_policy_is_the_strictest_unless_the_highest_priority_approves() -> None:

@@ -43,7 +43,9 @@ def test_a_line_that_a_crash_cut_off_is_left_out_and_a_broken_one_refused(tmp_pa
         FeedbackStore(path)
 
 
-@pytest.mark.parametrize(("field", "value"), [("y", 2), ("y", True), ("source", ""), ("ts", 1.5), ("confidence", 2)])
+@pytest.mark.parametrize(
+    ("field", "value"), [("y", 2), ("y", True), ("source", ""), ("ts", 1.5), ("ts", 2**63), ("confidence", 2)]
+)
 def test_a_report_is_checked(field: str, value: object) -> None:
     given = {"decision_id": "a", "y": 1, "source": "x", "ts": 1, field: value}
     with pytest.raises(InvalidArgumentError, match=field):

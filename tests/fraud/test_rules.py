@@ -88,6 +88,12 @@ def test_a_broken_set_is_refused_whole_and_says_all() -> None:
         RuleSet.from_toml(TOML + '[[rules]]\nname = "far"\nwhen = "value > 1"', COLUMNS)
     with pytest.raises(InvalidArgumentError, match="TOML"):
         RuleSet.from_toml("[[rules]", COLUMNS)
+    many = "".join(f'[[rules]]\nname = "r{i}"\nwhen = "value > {i}"\n' for i in range(1001))
+    with pytest.raises(InvalidArgumentError, match="at most 1000 rules, got 1001"):
+        RuleSet.from_toml(many, COLUMNS)
+    for no_text in (None, b"x = 1", 5):
+        with pytest.raises(InvalidArgumentError, match="expected a text"):
+            RuleSet.from_toml(no_text, COLUMNS)  # type: ignore[arg-type]
     with pytest.raises(InvalidArgumentError, match="alone"):
         RuleSet.from_toml("x = 1", COLUMNS)
 

@@ -162,6 +162,33 @@ def test_a_clock_that_runs_ahead_counts_when_it_was_known() -> None:
     assert as_batch.update(EventBatch.from_arrow(table, time_unit="s")).tolist() == [[0.0], [1.0]]
 
 
+@pytest.mark.parametrize("known", [2**63 - 1, 2**63 - 2, 2**63 - 300_000_000])
+def test_a_known_time_at_the_end_of_all_times_is_no_limit(known: int) -> None:
+    event = {"user_id": "a", "item_id": "i", "event_time": 10, "known_time": known}
+    one, many = (Velocity(["count by user_id over 1m"], clock_skew=timedelta(minutes=5)) for _ in range(2))
+    table = pa.table({**{name: [value] * 2 for name, value in event.items()}, "event_time": [10, 20]})
+    expected = [one.update_one(event), one.update_one({**event, "event_time": 20})]
+    assert many.update(EventBatch.from_arrow(table, time_unit="us")).tolist() == expected == [[0.0], [1.0]]
+
+
+def test_integers_beyond_64_bits_are_their_text_too() -> None:
+    velocity = Velocity(["count by user_id over 1m"])
+    assert velocity.update_one({"user_id": 2**70, "event_time": 0}) == [0.0]
+    assert velocity.update_one({"user_id": str(2**70), "event_time": 0}) == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("value", 10**400), ("event_time", 2**63), ("event_time", -(2**63) - 1), ("known_time", 2**80), ("ids", "\ud800")],
+)
+def test_what_no_column_can_hold_is_refused_by_name(field: str, value: Any) -> None:
+    velocity = Velocity(["sum value by user_id over 1m"])
+    name = "user_id" if field == "ids" else field
+    with pytest.raises(InvalidArgumentError, match=field):
+        velocity.update_one({"user_id": "a", "event_time": 0, "value": 1.0, name: value})
+    assert velocity.keys == 0
+
+
 def test_a_flood_of_keys_leaves_memory_flat() -> None:
     velocity = Velocity(["count by device over 1h", "distinct user_id by device over 1d"], memory_bytes=4 << 20)
     sizes = []

@@ -31,10 +31,10 @@ def to_us(instant: Any, argument: str) -> int:
         return (instant - _EPOCH) // _MICROSECOND
     if isinstance(instant, np.datetime64) and not np.isnat(instant):
         return int(instant.astype("datetime64[us]").astype(np.int64))
-    if isinstance(instant, (int, np.integer)) and not isinstance(instant, bool):
+    if isinstance(instant, (int, np.integer)) and not isinstance(instant, bool) and -(2**63) <= instant < 2**63:
         return int(instant)
     raise InvalidArgumentError(
-        f"{argument}: expected a datetime, a numpy.datetime64 or microseconds since 1970, got {instant!r}",
+        f"{argument}: expected a datetime, a numpy.datetime64 or microseconds since 1970 in 64 bits, got {instant!r}",
         field=argument,
     )
 

@@ -30,7 +30,7 @@ class OutcomeReport:
             ("decision_id", 0 < len(str(self.decision_id)) <= 256, "an id"),
             ("y", type(self.y) is int and self.y in (0, 1), "0 or 1"),
             ("source", 0 < len(str(self.source)) <= 64, "1 to 64 characters"),
-            ("ts", type(self.ts) is int, "microseconds since 1970"),
+            ("ts", type(self.ts) is int and abs(self.ts) < 2**63, "microseconds since 1970 in 64 bits"),
             ("confidence", _share(self.confidence), "from 0 to 1"),
         ):
             if not fits:

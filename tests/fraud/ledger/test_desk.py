@@ -57,6 +57,26 @@ def test_killed_at_any_moment_it_goes_on_as_if_nothing_had_been(tmp_path: Path) 
     killed(desk)
 
 
+def test_what_is_refused_leaves_no_trace_in_counters(tmp_path: Path) -> None:
+    desk = opened(tmp_path)
+    bought = next(event for event in log() if event["type"] == "buy")
+    [one] = desk.score(rows([{**bought, "value": float("inf")}]))
+    assert one.error is not None
+    assert one.error.field == "value"
+    assert desk.velocity.keys == 0
+    assert decided(desk.score(rows(log()))) == expected()
+    killed(desk)
+
+
+def test_reports_on_ids_of_another_form_find_no_decision(tmp_path: Path) -> None:
+    desk = opened(tmp_path)
+    outcomes = desk.report(
+        [OutcomeReport(name, 1, "bank", 1) for name in ("zz", "0" * 32, "\ud800", "A" * 32, "0" * 31)]
+    )
+    assert [type(outcome) for outcome in outcomes] == [NotFoundError] * 5
+    killed(desk)
+
+
 def _reopened(desk: Any, path: Path) -> Any:
     killed(desk)
     return opened(path, remembered=5)

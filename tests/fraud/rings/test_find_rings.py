@@ -175,6 +175,14 @@ def test_no_edges_have_no_rings() -> None:
         (([1], ["x"]), {"hub_cap": 0}, "hub_cap: expected an integer of at least 1"),
         (([1], ["x"]), {"kinds": ["a", "b"]}, "kinds: expected one for each of 1 edges, got 2"),
         (([1], ["x"]), {"priors": {1: -2.0}}, "priors: expected finite numbers >= 0"),
+        (([1], ["x"]), {"priors": {1: "bad"}}, "priors: expected numbers"),
+        ((["a", None], ["x", "y"]), {}, "accounts: expected an id in every row, got None or NaN"),
+        ((["a", "b"], [float("nan"), float("nan")]), {}, "entities: expected an id in every row"),
+        ((np.array([1.0, np.nan]), ["x", "y"]), {}, "accounts: expected an id in every row"),
+        (([1, 2], ["x", "x"], [1e308, 1e308]), {}, r"weights: expected at most 1e\+290"),
+        (([1], ["x"], None, [1.0]), {"half_life": 1.0, "now": "x"}, "now: expected numbers"),
+        (([1], ["x"], None, [1.0]), {"half_life": 1.0, "now": float("nan")}, "now: expected finite numbers"),
+        (([1], ["x"], None, np.array(["NaT"], "M8[s]")), {"half_life": 1.0}, "times: expected finite numbers, got NaN"),
     ],
 )
 def test_what_is_no_graph_is_refused_by_name(arguments: Any, options: Any, message: str) -> None:

@@ -51,8 +51,12 @@ def change_points(
         >>> [(change.start, change.before, change.after) for change in found]
         [(40, 10.0, 20.0)]
     """
-    if season_steps < 1 or not penalty > 0 or least_steps < 1:
-        raise InvalidArgumentError("season_steps, penalty, least_steps: expected above 0", field="penalty")
+    if season_steps < 1 or not 0 < penalty < math.inf or least_steps < 1:
+        raise InvalidArgumentError(
+            f"season_steps, penalty, least_steps: expected finite numbers above 0, got {season_steps}, {penalty} and "
+            f"{least_steps}",
+            field="penalty",
+        )
     present = ~np.isnan(series.values)
     values, starts = series.values[present], series.starts[present]
     level = values.copy()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Metric: TypeAlias = Literal["events", "value", "mean_value", "users"]
 
 _MICROSECOND: Final = timedelta(microseconds=1)
+# Seconds of 115 days: some 80 MB an array. One event of a wrong year would else ask for thousands of millions.
+_MOST_STEPS: Final = 10_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +49,7 @@ def metric_series(
     The last step is left out: it may not be over.
 
     Raises:
-        InvalidArgumentError: no events of these types, or a step that is no positive time.
+        InvalidArgumentError: no events of these types, a step that is no positive time, or more than 10 million steps.
 
     Example:
         >>> from recocore.data import EventBatch
@@ -72,6 +74,12 @@ def metric_series(
     place = event_times(events, 0) // width
     first, last = int(place.min()), int(place.max())
     steps = max(last - first, 1)
+    if steps > _MOST_STEPS:
+        raise InvalidArgumentError(
+            f"event_time: expected at most {_MOST_STEPS:,} steps of {step} from the first event to the last, got {steps:,}; "
+            "leave out events with a wrong time, or take a longer step",
+            field="event_time",
+        )
     kept = place - first < steps
     place = (place - first)[kept]
     values: Float64Array

@@ -141,11 +141,11 @@ class Assembler:
         if held := explainer.held(row):
             first, observed, threshold = held[0]
             window = explainer.windows[first]
+            said = explainer.comparisons
             evidence = tuple(
                 [
-                    {"text": text, "observed": seen, "operator": operator, "threshold": limit}
+                    {"text": said[at][0], "observed": seen, "operator": said[at][1], "threshold": limit}
                     for at, seen, limit in held
-                    for text, operator in (explainer.comparisons[at],)
                 ]
             )
         points = round((1 - base) * others * rule.score, 6)

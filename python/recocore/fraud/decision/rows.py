@@ -57,6 +57,20 @@ def table_of(
     return table
 
 
+def require_finite(events: EventBatch) -> None:
+    """Refuse a batch with an infinite number, before anything of it is counted.
+
+    Raises:
+        InvalidArgumentError: there is one.
+    """
+    for name in NUMBER_COLUMNS:
+        infinite = np.flatnonzero(np.isinf(_numbers(events, name)))
+        if len(infinite):
+            raise InvalidArgumentError(
+                f"{name}: expected finite numbers, or none, got an infinite one in row {infinite[0]}", field=name
+            )
+
+
 def _numbers(events: EventBatch, name: str) -> Float64Array:
     if not events.has(name):
         return np.full(len(events), math.nan)
@@ -88,8 +102,9 @@ class RowReader:
         """The values that do not come from counters: floats, texts, None for what is missing and what is to come.
 
         Raises:
-            InvalidArgumentError: a value is of another kind than its column.
+            InvalidArgumentError: a value is of another kind than its column, or infinite, or a text has a lone surrogate.
         """
+        _require_utf8(event)
         row: list[Any] = [None] * len(self.names)
         for at, name, number in self._given:
             value = event.get(name)
@@ -107,8 +122,24 @@ class RowReader:
 
 def _number(name: str, value: Any) -> float:
     if isinstance(value, (int, float)):
-        return float(value)
-    raise InvalidArgumentError(f"{name}: expected a number, got {value!r:.80}", field=name)
+        try:
+            number = float(value)
+        except OverflowError:  # an integer beyond all floats
+            number = math.inf
+        if not math.isinf(number):
+            return number
+    raise InvalidArgumentError(f"{name}: expected a finite number, got {value!r:.80}", field=name)
+
+
+def _require_utf8(event: Mapping[str, Any]) -> None:
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise InvalidArgumentError(
+                    f"{name}: expected a text that UTF-8 can hold, got {value!r:.80}", field=name
+                ) from error
 
 
 def _text(name: str, value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import astuple
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -64,6 +65,11 @@ def read_report(plain: bytes) -> OutcomeReport:
 def is_report(plain: bytes) -> bool:
     """Whether it is a report's content, a list, where an event's is a map."""
     return isinstance(_decoder.decode(plain), list)
+
+
+def decision_name(decision_id: str) -> bytes | None:
+    """The 16 bytes under which a decision is kept; None where no decision has such an id."""
+    return bytes.fromhex(decision_id) if re.fullmatch(r"[0-9a-f]{32}", decision_id) else None
 
 
 def report_id(report: OutcomeReport) -> bytes:

@@ -21,6 +21,7 @@ from recocore.fraud.decision import Decider, rule_columns
 from recocore.fraud.ledger.backup import back_up_ledger
 from recocore.fraud.ledger.checkpoints import Checkpoints
 from recocore.fraud.ledger.contents import (
+    decision_name,
     is_report,
     pack_decision,
     pack_kept,
@@ -240,14 +241,12 @@ class FraudDesk:
             groups: list[list[Entry]] = []
             taken: set[bytes] = set()
             for report in reports:
-                name, own = bytes.fromhex(report.decision_id), report_id(report)
-                if not self._ledger.knows(name):
-                    outcomes.append(
-                        NotFoundError(
-                            f"decision_id: there is no decision {name.hex()}, or it was dropped or its user forgotten"
-                        )
-                    )
+                name = decision_name(report.decision_id)
+                if name is None or not self._ledger.knows(name):
+                    said = f"there is no decision {report.decision_id:.80}, or it was dropped or its user forgotten"
+                    outcomes.append(NotFoundError(f"decision_id: {said}"))
                     continue
+                own = report_id(report)
                 new = own not in taken and not self._ledger.knows(own)
                 outcomes.append(new)
                 if new:

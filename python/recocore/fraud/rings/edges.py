@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Ids = Sequence[Hashable] | np.ndarray[Any, Any]
 
 
+# The sum over all edges that memory holds stays a finite number.
+_HEAVIEST = 1e290
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Numbered:
     """Ids and where each row has its own.
@@ -35,7 +39,7 @@ class Numbered:
         """Number the ids of rows. O(n log n).
 
         Raises:
-            InvalidArgumentError: not one id a row, or one that cannot be hashed.
+            InvalidArgumentError: not one id a row, a missing one, or one that cannot be hashed.
         """
         if isinstance(values, np.ndarray) and values.ndim != 1:
             raise InvalidArgumentError(f"{argument}: expected a 1-d array of ids, got {values.ndim}-d", field=argument)
@@ -49,6 +53,7 @@ class Numbered:
             ids = list(dict.fromkeys(rows))
         except TypeError as error:
             raise InvalidArgumentError(f"{argument}: expected hashable ids: {error}", field=argument) from error
+        # Else all whose id is missing would meet at one account or entity.
         missing = [one for one in ids if one is None or (isinstance(one, float) and math.isnan(one))]
         if missing:
             raise InvalidArgumentError(
@@ -127,10 +132,15 @@ def decayed(
             field="half_life",
         )
     result = None if weights is None else _column(weights, "weights", count)
+    if result is not None and result.max(initial=0.0) > _HEAVIEST:
+        raise InvalidArgumentError(
+            f"weights: expected at most {_HEAVIEST:g}, got {result.max():g}; only their ratios matter: scale them down",
+            field="weights",
+        )
     if times is None or half_life is None or count == 0:
         return result
     seconds = _column(_seconds(times), "times", count)
-    latest = float(seconds.max()) if now is None else float(np.asarray(_seconds(now), np.float64))
+    latest = float(seconds.max() if now is None else _column(np.atleast_1d(_seconds(now)), "now", 1)[0])
     age = np.maximum(latest - seconds, 0.0)
     decay: Float64Array = np.exp2(-age / half_life)
     return decay if result is None else result * decay
@@ -140,12 +150,14 @@ def priors_of(priors: Mapping[Any, float] | None, accounts: Numbered) -> Float64
     """The prior of each account, 0 where none is given."""
     if priors is None:
         return None
-    return np.array([priors.get(one, 0.0) for one in accounts.ids], np.float64)
+    return _column([priors.get(one, 0.0) for one in accounts.ids], "priors", len(accounts.ids))
 
 
 def _seconds(times: Any) -> Any:
     array = np.asarray(times)
-    return array.astype("datetime64[us]").astype(np.int64) / 1e6 if array.dtype.kind == "M" else array
+    if array.dtype.kind != "M":
+        return array
+    return np.where(np.isnat(array), np.nan, array.astype("datetime64[us]").astype(np.int64) / 1e6)
 
 
 def _column(values: Any, argument: str, count: int) -> Float64Array:

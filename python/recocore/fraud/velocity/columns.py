@@ -27,8 +27,9 @@ def event_times(events: EventBatch, skew_us: int) -> Int64Array:
     """
     times = _times(events.column("event_time"))
     if events.has("known_time"):
-        known = pc.fill_null(events.column("known_time").cast(pa.int64()), np.iinfo(np.int64).max - skew_us)
-        times = np.minimum(times, known.to_numpy() + skew_us)
+        latest = np.iinfo(np.int64).max - skew_us
+        known = pc.fill_null(events.column("known_time").cast(pa.int64()), latest).to_numpy()
+        times = np.minimum(times, np.minimum(known, latest) + skew_us)
     return np.ascontiguousarray(times)
 
 

@@ -175,7 +175,7 @@ class Velocity:
             time = min(time, to_us(known, "known_time") + self.skew_us)
         try:
             numbers = [math.nan if (n := event.get(name)) is None else float(n) for name in self._numbers]
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InvalidArgumentError(f"event: expected numbers in {', '.join(self._numbers)}: {error}") from None
         return self._native.update_one(tuple(map(event.get, self._ids)), time, numbers, event.get("type"))
 
