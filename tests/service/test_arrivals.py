@@ -22,13 +22,13 @@ from recocore.service.events import commit_tokens
 from recocore.service.events.personal import People
 from recocore.service.events.problems import CommitNotSeenError
 from recocore.service.hosting.host import SingleModel
+from recocore.service.limits import BATCH_SECONDS, QUICK_SECONDS
 from recocore.service.observe.board import Board, read_board
 from recocore.service.observe.counting import CountingObserver
 from recocore.service.observe.observer import CallObserver
 from recocore.service.rate_limits import LimitsConfig
 from recocore.service.recommending import Answer, Asked, Recommending
 from recocore.service.security.caller import ADMITTED, Admitted, Caller
-from recocore.service.together import BATCH_SECONDS, MOST_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -197,7 +197,7 @@ def test_an_answer_that_cannot_be_given_fails_alone(cache_mb: int) -> None:
 def test_a_batch_is_not_long() -> None:
     async def main() -> None:
         with Service() as service:
-            service.method.engine.plain_seconds = MOST_SECONDS
+            service.method.engine.plain_seconds = QUICK_SECONDS
             assert await service.statuses(*(Context() for _ in range(40))) == 40 * ["OK"]
             assert service.seen.batches == [16, 16, 8]
             assert service.seen.ended == 40 * ["OK"]
@@ -224,8 +224,8 @@ def test_a_batch_of_many_kinds_of_requests_is_not_long_either() -> None:
 def test_long_lists_are_ranked_on_a_thread() -> None:
     async def main() -> None:
         with Service() as service:
-            service.method.engine.plain_seconds = MOST_SECONDS / 2
-            service.method.engine.item_seconds = MOST_SECONDS / 100
+            service.method.engine.plain_seconds = QUICK_SECONDS / 2
+            service.method.engine.item_seconds = QUICK_SECONDS / 100
             for size, on_the_loop in ((10, True), (60, True), (61, False), (500, False)):
                 service.method.threads.clear()
                 request = v1.RecommendRequest(user_id="user-03", page_size=size).SerializeToString()
@@ -240,7 +240,7 @@ def test_what_takes_long_or_is_large_is_ranked_on_a_thread() -> None:
         with Service(cache_mb=1) as service:
             large = v1.RecommendRequest(user_id="user-03", exclude_item_ids=[f"none-{n}" for n in range(200)])
             assert await service.statuses(Context(), request=large.SerializeToString()) == ["OK"]
-            service.method.engine.plain_seconds = 2 * MOST_SECONDS
+            service.method.engine.plain_seconds = 2 * QUICK_SECONDS
             assert await service.statuses(Context(), Context()) == ["OK", "OK"]
             assert threading.get_ident() not in service.method.threads
             assert service.seen.lookups == [0, 3]

@@ -142,6 +142,10 @@ class Engine:
         if not count:
             return
         self.plain_seconds = self._time(count, Ask())
+        if (
+            self.plain_seconds > limits.QUICK_SECONDS
+        ):  # no list is quick then; of a million items the rest would take 50 ms
+            return
         longer = self._time(min(count, _TIMED_LONG), Ask(k=limits.MAX_PAGE_SIZE)) - self.plain_seconds
         self.item_seconds = max(longer, 0.0) / (limits.MAX_PAGE_SIZE - limits.DEFAULT_PAGE_SIZE)
         self.first_seconds = max(self._time(1, Ask()) - self.plain_seconds, 0.0)

@@ -76,3 +76,10 @@ MAX_RULES_BYTES: Final = 1_048_576
 DEFAULT_RING_MEMBERS: Final = 100
 MAX_RING_MEMBERS: Final = 1_000
 MAX_RINGS: Final = 1_000
+
+# The most that a batch of calls should take on the event loop: everything else there waits meanwhile. A thread that ranks
+# takes the interpreter from the loop several times a batch; where a ranking takes tens of microseconds that costs more than the
+# ranking.
+BATCH_SECONDS: Final = 0.002
+# A list that takes longer, one of several, belongs on a thread.
+QUICK_SECONDS: Final = BATCH_SECONDS / 16

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from recocore.errors import RecocoreError
 from recocore.service.batching import Batcher
 from recocore.service.gathered import Gathered, open_ones
+from recocore.service.limits import BATCH_SECONDS, QUICK_SECONDS
 from recocore.service.response_cache import ResponseCache
 
 if TYPE_CHECKING:
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
     from recocore.service.recommending import Answer, Asked, Recommending
     from recocore.service.running import Running
 
-# The most that a batch should take: everything else on the loop waits meanwhile. A thread that ranks takes the interpreter from
-# the loop several times a batch; where a ranking takes tens of microseconds that costs more than the ranking.
-BATCH_SECONDS = 0.002
-# What takes longer, one of several, belongs on a thread.
-MOST_SECONDS = BATCH_SECONDS / 16
 # Bytes of a request that the loop decodes, in about 10 us; what is larger has lists of ids.
 _SMALL_REQUEST = 512
 
@@ -162,7 +158,7 @@ class Together(Gathered):
                     continue
                 arrival.asked = self._method.ask(arrival.request, arrival.call)
                 arrival.seconds = arrival.asked.quick_seconds
-                if arrival.seconds > MOST_SECONDS:
+                if arrival.seconds > QUICK_SECONDS:
                     arrival.ended.set_result(None)
             except Exception as error:
                 self._fail(arrival, error)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from recocore.errors import NotFoundError
 from recocore.service.events.problems import NoStateError
+from recocore.service.limits import BATCH_SECONDS
 from recocore.service.profiles import convert
 from recocore.service.profiles.kept_answers import KeptAnswers
-from recocore.service.together import BATCH_SECONDS
 from recocore.v1 import profile_service_pb2 as v1
 
 if TYPE_CHECKING:
