@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from collections.abc import Mapping  # noqa: TC003 - a Struct's annotations are looked up
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 import pyarrow as pa
 
 from recocore.data.schema import EVENT_SCHEMA
 from recocore.data.times import to_us
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from recocore.fraud.rules import Outcome, Penalty
+from recocore.fraud.rules import Outcome, Penalty  # noqa: TC001 - as above
 
 ReasonKind: TypeAlias = Literal["rule", "anomaly", "model", "exploration", "cost", "ring"]
 
