@@ -1,5 +1,5 @@
-// Writes what is long in answers in the wire format of protocol buffers: Python takes longer for that than the core for
-// finding items, or than a worker for all else of a decision on fraud.
+// Writes lists of items in the wire format of protocol buffers: Python takes longer for that than the core for finding
+// them.
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -7,15 +7,12 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "arrays.hpp"
 #include "module.hpp"
-#include "ops/events/message_pack.hpp"
 #include "recocore/error.hpp"
 #include "wire.hpp"
 
@@ -87,243 +84,9 @@ py::list encode_scored_lists(const py::list& item_ids, const py::object& scores,
   return lists;
 }
 
-/// Appends fields of a message; what has the value that an absent field has is left out.
-class Fields {
- public:
-  explicit Fields(std::string& out) : out_(out) {}
-
-  void text(unsigned field, std::string_view value) {
-    if (!value.empty()) bytes(field, value);
-  }
-  void bytes(unsigned field, std::string_view value) {
-    append_varint(out_, field << 3U | 2U);
-    append_varint(out_, value.size());
-    out_.append(value);
-  }
-  void whole(unsigned field, std::uint64_t value) {
-    if (value == 0) return;
-    append_varint(out_, field << 3U);
-    append_varint(out_, value);
-  }
-  void number(unsigned field, double value) {
-    if (std::bit_cast<std::uint64_t>(value) != 0) given_number(field, value);
-  }
-  void given_number(unsigned field, double value) {
-    std::array<char, 8> bytes{};
-    std::memcpy(bytes.data(), &value, bytes.size());
-    append_varint(out_, field << 3U | 1U);
-    out_.append(bytes.data(), bytes.size());
-  }
-
- private:
-  std::string& out_;
-};
-
-/// Makes FraudDecision messages of decisions in MessagePack.
-class DecisionWriter {
- public:
-  /// `numbers` are those of the names in the enumerations.
-  explicit DecisionWriter(const std::map<std::string, std::uint64_t>& numbers)
-      : numbers_(numbers.begin(), numbers.end()) {}
-
-  [[nodiscard]] py::bytes write(const py::bytes& packed) const {
-    events::Unpacker in{std::string_view(packed)};
-    std::string out;
-    out.reserve(1024);
-    decision(in, out);
-    if (!in.done()) refuse("nothing after it");
-    return {out};
-  }
-
- private:
-  using Kind = events::PackedKind;
-  using Unpacker = events::Unpacker;
-  using Value = events::PackedValue;
-
-  [[noreturn]] static void refuse(const std::string& expected) {
-    throw Error(ErrorCode::corrupt, "packed: expected a decision, with " + expected);
-  }
-  static Value next(Unpacker& in) {
-    Value value;
-    if (!in.next(value)) refuse("more bytes");
-    return value;
-  }
-  static std::uint64_t count(Unpacker& in, Kind kind) {
-    const Value value = next(in);
-    if (value.kind != kind) refuse(kind == Kind::map ? "a map in its place" : "a list in its place");
-    return value.bits;
-  }
-  static std::string_view text(Unpacker& in) {
-    const Value value = next(in);
-    if (value.kind != Kind::text) refuse("a text in its place");
-    return value.view;
-  }
-  static double number(const Value& value) {
-    if (value.kind == Kind::number) return value.number;
-    if (value.kind == Kind::unsigned_whole) return static_cast<double>(value.bits);
-    if (value.kind == Kind::whole) return static_cast<double>(static_cast<std::int64_t>(value.bits));
-    refuse("a number in its place");
-  }
-  static std::int64_t whole(Unpacker& in) {
-    const Value value = next(in);
-    if (value.kind != Kind::whole && value.kind != Kind::unsigned_whole) refuse("a whole number in its place");
-    return static_cast<std::int64_t>(value.bits);
-  }
-  [[nodiscard]] std::uint64_t enumerated(Unpacker& in) const {
-    const Value value = next(in);
-    if (value.kind == Kind::nil) return 0;
-    for (const auto& [name, number] : numbers_)
-      if (value.kind == Kind::text && name == value.view) return number;
-    refuse("a name of an enumeration in its place");
-  }
-
-  /// A google.protobuf.Value.
-  static void any(Unpacker& in, std::string& out) {
-    const Value value = next(in);
-    Fields fields(out);
-    switch (value.kind) {
-      case Kind::nil: out.append("\x08\0", 2); return;
-      case Kind::boolean: out.append(value.bits != 0 ? "\x20\1" : "\x20\0", 2); return;
-      case Kind::text: fields.bytes(3, value.view); return;
-      case Kind::array: {
-        std::string list;
-        for (std::uint64_t i = 0; i < value.bits; ++i) {
-          std::string each;
-          any(in, each);
-          Fields(list).bytes(1, each);
-        }
-        fields.bytes(6, list);
-        return;
-      }
-      default: fields.given_number(2, number(value));
-    }
-  }
-
-  /// A google.protobuf.Struct.
-  static void structure(Unpacker& in, std::string& out) {
-    const std::uint64_t size = count(in, Kind::map);
-    std::string entry;
-    std::string value;
-    for (std::uint64_t i = 0; i < size; ++i) {
-      entry.clear();
-      value.clear();
-      Fields fields(entry);
-      fields.bytes(1, text(in));
-      any(in, value);
-      fields.bytes(2, value);
-      Fields(out).bytes(1, entry);
-    }
-  }
-
-  void reason(Unpacker& in, std::string& out) const {
-    Fields fields(out);
-    std::string part;
-    for (std::uint64_t left = count(in, Kind::map); left > 0; --left) {
-      const std::string_view name = text(in);
-      part.clear();
-      if (name == "code") {
-        fields.text(1, text(in));
-      } else if (name == "kind") {
-        fields.whole(2, enumerated(in));
-      } else if (name == "observed" || name == "threshold") {
-        any(in, part);
-        fields.bytes(name == "observed" ? 3 : 4, part);
-      } else if (name == "window") {
-        fields.text(5, text(in));
-      } else if (name == "contribution") {
-        fields.number(6, number(next(in)));
-      } else if (name == "evidence") {
-        for (std::uint64_t each = count(in, Kind::array); each > 0; --each) {
-          part.clear();
-          structure(in, part);
-          fields.bytes(7, part);
-        }
-      } else {
-        refuse("no field " + std::string(name) + " of a reason");
-      }
-    }
-  }
-
-  void shadow(Unpacker& in, std::string& out) const {
-    Fields fields(out);
-    for (std::uint64_t left = count(in, Kind::map); left > 0; --left) {
-      const std::string_view name = text(in);
-      if (name == "rule")
-        fields.text(1, text(in));
-      else if (name == "status" || name == "outcome")
-        fields.whole(name == "status" ? 2 : 3, enumerated(in));
-      else if (name == "score")
-        fields.whole(4, static_cast<std::uint64_t>(whole(in)));
-      else
-        refuse("no field " + std::string(name) + " of a rule in shadow");
-    }
-  }
-
-  static void timestamp(std::int64_t microseconds, std::string& out) {
-    constexpr std::int64_t kSecond = 1'000'000;
-    const std::int64_t rest = (microseconds % kSecond + kSecond) % kSecond;
-    Fields fields(out);
-    fields.whole(1, static_cast<std::uint64_t>((microseconds - rest) / kSecond));
-    fields.whole(2, static_cast<std::uint64_t>(rest * 1000));
-  }
-
-  void decision(Unpacker& in, std::string& out) const {
-    Fields fields(out);
-    std::string part;
-    const auto of_each = [&](auto&& write) {
-      for (std::uint64_t each = count(in, Kind::array); each > 0; --each) write();
-    };
-    for (std::uint64_t left = count(in, Kind::map); left > 0; --left) {
-      const std::string_view name = text(in);
-      part.clear();
-      if (name == "decision_id") {
-        fields.text(1, text(in));
-      } else if (name == "event_id") {
-        fields.text(2, text(in));
-      } else if (name == "decision" || name == "policy") {
-        fields.whole(name == "decision" ? 3 : 4, enumerated(in));
-      } else if (name == "propensity") {
-        fields.number(5, number(next(in)));
-      } else if (name == "score") {
-        fields.whole(6, static_cast<std::uint64_t>(whole(in)));
-      } else if (name == "probability") {
-        fields.number(7, number(next(in)));
-      } else if (name == "penalties") {
-        of_each([&] { append_varint(part, enumerated(in)); });
-        fields.text(8, part);
-      } else if (name == "reasons" || name == "shadow") {
-        of_each([&] {
-          part.clear();
-          name == "reasons" ? reason(in, part) : shadow(in, part);
-          fields.bytes(name == "reasons" ? 9 : 11, part);
-        });
-      } else if (name == "errors") {
-        of_each([&] { fields.bytes(10, text(in)); });
-      } else if (name == "ruleset_version") {
-        fields.text(12, text(in));
-      } else if (name == "model_version") {
-        fields.text(13, text(in));
-      } else if (name == "feature_time") {
-        timestamp(whole(in), part);
-        fields.bytes(14, part);
-      } else if (name == "rings_version") {
-        fields.text(15, text(in));
-      } else {
-        refuse("no field " + std::string(name));
-      }
-    }
-  }
-
-  std::vector<std::pair<std::string, std::uint64_t>> numbers_;
-};
-
 }  // namespace
 
 void register_scored_items(py::module_& module) {
-  py::class_<DecisionWriter>(module, "DecisionWriter", "Makes FraudDecision messages.")
-      .def(py::init<const std::map<std::string, std::uint64_t>&>(), py::arg("numbers"))
-      .def("write", &DecisionWriter::write, py::arg("packed"),
-           "The wire format of a FraudDecision, of a decision in MessagePack by the names of its attributes.");
   module.def("encode_scored_lists", &encode_scored_lists, py::arg("item_ids"), py::arg("scores"), py::arg("sources"),
              py::arg("ends"), py::arg("source_numbers"),
              "RecommendResponse.items of each list in the wire format: ids, float32 scores and uint8 sources, whose "

@@ -24,6 +24,7 @@ PYBIND11_MODULE(_native, module) {
   register_rings(module);
   register_finite_values(module);
   register_positive_definite(module);
+  register_decision_message(module);
   register_scored_items(module);
   register_similarity(module);
   register_velocity(module);

@@ -8,6 +8,7 @@ void register_errors(pybind11::module_& module);
 void register_anomaly(pybind11::module_& module);
 void register_als(pybind11::module_& module);
 void register_csr(pybind11::module_& module);
+void register_decision_message(pybind11::module_& module);
 void register_device(pybind11::module_& module);
 void register_events(pybind11::module_& module);
 void register_device_array(pybind11::module_& module);

@@ -11,6 +11,7 @@
 #include "kernels/forest/kernel.hpp"
 #include "ops/anomaly/coded_forest.hpp"
 #include "ops/anomaly/isolation_tree.hpp"
+#include "ops/anomaly/row_forest.hpp"
 #include "recocore/error.hpp"
 #include "recocore/memory.hpp"
 

@@ -1,9 +1,11 @@
-// Protobuf's wire format (https://protobuf.dev/programming-guides/encoding/), as much of it as events need.
+// Protobuf's wire format (https://protobuf.dev/programming-guides/encoding/), as much of it as events and answers need.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <string>
 #include <string_view>
 
 namespace recocore::events {
@@ -72,6 +74,44 @@ class WireReader {
 
   std::string_view bytes_;
   std::size_t at_ = 0;
+};
+
+/// Seven bits a byte, the lowest first; all but the last have the highest bit set.
+inline void append_varint(std::string& out, std::uint64_t number) {
+  for (; number > 127; number >>= 7U) out.push_back(static_cast<char>((number & 127U) | 128U));
+  out.push_back(static_cast<char>(number));
+}
+
+/// Appends fields of a message; what has the value that an absent field has is left out.
+class WireWriter {
+ public:
+  explicit WireWriter(std::string& out) : out_(out) {}
+
+  void text(unsigned field, std::string_view value) {
+    if (!value.empty()) bytes(field, value);
+  }
+  void bytes(unsigned field, std::string_view value) {
+    append_varint(out_, field << 3U | 2U);
+    append_varint(out_, value.size());
+    out_.append(value);
+  }
+  void whole(unsigned field, std::uint64_t value) {
+    if (value == 0) return;
+    append_varint(out_, field << 3U);
+    append_varint(out_, value);
+  }
+  void number(unsigned field, double value) {
+    if (std::bit_cast<std::uint64_t>(value) != 0) given_number(field, value);
+  }
+  void given_number(unsigned field, double value) {
+    std::array<char, 8> bytes{};
+    std::memcpy(bytes.data(), &value, bytes.size());
+    append_varint(out_, field << 3U | 1U);
+    out_.append(bytes.data(), bytes.size());
+  }
+
+ private:
+  std::string& out_;
 };
 
 }  // namespace recocore::events
