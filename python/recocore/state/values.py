@@ -11,7 +11,7 @@ from recocore.data.schema import DEFAULT_WEIGHTS
 from recocore.errors import InvalidArgumentError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 # A call may bring this many events, as the RPC may.
 MAX_ROWS = 1_000
@@ -152,7 +152,7 @@ class UserRecord:
 
     version: int
     seen: tuple[str, ...] = ()
-    recent: tuple[RecentEvent, ...] = ()
+    recent: Sequence[RecentEvent] = ()
     consent: Mapping[str, bool] = field(default_factory=lambda: MappingProxyType({}))
     forgotten: bool = False
     profile: bytes = b""

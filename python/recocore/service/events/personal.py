@@ -18,6 +18,7 @@ from recocore.service.convert.checks import id_problem
 from recocore.service.events import commit_tokens
 from recocore.service.events.problems import CommitNotSeenError, NoStateError
 from recocore.state.merged import joined, merged_records
+from recocore.state.recent import items_and_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -198,10 +199,8 @@ class StatePeople(People):
             return replace(template, ask=replace(ask, personalization="none"), asked=ask)
         if ask.personalization != "full":
             return template
-        most = self._recent_events
-        recent = tuple(
-            _session_event(event.item_id, event.weight) for event in record.recent[-most:] if most and event.weight
-        )
+        newest = items_and_weights(record.recent, self._recent_events)
+        recent = tuple([_session_event(item_id, weight) for item_id, weight in newest if weight])
         had = record.seen if ask.exclude_seen else ()
         if not recent and not had:
             return template
