@@ -51,7 +51,7 @@ class Recent {
 
   /// Asks for the memory beside this object.
   void prefetch(const Plan& plan) const noexcept {
-    if (size_ > 0) prefetch_all<const std::uint64_t>(block_, plan.masks + size_ * plan.words);
+    if (size_ > 0) prefetch_all(block_, plan.masks + size_ * plan.words);
   }
   /// What it counts for where memory is shared out: depends on its content alone.
   [[nodiscard]] std::size_t bytes(const Plan& plan) const noexcept { return plan.bytes[size_]; }

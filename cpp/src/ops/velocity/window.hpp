@@ -1,9 +1,9 @@
 // The events of one key in one window, as buckets in the order of time: one a time, or one a tile.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <type_traits>
 
 #include "ops/velocity/bytes.hpp"
 #include "ops/velocity/few.hpp"
@@ -41,14 +41,15 @@ struct Amount {
 
 inline constexpr std::size_t kAllocation = 16;  // what an allocation takes beside its content in glibc
 
-/// Asks for every cache line of some values, to read them or to write them.
+/// Asks for every cache line of some values, to write them.
 template <typename T>
 void prefetch_all(const T* values, std::size_t number) noexcept {
-  constexpr std::uintptr_t kLine = 64;
-  const auto first = reinterpret_cast<std::uintptr_t>(values);
-  const auto last = reinterpret_cast<std::uintptr_t>(values + number);
-  for (std::uintptr_t line = first / kLine * kLine; line < last; line += kLine)
-    __builtin_prefetch(reinterpret_cast<const void*>(line), std::is_const_v<T> ? 0 : 1);
+  constexpr std::ptrdiff_t kLine = 64;
+  const auto* const first = reinterpret_cast<const char*>(values);
+  const auto* const last = reinterpret_cast<const char*>(values + number);
+  for (const char* at = first; at < last; at += kLine) __builtin_prefetch(at, 1);
+  // Where the values do not begin with a line, they end in one more.
+  if (first < last) __builtin_prefetch(last - 1, 1);
 }
 
 struct WindowShape {
