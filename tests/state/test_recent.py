@@ -30,8 +30,9 @@ def test_columns_hold_the_events(events: list[RecentEvent], most: int) -> None:
     held = in_columns(events)
     assert list(held) == events
     assert (len(held), held[-1], held[1:]) == (len(events), events[-1], tuple(events[1:]))
-    assert (held, hash(held), repr(held)) == (tuple(events), hash(tuple(events)), repr(tuple(events)))
     assert held == in_columns(events)
+    assert held == tuple(events)
+    assert (hash(held), repr(held)) == (hash(tuple(events)), repr(tuple(events)))
     assert held != tuple(events[1:])
     newest = [(event.item_id, event.weight) for event in events[max(0, len(events) - most) :]] if most > 0 else []
     assert items_and_weights(held, most) == items_and_weights(tuple(events), most) == newest
