@@ -129,3 +129,19 @@ def threads(value: Any) -> int:
         raise InvalidArgumentError(
             f"num_threads: expected 0 (one for each core) to 1024, got {value!r}", field="num_threads"
         ) from None
+
+
+def no_matrix(value: object, argument: str) -> InvalidArgumentError:
+    """What to raise where a float32 matrix was expected, and what makes one of the value.
+
+    Example:
+        >>> print(no_matrix(np.ones(3, np.float32), "queries"))
+        queries: expected a C-contiguous 2-d array of float32, got 1-d float32; x[None] makes one row of it
+    """
+    got, step = type(value).__name__, "" if value is None else "; convert it with numpy.ascontiguousarray(x, 'float32')"
+    if isinstance(value, np.ndarray):
+        got = f"{value.ndim}-d {value.dtype}"
+        step = "; x[None] makes one row of it" if value.ndim == 1 else ""
+    return InvalidArgumentError(
+        f"{argument}: expected a C-contiguous 2-d array of float32, got {got}{step}", field=argument
+    )

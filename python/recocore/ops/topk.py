@@ -9,7 +9,7 @@ import numpy as np
 from recocore import _native
 from recocore.csr import Csr
 from recocore.errors import InvalidArgumentError
-from recocore.ops.arguments import choice, integer, threads
+from recocore.ops.arguments import choice, integer, no_matrix, threads
 from recocore.ops.device import checked_device, is_on_device, returned, shape_of, stream_handle
 
 if TYPE_CHECKING:
@@ -88,10 +88,7 @@ def _rows(matrix: Any, argument: str) -> int:
     if is_on_device(matrix):
         return shape_of(matrix)[0]
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2:
-        got = f"{matrix.ndim}-d {matrix.dtype}" if isinstance(matrix, np.ndarray) else type(matrix).__name__
-        raise InvalidArgumentError(
-            f"{argument}: expected a C-contiguous 2-d array of float32, got {got}", field=argument
-        )
+        raise no_matrix(matrix, argument)
     return len(matrix)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from recocore import _native
 from recocore.errors import CorruptError, InvalidArgumentError
-from recocore.ops.arguments import checked_indices, choice, integer, real, threads
+from recocore.ops.arguments import checked_indices, choice, integer, no_matrix, real, threads
 from recocore.ops.device import DeviceArray, checked_device, is_on_device, returned, shape_of, stream_handle
 from recocore.ops.topk import PRECISIONS, candidate_filter
 from recocore.retrieval.directions import unit_rows
@@ -209,10 +209,7 @@ class Retriever:
             return _native.topk(queries, self._packed, k, **native)
         here = is_on_device(queries)
         if not here and not _is_matrix(queries):
-            got = f"{queries.ndim}-d {queries.dtype}" if isinstance(queries, np.ndarray) else type(queries).__name__
-            raise InvalidArgumentError(
-                f"queries: expected a C-contiguous 2-d array of float32, got {got}", field="queries"
-            )
+            raise no_matrix(queries, "queries")
         held = queries if here else DeviceArray.from_host(queries, stream or 0)
         ids, scores = _native.topk(held, self._held, k, **native, device="cuda", stream=stream)
         if here:
@@ -224,11 +221,7 @@ class Retriever:
         if biases is not None and metric != "inner_product":
             raise InvalidArgumentError(f"biases: expected None with metric={metric!r}, got some", field="biases")
         if not is_on_device(items) and not isinstance(items, np.ndarray):
-            raise InvalidArgumentError(
-                f"items: expected a C-contiguous 2-d array of float32, got {type(items).__name__}; "
-                "convert it with numpy.ascontiguousarray(x, 'float32')",
-                field="items",
-            )
+            raise no_matrix(items, "items")
         self._length = shape_of(items)[0] if is_on_device(items) else len(items)
         if biases is not None and np.shape(biases) != (self._length,):
             raise InvalidArgumentError(
