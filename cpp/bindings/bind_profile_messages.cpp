@@ -11,8 +11,8 @@
 #include <string_view>
 
 #include "module.hpp"
+#include "ops/events/wire.hpp"
 #include "recocore/error.hpp"
-#include "wire.hpp"
 
 namespace recocore::bindings {
 
@@ -29,13 +29,13 @@ constexpr char key(int field, Kind kind) {
 
 void append_bytes(std::string& out, int field, std::string_view bytes) {
   out.push_back(key(field, kLength));
-  append_varint(out, bytes.size());
+  events::append_varint(out, bytes.size());
   out.append(bytes);
 }
 
 void append_number(std::string& out, int field, std::int64_t number) {
   out.push_back(key(field, kVarint));
-  append_varint(out, static_cast<std::uint64_t>(number));
+  events::append_varint(out, static_cast<std::uint64_t>(number));
 }
 
 void append_real(std::string& out, int field, double number) {

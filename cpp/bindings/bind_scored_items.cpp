@@ -13,8 +13,8 @@
 
 #include "arrays.hpp"
 #include "module.hpp"
+#include "ops/events/wire.hpp"
 #include "recocore/error.hpp"
-#include "wire.hpp"
 
 namespace recocore::bindings {
 namespace {
@@ -40,9 +40,9 @@ void append_item(std::string& out, const py::handle& item_id, float score, char 
   // The id with its key and length, five bytes of score, and the source with its key.
   const std::size_t whole = 1 + varint_length(length) + length + 5 + 2;
   out.push_back(kText);
-  append_varint(out, whole);
+  events::append_varint(out, whole);
   out.push_back(kText);
-  append_varint(out, length);
+  events::append_varint(out, length);
   out.append(text, length);
   out.push_back(kFloat);
   std::array<char, 4> bytes;

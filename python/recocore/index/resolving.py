@@ -94,6 +94,11 @@ class Evidence:
 NOTHING = Evidence(None, NO_ITEMS, acted=False)
 
 
+def _filter_of(ask: Ask) -> tuple[object, ...]:
+    """What the lists of an ask that filters are kept by."""
+    return ask.where, ask.allow, ask.block
+
+
 class Resolver:
     """Turns asks into arrays, for one index; safe from several threads."""
 
@@ -111,7 +116,7 @@ class Resolver:
             InvalidArgumentError: see `matches`; or ids that the index cannot look up.
         """
         if ask.where is not None:
-            return self._lists.get((ask.where, ask.allow, ask.block), lambda: self._filtered(ask))
+            return self._lists.get(_filter_of(ask), lambda: self._filtered(ask))
         if ask.allow is None and not ask.block:
             return self._everything
         return Lists.of(
@@ -122,7 +127,7 @@ class Resolver:
 
     def is_ready(self, ask: Ask) -> bool:
         """Whether `lists` need not look at every item of the index."""
-        return ask.where is None or (ask.where, ask.allow, ask.block) in self._lists
+        return ask.where is None or _filter_of(ask) in self._lists
 
     def rules(self, rules: tuple[Rule, ...], diversity: Diversity | None) -> RuleSet:
         """The rules of an ask.

@@ -164,23 +164,26 @@ class Together(Gathered):
                 self._fail(arrival, error)
 
     def _rank(self, arrivals: Sequence[Arrival]) -> Sequence[Arrival]:
-        seconds, count = 0.0, 0
+        seconds = 0.0
+        all_asked: list[Asked] = []
         templates: set[int] = set()
-        while count < len(arrivals) and seconds < BATCH_SECONDS:
-            asked = arrivals[count].asked
+        for arrival in arrivals:
+            if seconds >= BATCH_SECONDS:
+                break
+            asked = arrival.asked
             assert asked is not None
-            seconds += arrivals[count].seconds
+            seconds += arrival.seconds
             if id(asked.template) not in templates:
                 templates.add(id(asked.template))
                 seconds += asked.first_seconds
-            count += 1
+            all_asked.append(asked)
+        count = len(all_asked)
         now, later = arrivals[:count], arrivals[count:]
         if not now:
             return later
         self._observer.batched(count)
         self._observer.queued(+count)
         try:
-            all_asked = [arrival.asked for arrival in now if arrival.asked is not None]
             answers = self._method.answer_asked(all_asked, [arrival.call for arrival in now])
         finally:
             self._observer.queued(-count)
@@ -208,12 +211,14 @@ class Together(Gathered):
 
     def _give(self, given: Sequence[tuple[Arrival, Answer]]) -> None:
         key, has_shadows = self._method.key, self._method.has_shadows
-        responses: list[tuple[Arrival, bytes]] = []
+        told: list[Arrival] = []
+        responses: list[bytes] = []
         for arrival, answer in given:
             try:
                 if has_shadows:
                     self._method.given(arrival.request, arrival.call)
-                responses.append((arrival, answer.to(arrival.call, key)))
+                responses.append(answer.to(arrival.call, key))
+                told.append(arrival)
             except Exception as error:
                 self._fail(arrival, error)
-        self._answered([arrival for arrival, _ in responses], [response for _, response in responses])
+        self._answered(told, responses)
