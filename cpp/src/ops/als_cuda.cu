@@ -13,9 +13,10 @@
 #include "ops/als_cpu.hpp"
 #include "ops/als_plan.hpp"
 #include "ops/als_refusal.hpp"
+#include "ops/cuda/als_basis.cuh"
+#include "ops/cuda/als_chunk.cuh"
 #include "ops/cuda/als_rows.cuh"
 #include "ops/cuda/spmm.cuh"
-#include "ops/symmetric_eigen.hpp"
 #include "recocore/error.hpp"
 
 namespace recocore {
@@ -31,135 +32,6 @@ constexpr std::int64_t kDualRows = 256;
 // Entries and rows that are on the device at a time: some 100 MB, enough to keep it busy for long.
 constexpr std::int64_t kChunkEntries = 8'388'608;
 constexpr std::int64_t kChunkRows = 262'144;
-// The stretches of a Gram matrix, and the floats that their sums may take (256 MiB).
-constexpr std::int64_t kMostStretches = 64;
-constexpr std::int64_t kShortestStretch = 1024;
-constexpr std::int64_t kPartialFloats = 67'108'864;
-
-std::size_t at(std::int64_t i) {
-  return static_cast<std::size_t>(i);
-}
-
-std::int64_t blocks_for(std::int64_t threads) {
-  return (threads + kThreads - 1) / kThreads;
-}
-
-std::int64_t tiles_for(std::int64_t rows, std::int64_t cols) {
-  return (rows + kTile - 1) / kTile * ((cols + kTile - 1) / kTile);
-}
-
-/// out [width, width] = scale * sum of w y y^T, both triangles.
-void sum_outer_products(const WeighedRows& from, float scale, float* out, StreamHandle stream) {
-  const std::int64_t room = std::max<std::int64_t>(1, kPartialFloats / (from.width * from.width));
-  const std::int64_t most = std::clamp<std::int64_t>((from.count + kShortestStretch - 1) / kShortestStretch, 1,
-                                                     std::min(room, kMostStretches));
-  const std::int64_t length = std::max<std::int64_t>(1, (from.count + most - 1) / most);
-  const std::int64_t stretches = std::max<std::int64_t>(1, (from.count + length - 1) / length);
-  const Buffer<float> partial(stretches * from.width * from.width, stream);
-  launch(sum_stretches, stretches * tiles_of_triangle(from.width), stream, from, stretches, length, partial.data());
-  launch(add_stretches, blocks_for(from.width * from.width), stream, partial.data(), stretches, from.width, scale, out,
-         from.width);
-}
-
-/// The fixed factors and alpha0 times their Gram matrix, in the given basis or in that matrix's eigenbasis.
-class Basis {
- public:
-  Basis(MatrixView<const float> fixed, std::span<const std::int32_t> counted, float alpha0, bool wants_rotation,
-        const Execution& execution, StreamHandle stream)
-      : width_(fixed.cols), stream_(stream), given_(fixed, execution.memory == Memory::device, stream) {
-    std::vector<double> diagonal(at(width_), 0.0);
-    std::vector<float> gram(at(width_ * width_));
-    if (alpha0 > 0) {
-      const Buffer<std::int32_t> rows = uploaded<std::int32_t>(counted, stream);
-      Buffer<float> sums(width_ * width_, stream);
-      const std::int64_t count = counted.empty() ? fixed.rows : std::ssize(counted);
-      sum_outer_products(
-          {given_.data(), given_.stride(), width_, counted.empty() ? nullptr : rows.data(), nullptr, count}, 1.0F,
-          sums.data(), stream);
-      sums.download(gram);
-    }
-    const bool finite = std::all_of(gram.begin(), gram.end(), [](float v) { return std::isfinite(v); });
-    rotated_ = finite && (wants_rotation || alpha0 == 0);
-    if (rotated_ && alpha0 > 0) {
-      find_eigenbasis(gram, alpha0, diagonal, execution);
-      fixed_ = Buffer<float>(fixed.rows * width_, stream);
-      turn(given_.data(), given_.stride(), fixed.rows, to_basis_, fixed_.data(), width_);
-    } else {
-      pack(fixed);
-      for (float& v : gram) v *= alpha0;
-      for (std::int64_t i = 0; i < width_; ++i) diagonal[at(i)] = double{gram[at(i * width_ + i)]};
-      if (!rotated_) dense_ = uploaded<float>(gram, stream);
-    }
-    least_ = *std::min_element(diagonal.begin(), diagonal.end());
-    most_ = *std::max_element(diagonal.begin(), diagonal.end());
-    diagonal_ = uploaded<double>(diagonal, stream);
-    synchronize(stream);  // what was copied from ends here
-  }
-
-  [[nodiscard]] AlsBasisView view() const {
-    return {fixed_.size() > 0 ? fixed_.data() : given_.data(), width_, rotated_ ? nullptr : dense_.data(),
-            diagonal_.data()};
-  }
-  [[nodiscard]] bool is_rotated() const noexcept { return rotated_; }
-  [[nodiscard]] double least() const noexcept { return least_; }
-  [[nodiscard]] double most() const noexcept { return most_; }
-
-  /// Rows of factors into this basis, and out of it.
-  void enter(const float* rows, std::int64_t stride, std::int64_t count, float* out) const {
-    turn(rows, stride, count, to_basis_, out, width_);
-  }
-  void leave(const float* rows, std::int64_t count, float* out, std::int64_t out_stride) const {
-    turn(rows, width_, count, from_basis_, out, out_stride);
-  }
-
- private:
-  void find_eigenbasis(const std::vector<float>& gram, float alpha0, std::vector<double>& diagonal,
-                       const Execution& execution) {
-    const SymmetricEigen eigen =
-        symmetric_eigen({gram.data(), width_, width_}, {execution.num_threads, execution.monitor});
-    std::vector<float> to(at(width_ * width_));
-    std::vector<float> from(at(width_ * width_));
-    for (std::int64_t k = 0; k < width_; ++k) {
-      diagonal[at(k)] = double{alpha0} * std::max(0.0, eigen.values[at(k)]);
-      for (std::int64_t i = 0; i < width_; ++i) {
-        const auto v = static_cast<float>(eigen.vectors[at(k * eigen.stride + i)]);
-        to[at(i * width_ + k)] = v;
-        from[at(k * width_ + i)] = v;
-      }
-    }
-    to_basis_ = uploaded<float>(to, stream_);
-    from_basis_ = uploaded<float>(from, stream_);
-    synchronize(stream_);
-  }
-
-  /// Rows next to each other, as the kernels read them.
-  void pack(MatrixView<const float> fixed) {
-    if (given_.stride() == width_) return;
-    fixed_ = Buffer<float>(fixed.rows * width_, stream_);
-    turn(given_.data(), given_.stride(), fixed.rows, {}, fixed_.data(), width_);
-  }
-
-  /// Without a matrix it copies.
-  void turn(const float* rows, std::int64_t stride, std::int64_t count, const Buffer<float>& matrix, float* out,
-            std::int64_t out_stride) const {
-    if (matrix.size() > 0)
-      launch(turn_rows, tiles_for(count, width_), stream_, rows, stride, count, width_, matrix.data(), out, out_stride);
-    else
-      launch(copy_rows, blocks_for(count * width_), stream_, rows, stride, count, width_, out, out_stride);
-  }
-
-  std::int64_t width_;
-  StreamHandle stream_;
-  DeviceMatrix given_;
-  Buffer<float> fixed_;
-  Buffer<float> dense_;
-  Buffer<double> diagonal_;
-  Buffer<float> to_basis_;
-  Buffer<float> from_basis_;
-  bool rotated_ = false;
-  double least_ = 0;
-  double most_ = 0;
-};
 
 /// The rows of a chunk, by the way each is solved.
 struct Bins {
@@ -167,58 +39,6 @@ struct Bins {
   std::vector<std::int32_t> others;
   std::vector<std::int32_t> heads;
 };
-
-EntryLoss loss_of(const AlsParams& params) {
-  if (params.loss == AlsLoss::ratings) return EntryLoss::ratings;
-  return params.loss == AlsLoss::original ? EntryLoss::original : EntryLoss::ials;
-}
-
-/// Some consecutive rows of the interactions, on the device.
-struct Chunk {
-  std::int64_t first;
-  std::int64_t count;
-  std::vector<long long> begin_host;
-  Buffer<long long> begin;
-  Buffer<std::int32_t> columns;
-  Buffer<float> values;
-  Buffer<float> weights;
-  Buffer<float> pulls;
-
-  Chunk(const AlsInteractions& interactions, std::int64_t first_row, std::int64_t rows, const AlsParams& params,
-        const Buffer<float>& offsets, StreamHandle stream)
-      : first(first_row), count(rows), begin_host(at(rows + 1)) {
-    const CsrView& all = interactions.view();
-    const std::int64_t from = all.indptr[at(first)];
-    const std::int64_t entries = all.indptr[at(first + rows)] - from;
-    for (std::int64_t r = 0; r <= rows; ++r) begin_host[at(r)] = all.indptr[at(first + r)] - from;
-    begin = uploaded<long long>(begin_host, stream);
-    columns = uploaded<std::int32_t>(all.indices.subspan(at(from), at(entries)), stream);
-    values = uploaded<float>(all.values.subspan(at(from), at(entries)), stream);
-    Buffer<float> given;
-    if (!interactions.weights().empty())
-      given = uploaded<float>(interactions.weights().subspan(at(from), at(entries)), stream);
-    weights = Buffer<float>(entries, stream);
-    pulls = Buffer<float>(entries, stream);
-    launch(weigh_entries, blocks_for(entries), stream, loss_of(params), params.alpha0, params.negative_preference,
-           values.data(), given.data(), offsets.data(), columns.data(), entries, weights.data(), pulls.data());
-  }
-
-  [[nodiscard]] std::int64_t entries(std::int64_t row) const { return begin_host[at(row + 1)] - begin_host[at(row)]; }
-  [[nodiscard]] AlsRowsView view() const {
-    return {begin.data(), columns.data(), weights.data(), pulls.data(), nullptr, nullptr, nullptr, nullptr};
-  }
-};
-
-/// The rows from `first` on that are on the device together: as many entries as fit, and one row at least.
-std::int64_t rows_of_chunk(const CsrView& interactions, std::int64_t first, std::int64_t most_entries,
-                           std::int64_t most_rows) {
-  const std::int64_t from = interactions.indptr[at(first)];
-  std::int64_t rows = 1;
-  while (first + rows < interactions.rows && rows < most_rows &&
-         interactions.indptr[at(first + rows + 1)] - from <= most_entries)
-    ++rows;
-  return rows;
-}
 
 class HalfEpoch {
  public:
@@ -302,7 +122,7 @@ class HalfEpoch {
            (!interactions_.weights().empty() && has_zero(interactions_.weights()));
   }
 
-  Bins bins_of(const Chunk& chunk, const std::vector<double>& lambdas) {
+  Bins bins_of(const AlsChunk& chunk, const std::vector<double>& lambdas) {
     Bins bins;
     for (std::int64_t r = 0; r < chunk.count; ++r) {
       const std::int64_t entries = chunk.entries(r);
@@ -336,7 +156,7 @@ class HalfEpoch {
   void solve(std::int64_t first, std::int64_t count) {
     const StreamHandle stream = stream_.handle();
     const std::int64_t f = solved_.cols;
-    const Chunk chunk(interactions_, first, count, params_, offsets_, stream);
+    const AlsChunk chunk(interactions_, first, count, params_, offsets_, stream);
     std::vector<double> lambdas(at(count));
     for (std::int64_t r = 0; r < count; ++r) {
       lambdas[at(r)] = row_lambda(params_, chunk.entries(r), others_);
@@ -383,7 +203,7 @@ class HalfEpoch {
     hand_out(x, first, count);
   }
 
-  void solve_head_row(const Chunk& chunk, std::int32_t row, const AlsRowsView& rows, const AlsTask& task) {
+  void solve_head_row(const AlsChunk& chunk, std::int32_t row, const AlsRowsView& rows, const AlsTask& task) {
     const long long begin = chunk.begin_host[at(row)];
     const AlsBasisView basis = basis_.view();
     sum_outer_products(
@@ -446,7 +266,7 @@ class HalfEpoch {
   std::int64_t others_;
   Stream stream_;
   Progress progress_;
-  Basis basis_;
+  AlsBasis basis_;
   Buffer<float> offsets_;
   Buffer<float> feature_weights_;
   Buffer<float> workspace_;
@@ -516,7 +336,7 @@ double als_objective_cuda(const AlsInteractions& checked, MatrixView<const float
     const std::int64_t count = rows_of_chunk(
         interactions, first, std::max<std::int64_t>(1, chunk_that_fits(kChunkEntries, 24, 0, "the ALS objective") / 2),
         kChunkRows);
-    const Chunk chunk(checked, first, count, params, device_offsets, stream);
+    const AlsChunk chunk(checked, first, count, params, device_offsets, stream);
     AlsRowsView view = chunk.view();
     view.x = packed_rows.data() + first * f;
     const Buffer<double> losses(count, stream);
