@@ -72,7 +72,7 @@ def test_a_caller_who_goes_takes_its_call_along() -> None:
 
 def test_a_call_under_way_is_finished() -> None:
     with ServerProcess.stub(max_calls=1) as server, ServerProcess.door(server.address) as door:
-        thread, answers = begin(door.address, {"user_id": "slow-1000"}, "last")
+        thread, answers = begin(door.address, {"user_id": "slow-3000"}, "last")
         wait_until_under_way(server, door)
         door.terminate()
         assert door.wait() == 0
@@ -91,7 +91,7 @@ def test_a_call_that_outlasts_the_grace_is_told_so() -> None:
 
 
 def test_health_says_first_that_the_door_will_close(stub_server: ServerProcess) -> None:
-    with ServerProcess.door(stub_server.address, drain_delay_seconds=1.5) as door:
+    with ServerProcess.door(stub_server.address, drain_delay_seconds=3.0) as door:
         door.terminate()
         while (health := get(door.address, "/healthz")).status == 200:
             pass

@@ -142,7 +142,7 @@ def test_a_rollback_in_the_registry_is_followed(
 
 def test_a_version_that_an_alias_left_stays_for_those_who_name_it(registry: Registry, versions: list[str]) -> None:
     with (
-        ServerProcess.follow(registry.path, models={"keep_seconds": 1.0}) as server,
+        ServerProcess.follow(registry.path, models={"keep_seconds": 3600.0}) as server,
         grpc.insecure_channel(server.address) as channel,
     ):
         old = shared.ModelSpec(version=versions[0])
@@ -152,7 +152,16 @@ def test_a_version_that_an_alias_left_stays_for_those_who_name_it(registry: Regi
         assert list(ask(channel, model=old).items) == list(answer.items)
         registry.remove(versions[0])  # its files are gone, its pages are not
         assert list(ask(channel, model=old).items) == list(answer.items)
+
+
+def test_a_version_that_an_alias_left_long_ago_is_unloaded(registry: Registry, versions: list[str]) -> None:
+    with (
+        ServerProcess.follow(registry.path, models={"keep_seconds": 0.1}) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        registry.set_alias("stable", versions[1])
         until(lambda: server.events("model is unloaded"))
+        old = shared.ModelSpec(version=versions[0])
         until(lambda: not _answers(channel, old))
         assert refusal(channel, model=old).startswith("FAILED_PRECONDITION: model.version: ")
 

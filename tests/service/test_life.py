@@ -205,7 +205,7 @@ def test_it_finishes_calls_in_flight_and_exits_with_zero(number: signal.Signals)
 
 
 def test_it_says_not_serving_before_it_stops_taking_calls() -> None:
-    with ServerProcess.stub(drain_delay_seconds=1.0) as server, grpc.insecure_channel(server.address) as channel:
+    with ServerProcess.stub(drain_delay_seconds=3.0) as server, grpc.insecure_channel(server.address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         watch = health.Watch(health_pb2.HealthCheckRequest(service=SERVICE), timeout=20)
         assert next(watch).status == SERVING

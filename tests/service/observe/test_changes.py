@@ -122,7 +122,7 @@ def test_what_a_shadow_finds_is_shown(tmp_path: Path) -> None:
 
 
 def test_the_port_answers_before_the_service_does_and_until_it_has_ended(saved: Path) -> None:
-    with WatchedProcess.watch(saved, server="drain_delay_seconds=1.5") as server:
+    with WatchedProcess.watch(saved, server="drain_delay_seconds=3.0") as server:
         events = [record["event"] for record in server.records()]
         assert events.index("metrics") < events.index("serving")
         server.terminate()

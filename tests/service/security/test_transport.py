@@ -208,7 +208,7 @@ def test_every_port_speaks_tls_1_3_and_nothing_less(ports: Ports, authority: Aut
 
 
 def test_plain_text_gets_no_answer(ports: Ports) -> None:
-    with Client(ports.server.address, timeout=2, retries=0) as client, pytest.raises(ServiceError) as caught:
+    with Client(ports.server.address, timeout=20, retries=0) as client, pytest.raises(ServiceError) as caught:
         client.recommend("user-00")
     assert caught.value.status == "UNAVAILABLE"
     for port in (ports.door, ports.page):
