@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <limits>
 #include <utility>
 #include <vector>
 
 #include "ops/events/message_pack.hpp"
+#include "ops/events/user_lists.hpp"
 #include "recocore/error.hpp"
 #include "recocore/kept_events.hpp"
 #include "recocore/profiles.hpp"
@@ -15,33 +15,25 @@
 namespace recocore {
 namespace {
 
+using events::Numbers;
 using events::PackedKind;
 using events::PackedValue;
 using events::Packer;
+using events::Recent;
+using events::Seen;
+using events::Texts;
+using events::Times;
 using events::Unpacker;
 
-constexpr char kBetween = '\0';
 // Of the array, before the profile and what is kept as it is.
 constexpr std::uint64_t kParts = 8;
 // Of an event.
 constexpr std::size_t kMostFields = 64;
 constexpr std::string_view kNoAnswers("\x80", 1);
 
-struct Bought {
-  std::string_view item;
-  std::int64_t time;
-};
-
-struct Recent {
-  std::string_view item;
-  std::string_view type;
-  std::int64_t time;
-  double weight;
-};
-
 struct Parts {
-  std::vector<Bought> seen;
-  std::vector<Recent> recent;
+  Seen seen;
+  Recent recent;
   std::string_view answers = kNoAnswers;  // as they stand
   bool allowed = true;                    // to keep anything for profiles
   std::string_view profile;
@@ -51,24 +43,6 @@ struct Parts {
 
 void expect(bool sound) {
   if (!sound) throw Error(ErrorCode::corrupt, "not a record");
-}
-
-std::vector<std::string_view> split(std::string_view text) {
-  std::vector<std::string_view> parts;
-  if (text.empty()) return parts;
-  while (true) {
-    const std::size_t end = text.find(kBetween);
-    parts.push_back(text.substr(0, end));
-    if (end == std::string_view::npos) return parts;
-    text.remove_prefix(end + 1);
-  }
-}
-
-template <typename Number>
-Number number_at(std::string_view numbers, std::size_t place) {
-  Number number;
-  std::memcpy(&number, numbers.data() + place * sizeof number, sizeof number);
-  return number;
 }
 
 /// Reads the answers: whether one refuses the purpose.
@@ -84,7 +58,7 @@ bool refuses(Unpacker& unpacker, std::string_view purpose) {
   return refused;
 }
 
-Parts parts_of(std::string_view record, std::size_t room, std::string_view purpose) {
+Parts parts_of(std::string_view record, std::string_view purpose) {
   Parts parts;
   if (record.empty()) return parts;
   Unpacker unpacker(record);
@@ -96,54 +70,22 @@ Parts parts_of(std::string_view record, std::size_t room, std::string_view purpo
     expect(unpacker.next(value) && value.kind == kind);
     return value.view;
   };
-  const auto seen = split(view(PackedKind::text));
-  const auto seen_times = view(PackedKind::bytes);
-  const auto items = split(view(PackedKind::text));
-  const auto types = split(view(PackedKind::text));
-  const auto times = view(PackedKind::bytes);
+  parts.seen.items = Texts(view(PackedKind::text));
+  parts.seen.times = Times(view(PackedKind::bytes));
+  parts.recent.items = Texts(view(PackedKind::text));
+  parts.recent.types = Texts(view(PackedKind::text));
+  parts.recent.times = Times(view(PackedKind::bytes));
   const auto weights = view(PackedKind::bytes);
-  expect(seen_times.size() == 8 * seen.size() && types.size() == items.size() && times.size() == 8 * items.size() &&
-         weights.size() == times.size());
+  parts.recent.weights = Numbers<double>(weights);
+  const std::size_t recent = parts.recent.items.size();
+  expect(parts.seen.times.bytes().size() == 8 * parts.seen.items.size() && parts.recent.types.size() == recent &&
+         parts.recent.times.bytes().size() == 8 * recent && weights.size() == 8 * recent);
   const std::size_t answers = unpacker.at();
   parts.allowed = !refuses(unpacker, purpose);
   parts.answers = record.substr(answers, unpacker.at() - answers);
   if (parts.count > kParts) parts.profile = view(PackedKind::bytes);
   parts.rest = record.substr(unpacker.at());
-  parts.seen.reserve(seen.size() + room);
-  for (std::size_t i = 0; i < seen.size(); ++i) parts.seen.push_back({seen[i], number_at<std::int64_t>(seen_times, i)});
-  parts.recent.reserve(items.size() + room);
-  for (std::size_t i = 0; i < items.size(); ++i)
-    parts.recent.push_back({items[i], types[i], number_at<std::int64_t>(times, i), number_at<double>(weights, i)});
   return parts;
-}
-
-/// Puts an entry behind all that are as old or older, and drops the oldest beyond `most`.
-template <typename Entry>
-void put(std::vector<Entry>& entries, const Entry& entry, std::size_t most) {
-  const auto at = std::ranges::upper_bound(entries, entry.time, {}, &Entry::time);
-  entries.insert(at, entry);
-  if (entries.size() > most) entries.erase(entries.begin(), entries.end() - static_cast<std::ptrdiff_t>(most));
-}
-
-template <typename Entry>
-void append_texts(std::string& out, const std::vector<Entry>& entries, std::string_view Entry::* text) {
-  std::size_t size = entries.empty() ? 0 : entries.size() - 1;
-  for (const Entry& entry : entries) size += (entry.*text).size();
-  Packer(out).text_head(size);
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (i != 0) out.push_back(kBetween);
-    out += entries[i].*text;
-  }
-}
-
-template <typename Entry, typename Number>
-void append_numbers(std::string& out, const std::vector<Entry>& entries, Number Entry::* number) {
-  Packer(out).bytes_head(8 * entries.size());
-  for (const Entry& entry : entries) {
-    std::array<char, 8> bytes;
-    std::memcpy(bytes.data(), &(entry.*number), bytes.size());
-    out.append(bytes.data(), bytes.size());
-  }
 }
 
 /// The values of a row by their places; what an older row lacks is nil.
@@ -246,7 +188,7 @@ UserRecords::UserRecords(RecordBounds bounds, const RecordedPlaces& places)
 
 std::string UserRecords::add(std::string_view record, std::uint64_t version,
                              std::span<const std::string_view> rows) const {
-  Parts parts = parts_of(record, rows.size(), bounds_.purpose);
+  Parts parts = parts_of(record, bounds_.purpose);
   std::vector<Row> events;
   events.reserve(rows.size());
   for (const std::string_view row : rows) events.emplace_back(row, places_);
@@ -256,27 +198,26 @@ std::string UserRecords::add(std::string_view record, std::uint64_t version,
     const std::string_view item = event.text(places_.item);
     const std::int64_t time = event.whole(places_.time);
     const auto weight = bounds_.weights.find(type);
-    put(parts.recent,
-        Recent{item, event.text(places_.type), time, weight == bounds_.weights.end() ? 0.0 : weight->second},
-        bounds_.recent);
+    parts.recent.put(item, type, time, weight == bounds_.weights.end() ? 0.0 : weight->second, bounds_.recent);
     if (!bounds_.seen_types.contains(type)) continue;
-    const auto bought = std::ranges::find(parts.seen, item, &Bought::item);
-    if (bought != parts.seen.end()) {
-      if (bought->time > time) continue;
+    const std::size_t bought = parts.seen.items.find(item);
+    if (bought != parts.seen.items.size()) {
+      if (parts.seen.times[bought] > time) continue;
       parts.seen.erase(bought);
     }
-    put(parts.seen, Bought{item, time}, bounds_.seen);
+    parts.seen.put(item, time, bounds_.seen);
   }
   std::vector<std::uint8_t> profile;
   const bool keeps = parts.allowed && bounds_.profile_bytes != 0 && !events.empty();
   if (keeps) {
-    KeptEvents kept = KeptEvents::unpack(
-        std::span(reinterpret_cast<const std::uint8_t*>(parts.profile.data()), parts.profile.size()));
+    KeptEvents newer;
     std::vector<KeptEvent> added;
     added.reserve(events.size());
-    for (const Row& event : events) added.push_back(kept_event(event, places_, kept));
-    kept.add(added);
-    profile = kept.pack(bounds_.profile_bytes, 0);
+    for (const Row& event : events) added.push_back(kept_event(event, places_, newer));
+    newer.add(added);
+    profile =
+        newer.pack_onto(std::span(reinterpret_cast<const std::uint8_t*>(parts.profile.data()), parts.profile.size()),
+                        bounds_.profile_bytes);
     parts.profile = {reinterpret_cast<const char*>(profile.data()), profile.size()};
   }
   const bool has_profile = parts.count > kParts || !parts.profile.empty();
@@ -286,16 +227,15 @@ std::string UserRecords::add(std::string_view record, std::uint64_t version,
   Packer packer(out);
   packer.array_head(has_profile ? std::max(parts.count, kParts + 1) : parts.count);
   packer.unsigned_whole(version);
-  append_texts(out, parts.seen, &Bought::item);
-  append_numbers(out, parts.seen, &Bought::time);
-  append_texts(out, parts.recent, &Recent::item);
-  append_texts(out, parts.recent, &Recent::type);
-  append_numbers(out, parts.recent, &Recent::time);
-  append_numbers(out, parts.recent, &Recent::weight);
+  packer.text(parts.seen.items.joined());
+  packer.bytes(parts.seen.times.bytes());
+  packer.text(parts.recent.items.joined());
+  packer.text(parts.recent.types.joined());
+  packer.bytes(parts.recent.times.bytes());
+  packer.bytes(parts.recent.weights.bytes());
   out += parts.answers;
   if (has_profile) {
-    packer.bytes_head(parts.profile.size());
-    out += parts.profile;
+    packer.bytes(parts.profile);
   }
   out += parts.rest;
   return out;

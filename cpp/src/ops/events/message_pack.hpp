@@ -41,19 +41,9 @@ class Packer {
     out_.append(value);
   }
 
-  /// The head of a text whose bytes the caller appends.
-  void text_head(std::size_t size) {
-    if (size < 32) return byte(static_cast<std::uint8_t>(0xa0U | size));
-    if (size <= UINT8_MAX) return big<std::uint8_t>(0xd9, size);
-    if (size <= UINT16_MAX) return big<std::uint16_t>(0xda, size);
-    big<std::uint32_t>(0xdb, size);
-  }
-
-  /// The head of bytes that the caller appends.
-  void bytes_head(std::size_t size) {
-    if (size <= UINT8_MAX) return big<std::uint8_t>(0xc4, size);
-    if (size <= UINT16_MAX) return big<std::uint16_t>(0xc5, size);
-    big<std::uint32_t>(0xc6, size);
+  void bytes(std::string_view value) {
+    bytes_head(value.size());
+    out_.append(value);
   }
 
   void array_head(std::size_t size) {
@@ -62,6 +52,19 @@ class Packer {
   }
 
  private:
+  void text_head(std::size_t size) {
+    if (size < 32) return byte(static_cast<std::uint8_t>(0xa0U | size));
+    if (size <= UINT8_MAX) return big<std::uint8_t>(0xd9, size);
+    if (size <= UINT16_MAX) return big<std::uint16_t>(0xda, size);
+    big<std::uint32_t>(0xdb, size);
+  }
+
+  void bytes_head(std::size_t size) {
+    if (size <= UINT8_MAX) return big<std::uint8_t>(0xc4, size);
+    if (size <= UINT16_MAX) return big<std::uint16_t>(0xc5, size);
+    big<std::uint32_t>(0xc6, size);
+  }
+
   void byte(std::uint8_t value) { out_.push_back(static_cast<char>(value)); }
 
   template <typename Word>

@@ -125,6 +125,74 @@ TEST_CASE("adding in any pieces keeps what adding all at once does: the newest t
   }
 }
 
+/// Some events with names of their own.
+KeptEvents taken(const KeptEvents& all, std::span<const KeptEvent> events) {
+  KeptEvents own;
+  std::vector<KeptEvent> moved(events.begin(), events.end());
+  for (KeptEvent& event : moved) {
+    for (std::int32_t* code :
+         {&event.type, &event.category, &event.brand, &event.channel, &event.query, &event.currency})
+      if (*code >= 0) *code = own.intern(all.names()[static_cast<std::size_t>(*code)]);
+    for (std::int32_t& tag : event.tags) tag = own.intern(all.names()[static_cast<std::size_t>(tag)]);
+  }
+  own.add(moved);
+  return own;
+}
+
+TEST_CASE("packing onto packed events gives what reading and merging them does, early or late, full or not") {
+  std::mt19937 random(17);
+  for (std::uint32_t seed = 20; seed < 60; ++seed) {
+    KeptEvents all;
+    std::vector<KeptEvent> events = made(all, 150, seed);
+    const bool buys = seed % 3 != 0;
+    const std::int32_t buy = all.intern("buy");
+    for (KeptEvent& event : events) {
+      if (buys && random() % 3 == 0) event.type = buy;
+      // Some of them days apart, and some before 1970.
+      if (seed % 4 == 0) event.time += static_cast<std::int64_t>(random() % 40) * 86'400'000'000;
+      if (seed % 5 == 0 && random() % 9 == 0) event.time = -event.time;
+    }
+    if (seed % 2 == 0)  // mostly the newest come last
+      std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
+    const std::size_t limit = seed % 7 == 0 ? 100 : 600;
+    std::vector<std::uint8_t> packed;
+    for (std::size_t begin = 0; begin < events.size();) {
+      const std::size_t end = std::min(events.size(), begin + 1 + random() % 4);
+      const KeptEvents piece = taken(all, std::span(events).subspan(begin, end - begin));
+      KeptEvents merged = KeptEvents::unpack(packed);
+      merged.merge(piece);
+      const auto expected = merged.pack(limit, 0);
+      packed = piece.pack_onto(packed, limit);
+      REQUIRE(packed == expected);
+      begin = end;
+    }
+    CHECK(KeptEvents().pack_onto(packed, limit) == packed);
+  }
+}
+
+TEST_CASE("damaged bytes are refused or packed onto") {
+  KeptEvents all;
+  all.add(made(all, 40, 6));
+  const auto packed = all.pack(kRoom, 0);
+  KeptEvents newer;
+  KeptEvent event;
+  event.time = all.events().back().time + 1;
+  event.type = newer.intern("buy");
+  newer.add(std::span(&event, 1));
+  std::mt19937 random(7);
+  for (int round = 0; round < 3'000; ++round) {
+    auto damaged = packed;
+    damaged.resize(round % 3 == 0 ? random() % packed.size() + 1 : packed.size());
+    damaged[random() % damaged.size()] ^= static_cast<std::uint8_t>(1U << random() % 8);
+    try {
+      const std::size_t size = newer.pack_onto(damaged, 600).size();
+      CHECK(size <= 600);
+    } catch (const recocore::Error& error) {
+      CHECK(error.code() == recocore::ErrorCode::corrupt);
+    }
+  }
+}
+
 TEST_CASE("what happened before a cutoff goes, and with it that older events were left out") {
   KeptEvents all;
   all.add(made(all, 200, 3));
