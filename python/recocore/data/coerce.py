@@ -75,6 +75,8 @@ def coded_texts(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
         return None
     if any(chunk.dictionary.null_count for chunk in column.chunks):
         return None  # a null that is a name: no count of nulls knows of it
+    if column.type == CODED_TEXT:
+        return column
     chunks = [
         pa.DictionaryArray.from_arrays(chunk.indices.cast(pa.int32()), chunk.dictionary.cast(pa.string()))
         for chunk in column.chunks
