@@ -278,14 +278,7 @@ py::array_t<std::uint64_t> hash_names_(const py::object& offsets, const py::obje
   py::array_t<std::uint64_t> hashes(offset_array.size() - 1);
   run_released(1, py::none(), [&, out = mutable_span_of(hashes)](const Execution&) {
     const std::string_view text(reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(bytes.size()));
-    const auto places = span_of(offset_array);
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      const bool fits = places[i] >= 0 && places[i] <= places[i + 1] && places[i + 1] <= std::ssize(text);
-      require(fits, [] { return std::string("offsets: expected ascending places in the data"); });
-      const auto name =
-          text.substr(static_cast<std::size_t>(places[i]), static_cast<std::size_t>(places[i + 1] - places[i]));
-      out[i] = name.empty() ? 0 : hash_name(name);
-    }
+    hash_names({span_of(offset_array), text, {}}, out);
     return 0;
   });
   return hashes;

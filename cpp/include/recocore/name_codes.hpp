@@ -26,6 +26,11 @@ struct NameChunk {
 /// \throws Error{invalid_argument} for sizes that do not fit, offsets outside of the text, 2^31 names or more.
 std::vector<std::int64_t> encode_names(std::span<const NameChunk> chunks, std::span<std::int32_t> codes);
 
+/// The hash of each row's name by hash_name(), 0 where it is empty; a row without a name has the hash of its text.
+///
+/// \throws Error{invalid_argument} for sizes that do not fit, offsets outside of the text.
+void hash_names(const NameChunk& names, std::span<std::uint64_t> hashes);
+
 /// in_use[c]: 1 where some row has the code c, of `names` codes; rows of code -1 have none.
 ///
 /// \throws Error{invalid_argument} for a code outside of [-1, names).

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 
 #include "recocore/error.hpp"
@@ -70,6 +71,50 @@ TEST_CASE("names of every length get the codes that a map gives") {
   for (const std::size_t cut : {0, 1, 17, 1500, 3000}) compare(names, cut);
 }
 
+TEST_CASE("names of up to seven bytes, which are words, get the codes that a map gives") {
+  std::mt19937 random(2);
+  std::vector<Name> names;
+  for (int i = 0; i < 3000; ++i) {
+    std::string name(random() % 8, 'a');
+    if (!name.empty() && random() % 2 == 0) name[random() % name.size()] = random() % 2 == 0 ? '\0' : 'b';
+    names.push_back(random() % 10 == 0 ? Name() : Name(name));
+  }
+  for (const std::size_t cut : {0, 1, 17, 1500, 3000}) compare(names, cut);
+  // One longer name anywhere takes all of them the other way.
+  for (const std::size_t longer : {0, 1499, 1500, 2999}) {
+    for (const std::size_t size : {8, 15, 16}) {
+      auto changed = names;
+      changed[longer] = std::string(size, 'a');
+      compare(changed, 1500);
+    }
+  }
+}
+
+TEST_CASE("a column's hashes are those of its names, to the end of the text") {
+  std::mt19937 random(3);
+  for (int round = 0; round < 50; ++round) {
+    std::vector<Name> names;
+    for (int i = 0; i < 40; ++i) {
+      std::string name(random() % 20, 'a');
+      for (char& letter : name) letter = static_cast<char>(random() % 256);
+      names.emplace_back(name);
+    }
+    const Column column(names, 0);
+    // Of the text's own size: reading on is seen by the address sanitizer.
+    const std::vector<char> text(column.text.begin(), column.text.end());
+    const NameChunk chunk{column.offsets, {text.data(), text.size()}, {}};
+    std::vector<std::uint64_t> hashes(names.size());
+    hash_names(chunk, hashes);
+    for (std::size_t i = 0; i < names.size(); ++i) REQUIRE(hashes[i] == (names[i]->empty() ? 0 : hash_name(*names[i])));
+    std::vector<std::int32_t> codes(names.size());
+    REQUIRE(encode_names(std::vector{chunk}, codes).size() == std::set<Name>(names.begin(), names.end()).size());
+  }
+  std::vector<std::uint64_t> one(1);
+  const std::vector<std::int32_t> outside{0, 4};
+  CHECK_THROWS_AS(hash_names({outside, "abc", {}}, one), Error);
+  CHECK_THROWS_AS(hash_names({}, one), Error);
+}
+
 TEST_CASE("many names are told apart, and the table grows") {
   std::vector<Name> names;
   for (int round = 0; round < 2; ++round)
@@ -125,6 +170,7 @@ TEST_CASE("what does not fit is refused") {
   refused({0, 4});
   refused({2, 1});
   refused({-1, 1});
+  refused({INT32_MIN, INT32_MAX});
   refused({0, 1, 2});  // more rows than places
   const std::vector<std::uint8_t> bits{255};
   CHECK_NOTHROW(ValidBits(bits, 7, 1));

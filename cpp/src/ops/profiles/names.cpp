@@ -2,37 +2,24 @@
 // NOLINTBEGIN(bugprone-signed-bitwise)
 
 // Hashes of names and numbers, and vocabularies.
+#include "base/name_hash.hpp"
 #include "base/words.hpp"
 #include "recocore/profiles.hpp"
 
 namespace recocore {
-namespace {
-
-constexpr std::uint64_t kOdd = 0x9E3779B97F4A7C15;
-constexpr std::uint64_t kOther = 0xBF58476D1CE4E5B9;
-
-/// The high and low halves of a product, folded: the step of wyhash.
-std::uint64_t mix(std::uint64_t a, std::uint64_t b) noexcept {
-  const auto product = static_cast<unsigned __int128>(a) * b;
-  return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
-}
-
-}  // namespace
 
 std::uint64_t hash_name(std::string_view name) noexcept {
-  std::uint64_t state = mix(name.size() ^ kOther, kOdd);
+  std::uint64_t state = name_hash_begin(name.size());
   const char* at = name.data();
   std::size_t left = name.size();
-  for (; left > 8; at += 8, left -= 8) state = mix(state ^ word_at(at), kOdd);
-  state = mix(state ^ last_word(at, left, name.size()), kOther);
-  state ^= state >> 32;
-  return state == 0 ? 1 : state;
+  for (; left > 8; at += 8, left -= 8) state = folded_product(state ^ word_at(at), kNameOdd);
+  return name_hash_end(state, last_word(at, left, name.size()));
 }
 
 std::uint64_t hash_number(std::int64_t number) noexcept {
   // The finaliser of splitmix64: different numbers have different hashes.
-  auto state = static_cast<std::uint64_t>(number) + kOdd;
-  state = (state ^ (state >> 30)) * kOther;
+  auto state = static_cast<std::uint64_t>(number) + kNameOdd;
+  state = (state ^ (state >> 30)) * kNameOther;
   state = (state ^ (state >> 27)) * 0x94D049BB133111EB;
   return state ^ (state >> 31);
 }

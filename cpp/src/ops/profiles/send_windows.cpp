@@ -1,6 +1,7 @@
 // The best window of the week to send something.
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 
 #include "recocore/error.hpp"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr int kHours = 168;
 constexpr int kLongest = 24;
+constexpr double kQuiet = -std::numeric_limits<double>::infinity();  // with any share added to it
 constexpr std::int64_t kUsersAtATime = 2048;
 
 bool quiet(int hour, const SendRule& rule) {
@@ -20,15 +22,25 @@ bool quiet(int hour, const SendRule& rule) {
   return of_day >= rule.quiet_from || of_day < rule.quiet_to;
 }
 
-/// The hours at which a window may begin.
-std::vector<int> allowed_starts(const SendRule& rule) {
-  std::vector<int> starts;
-  for (int start = 0; start < kHours; ++start) {
-    bool allowed = true;
-    for (int i = 0; i < rule.window; ++i) allowed = allowed && !quiet((start + i) % kHours, rule);
-    if (allowed) starts.push_back(start);
-  }
-  return starts;
+/// 0 at each hour at which a window may begin, kQuiet at the others.
+std::array<double, kHours> allowed_starts(const SendRule& rule) {
+  std::array<double, kHours> allowed{};
+  for (int start = 0; start < kHours; ++start)
+    for (int i = 0; i < rule.window; ++i)
+      if (quiet((start + i) % kHours, rule)) allowed[static_cast<std::size_t>(start)] = kQuiet;
+  return allowed;
+}
+
+/// The largest of a week, eight at a time.
+double largest(const std::array<double, kHours>& week) {
+  constexpr std::size_t kLanes = 8;
+  static_assert(kHours % kLanes == 0);
+  std::array<double, kLanes> most;
+  most.fill(kQuiet);
+  for (std::size_t from = 0; from < kHours; from += kLanes)
+    for (std::size_t lane = 0; lane < kLanes; ++lane)
+      most[lane] = week[from + lane] > most[lane] ? week[from + lane] : most[lane];
+  return *std::ranges::max_element(most);
 }
 
 }  // namespace
@@ -44,7 +56,7 @@ void send_windows(std::span<const std::int64_t> begins, std::span<const std::int
           [] { return std::string("rule: expected a prior of 168 shares, an odd kernel and 1 to 24 hours"); });
   require(std::all_of(hours.begin(), hours.end(), [](std::int32_t hour) { return hour >= 0 && hour < kHours; }),
           [] { return std::string("hours: expected hours of the week, 0 to 167"); });
-  const std::vector<int> allowed = allowed_starts(rule);
+  const std::array<double, kHours> allowed = allowed_starts(rule);
   // How far ahead of an hour the kernel's parts lie, around the circle of the week.
   const int reach = static_cast<int>(rule.kernel.size() / 2);
   std::vector<int> ahead;
@@ -68,20 +80,13 @@ void send_windows(std::span<const std::int64_t> begins, std::span<const std::int
       std::array<double, kHours + kLongest> week;
       for (std::size_t at = 0; at < kHours; ++at) week[at] = smooth[at] + prior[at];
       std::copy_n(week.begin(), kLongest, week.begin() + kHours);
-      std::array<double, kHours> windows{};
+      std::array<double, kHours> windows = allowed;
       for (std::size_t i = 0; i < static_cast<std::size_t>(rule.window); ++i)
         for (std::size_t start = 0; start < kHours; ++start) windows[start] += week[start + i];
-      double best = -1.0;
-      starts[u] = kNone;
-      for (const int start : allowed) {
-        const double share = windows[static_cast<std::size_t>(start)];
-        if (share > best) {
-          best = share;
-          starts[u] = start;
-        }
-      }
+      const double best = largest(windows);
       const double whole = all + rule.prior_weight;
-      shares[u] = allowed.empty() || whole <= 0.0 ? 0.0 : best / whole;
+      starts[u] = best == kQuiet ? kNone : std::ranges::find(windows, best) - windows.begin();
+      shares[u] = best == kQuiet || whole <= 0.0 ? 0.0 : best / whole;
     }
   });
 }

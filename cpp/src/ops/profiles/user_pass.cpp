@@ -4,6 +4,7 @@
 #include "ops/profiles/user_pass.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <iterator>
 #include <limits>
@@ -46,11 +47,28 @@ double quantile(const std::vector<double>& sorted, double q) {
 
 /// Puts the first `listed` in order, and the others somewhere behind them.
 template <typename T, typename Less>
-void sort_first(std::vector<T>& entries, std::size_t listed, const Less& less) {
-  // Of few entries all are sorted: a heap takes longer.
+void sort_first(std::span<T> entries, std::size_t listed, const Less& less) {
   constexpr std::size_t kFew = 16;
-  if (entries.size() <= kFew) return std::sort(entries.begin(), entries.end(), less);
-  std::partial_sort(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(listed), entries.end(), less);
+  if (listed > kFew)
+    return std::partial_sort(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(listed), entries.end(),
+                             less);
+  // Most entries are below the few, which one comparison tells.
+  for (std::size_t i = 1; i < entries.size(); ++i) {
+    std::size_t to = std::min(i, listed);
+    if (to == listed) {
+      if (listed == 0 || !less(entries[i], entries[listed - 1])) continue;
+      std::swap(entries[i], entries[listed - 1]);
+      --to;
+    }
+    const T moved = entries[to];
+    for (; to > 0 && less(moved, entries[to - 1]); --to) entries[to] = entries[to - 1];
+    entries[to] = moved;
+  }
+}
+
+/// 2^exponent, of a normal number.
+double power_of_two(int exponent) {
+  return std::bit_cast<double>(static_cast<std::uint64_t>(1'023 + exponent) << 52U);
 }
 
 /// The sum of weights above 0, whatever order they stand in: of whole multiples of 2^-61 of the largest.
@@ -61,11 +79,13 @@ double sum_in_any_order(std::span<const CodeSums::Entry> entries) {
   constexpr int kBits = 61;
   // The smallest are lifted first: the unit's inverse would not be a number.
   const double lift = most < 0x1p-900 ? 0x1p200 : 1.0;
-  const int unit = std::ilogb(most * lift) - kBits;
-  const double units = std::scalbn(1.0, -unit);
+  // What is lifted is a normal number, and so are the unit and its inverse.
+  const auto exponent = static_cast<int>(std::bit_cast<std::uint64_t>(most * lift) >> 52U) - 1'023;
+  const int unit = exponent - kBits;
+  const double units = power_of_two(-unit);
   __int128 sum = 0;
   for (const auto& entry : entries) sum += static_cast<std::int64_t>(entry.weight * lift * units);
-  return std::scalbn(static_cast<double>(sum), unit) / lift;
+  return static_cast<double>(sum) * power_of_two(unit) / lift;
 }
 
 }  // namespace
@@ -93,6 +113,7 @@ void UserPass::clear(std::size_t events) {
   real(R::spend_decayed) = 0.0;
   std::fill(type_counts_.begin(), type_counts_.end(), 0);
   hours_.fill(0);
+  hours_in_use_.fill(0);
   for (std::size_t d = 0; d < kMaxDimensions; ++d) {
     sums_[d].clear();
     sums_[d].resize(interest_names(d).size());
@@ -184,6 +205,7 @@ void UserPass::take_day(std::int64_t local) {
     hour_day_ = floor_divide(whole, 24);
   }
   ++hours_[hour_];
+  hours_in_use_[hour_ / 64] |= std::uint64_t{1} << hour_ % 64;
   const std::int64_t day = hour_day_;
   // Clocks that go back at midnight bring a day back.
   if (day != day_ && days_.add(static_cast<std::uint64_t>(day), 0).added) ++integer(I::active_days);
@@ -408,8 +430,10 @@ void UserPass::write(std::int64_t user, ProfileColumns& columns) {
 }
 
 void UserPass::write_interest(CodeSums& sums, const Vocabulary* names, std::int64_t user, ProfileInterests& out) const {
-  auto& entries = sums.entries();
-  std::erase_if(entries, [](const CodeSums::Entry& entry) { return !(entry.weight > 0.0); });
+  std::span<CodeSums::Entry> entries = sums.entries();
+  const auto nothing =
+      std::ranges::remove_if(entries, [](const CodeSums::Entry& each) { return !(each.weight > 0.0); });
+  entries = entries.first(entries.size() - nothing.size());
   const auto row = static_cast<std::size_t>(user);
   const auto top = static_cast<std::size_t>(plan_.top);
   const std::size_t listed = std::min(top, entries.size());
@@ -424,7 +448,7 @@ void UserPass::write_interest(CodeSums& sums, const Vocabulary* names, std::int6
     out.weights[row * top + i] = entries[i].weight;
     total += entries[i].weight;
   }
-  out.truncated[row] = sum_in_any_order(std::span(entries).subspan(listed));
+  out.truncated[row] = sum_in_any_order(entries.subspan(listed));
   out.total[row] = total + out.truncated[row];
 }
 
@@ -438,7 +462,7 @@ void UserPass::write_counted(std::int64_t user, ProfileColumns& columns) {
       if (a.first != b.first) return names.name(a.first) < names.name(b.first);
       return a.second != b.second && names.name(a.second) < names.name(b.second);
     };
-    sort_first(counted, listed, better);
+    sort_first(std::span(counted), listed, better);
     return listed;
   };
   const std::size_t steps = most(steps_, *vocabularies_.path);
@@ -454,20 +478,16 @@ void UserPass::write_counted(std::int64_t user, ProfileColumns& columns) {
   }
 }
 
-void UserPass::write_hours(HourBlock& hours) const {
-  // Which hours there are cannot be foreseen: each is written, and the next one over it where it is empty.
-  const std::size_t begin = hours.hours.size();
-  hours.hours.resize(begin + hours_.size());
-  hours.counts.resize(begin + hours_.size());
-  std::size_t end = begin;
-  for (std::size_t hour = 0; hour < hours_.size(); ++hour) {
-    hours.hours[end] = static_cast<std::int32_t>(hour);
-    hours.counts[end] = hours_[hour];
-    end += hours_[hour] != 0 ? 1 : 0;
+void UserPass::write_hours(HourBlock& hours) {
+  const auto begin = std::ssize(hours.hours);
+  for (std::size_t word = 0; word < hours_in_use_.size(); ++word) {
+    for (std::uint64_t left = hours_in_use_[word]; left != 0; left &= left - 1) {
+      const auto hour = 64 * word + static_cast<std::size_t>(std::countr_zero(left));
+      hours.hours.push_back(static_cast<std::int32_t>(hour));
+      hours.counts.push_back(hours_[hour]);
+    }
   }
-  hours.hours.resize(end);
-  hours.counts.resize(end);
-  hours.sizes.push_back(static_cast<std::int64_t>(end - begin));
+  hours.sizes.push_back(std::ssize(hours.hours) - begin);
 }
 
 }  // namespace recocore::cpu

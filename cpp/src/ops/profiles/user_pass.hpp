@@ -38,7 +38,7 @@ class CodeSums {
     }
   }
   /// In the order in which the codes came; may be reordered until clear().
-  [[nodiscard]] std::vector<Entry>& entries() noexcept { return entries_; }
+  [[nodiscard]] std::span<Entry> entries() noexcept { return entries_; }
 
  private:
   std::vector<std::int32_t> slots_;
@@ -98,7 +98,7 @@ class UserPass {
   void write(std::int64_t user, ProfileColumns& columns);
   void write_interest(CodeSums& sums, const Vocabulary* names, std::int64_t user, ProfileInterests& out) const;
   void write_counted(std::int64_t user, ProfileColumns& columns);
-  void write_hours(HourBlock& hours) const;
+  void write_hours(HourBlock& hours);
 
   std::int64_t& integer(ProfileInteger field) { return integers_[static_cast<std::size_t>(field)]; }
   [[nodiscard]] std::int64_t integer(ProfileInteger field) const { return integers_[static_cast<std::size_t>(field)]; }
@@ -126,6 +126,7 @@ class UserPass {
   std::array<double, kProfileReals.size()> reals_{};
   std::vector<std::int64_t> type_counts_;
   std::array<std::int64_t, 168> hours_{};
+  std::array<std::uint64_t, 3> hours_in_use_{};  // a bit an hour
   std::array<CodeSums, kMaxDimensions> sums_;
   CodeSums bands_;
   StampedMap items_, days_, sessions_by_id_, steps_seen_, orders_, terms_seen_;
