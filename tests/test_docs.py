@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -313,6 +314,21 @@ def test_paths_that_the_docs_name_exist(page: str) -> None:
     assert real
     for path in real:
         assert (ROOT / path).exists(), path
+
+
+def test_pictures_are_those_that_the_readme_shows() -> None:
+    shown = set(re.findall(r"^!\[[^]]+\]\((docs/pictures/[\w.]+)\)$", README, re.MULTILINE))
+    spec = importlib.util.spec_from_file_location("take_pictures", ROOT / "docs" / "take_pictures.py")
+    assert spec is not None
+    assert spec.loader is not None
+    pictures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pictures)
+    there = {f"docs/pictures/{picture.name}" for picture in pictures.PICTURES.iterdir()}
+    assert shown == there == {f"docs/pictures/{name}.png" for name in pictures.PAGES}
+    for picture in shown:
+        assert (ROOT / picture).read_bytes().startswith(b"\x89PNG"), picture
+    for chapter, _ in pictures.PAGES.values():
+        assert "--out report.html" in pictures.commands(chapter)
 
 
 @pytest.mark.parametrize("page", ["als.md", "profiles.md"])
