@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 from recocore import _native
-from recocore.profiles.columns import arrow_names
+from recocore.profiles.columns import arrow_names, done_in_threads
 from recocore.profiles.config import TAG
 from recocore.profiles.cuts import LEVELS, CutPoints, apply_cuts, fit_cuts
 from recocore.profiles.plan import offers_by_name
 from recocore.profiles.schema import LIFECYCLE, profile_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from recocore.profiles.config import ProfileConfig
     from recocore.profiles.plan import NativeOffers
@@ -106,6 +107,7 @@ def features(
     as_of: int,
     cuts: CutPoints,
     send: tuple[AnyArray, AnyArray],
+    num_threads: int = 1,
 ) -> dict[str, Any]:
     """Every column but the ids, as arrays.
 
@@ -117,14 +119,19 @@ def features(
     for counts in native["type_counts"][len(config.types) : -1]:
         made["count_other"] = made["count_other"] + counts  # types that are named, but have no column
     made["spend_net"] = native["spend_gross"] - native["spend_refunded"]
-    made |= _scores(native, as_of, cuts)
-    for place, name in enumerate(config.interests):
-        made |= _interest(name, native["interests"][place], _interest_names(name, native, names, config))
-    made |= _hours(native, send)
     made["lifecycle"] = Coded(np.where(native["lifecycle"] == _NONE, -1, native["lifecycle"]), LIFECYCLE)
-    made |= _shares(native)
-    made |= _paths_and_terms(native, names)
-    made |= _btyd(native)
+    parts: dict[str, Callable[[], dict[str, Any]]] = {
+        "scores": partial(_scores, native, as_of, cuts),
+        "paths": partial(_paths_and_terms, native, names),
+        "hours": partial(_hours, native, send),
+        "shares": partial(_shares, native),
+        "btyd": partial(_btyd, native),
+    }
+    for place, name in enumerate(config.interests):
+        interest_names = _interest_names(name, native, names, config)
+        parts[f"interest_{name}"] = partial(_interest, name, native["interests"][place], interest_names)
+    for part in done_in_threads(parts, num_threads).values():
+        made |= part
     return made
 
 
@@ -135,18 +142,24 @@ def _interest_names(name: str, native: dict[str, Any], names: Names, config: Pro
     return arrow_names(native["tag_names"]) if name == TAG else names.dimensions[config.dimensions.index(name)]
 
 
-def to_table(made: dict[str, Any], user_ids: pa.Array, config: ProfileConfig) -> pa.Table:
+def to_table(made: dict[str, Any], user_ids: pa.Array, config: ProfileConfig, num_threads: int = 1) -> pa.Table:
     """The profile table of the users that have an event."""
     schema = profile_schema(config, user_ids.type)
-    arrays = [user_ids, *(_arrow(made[field.name], field.type) for field in list(schema)[1:])]
-    table = pa.table(arrays, schema=schema)
+    fields = list(schema)[1:]
+    # Lists take longest: each is a task; numbers are quick, and together one.
+    tasks: dict[str, Callable[[], Any]] = {
+        field.name: made[field.name].arrow for field in fields if isinstance(made[field.name], (Lists, Coded))
+    }
+    numbers = [field for field in fields if field.name not in tasks]
+    tasks["numbers"] = lambda: [_arrow(made[field.name], field.type) for field in numbers]
+    done = done_in_threads(tasks, num_threads)
+    done |= zip((field.name for field in numbers), done["numbers"], strict=True)
+    table = pa.table([user_ids, *(done[field.name] for field in fields)], schema=schema)
     seen = made["n_events"] > 0
     return table if seen.all() else table.filter(pa.array(seen))
 
 
 def _arrow(values: Any, kind: pa.DataType) -> pa.Array:
-    if isinstance(values, (Lists, Coded)):
-        return values.arrow()
     if kind.bit_width != 64:
         return pa.array(values, pa.int64(), mask=values == _NONE).cast(kind)
     # The values as they lie there: their copies and masks took pyarrow as long as all else here.

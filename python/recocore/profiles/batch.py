@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from recocore import _native
 from recocore.data.times import to_us
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from recocore.data.times import Instant
     from recocore.types import Progress
+
+# From here on putting the table together is worth a second thread: of 40,000 users 12 ms instead of 16, of 4,400 4 instead of 3.
+_MANY_USERS: Final = 20_000
 
 
 def build(
@@ -75,9 +78,8 @@ def build(
     )
     names = Names(native.dimension_names, native.query_names, native.path_names)
     cuts = fitted_cuts(columns, used_offers, names, config, moment)
-    made = features(
-        columns, names, config, moment, cuts, send_windows(columns, send_rule(config, cuts.hours), num_threads)
-    )
-    return ProfileTable(
-        to_table(made, native.user_ids, config), moment, config, cuts, native.currency, native.money_digits
-    )
+    send = send_windows(columns, send_rule(config, cuts.hours), num_threads)
+    threads_then = num_threads if len(native.user_ids) >= _MANY_USERS else 1
+    made = features(columns, names, config, moment, cuts, send, threads_then)
+    table = to_table(made, native.user_ids, config, threads_then)
+    return ProfileTable(table, moment, config, cuts, native.currency, native.money_digits)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from recocore.profiles.config import ProfileConfig
-    from recocore.types import AnyArray, Int32Array
+    from recocore.types import AnyArray, Int32Array, UInt8Array
 
     # (offsets int64, data uint8), in the layout of Arrow's LargeString; None is no names.
     NativeNames = tuple[AnyArray, AnyArray] | None
@@ -91,7 +91,7 @@ def native_events(
     tasks: dict[str, Callable[[], Any]] = {
         "users": partial(_users, batch),
         "times": partial(_times, batch),
-        "types": partial(codes, table.column("type")),
+        "types": partial(_types, table.column("type"), config),
     }
     for column, values in there(coded):
         tasks[column] = partial(_CODED.get(coded[column], _named), values)
@@ -106,11 +106,7 @@ def native_events(
     columns = done_in_threads(tasks, num_threads)
 
     columns["users"], user_ids = columns["users"]
-    type_codes, type_names = columns["types"]
-    ours = {name: code for code, name in enumerate(config.all_types)}
-    # The last is what the code -1 finds: a batch that was put together by hand may have no type somewhere.
-    to_ours = np.array([ours.get(name, len(ours)) for name in (*type_names.to_pylist(), DEFAULT_TYPE)], np.uint8)
-    columns["types"] = to_ours[type_codes]
+    columns["types"], type_codes, type_names = columns["types"]
     names = dict.fromkeys(("queries", "paths", *coded), pa.array([], pa.string()))
     for column in coded:
         if column in columns:
@@ -188,6 +184,15 @@ def _users(batch: EventBatch) -> tuple[Int32Array, pa.Array]:
     users = users if users.flags.writeable else users.copy()
     _native.renumber(users, rank)
     return users, names.take(pa.array(order))
+
+
+def _types(column: pa.ChunkedArray, config: ProfileConfig) -> tuple[UInt8Array, Int32Array, pa.Array]:
+    """The configuration's codes of types, and codes and names as the column has them."""
+    coded, names = codes(column)
+    ours = {name: code for code, name in enumerate(config.all_types)}
+    # The last is what the code -1 finds: a batch that was put together by hand may have no type somewhere.
+    to_ours = np.array([ours.get(name, len(ours)) for name in (*names.to_pylist(), DEFAULT_TYPE)], np.uint8)
+    return to_ours[coded], coded, names
 
 
 def _whole(column: pa.ChunkedArray) -> AnyArray:
