@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -144,3 +145,19 @@ def test_profiles_of_a_made_up_shop_go_all_the_way() -> None:
     given = TagSet.parse(TAGS, features.kinds).apply(features)
     assert set(given.counts()) <= {tag["name"] for tag in TAGS["tags"]}  # type: ignore[index]
     assert "<h2>Segments</h2>" in render(profiles, segments=Segmentation.fit(features, most=4))
+
+
+def test_profiles_of_many_events_are_those_of_each_user_s_own() -> None:
+    """Logs of more than 131,072 events are laid out in parts, here of users in the order of their ids."""
+    log = synthetic_shop(n_users=3000, n_items=200, n_events=150_000, seed=5).events.table
+    as_of = pc.max(log.column("event_time")).as_py() + timedelta(seconds=1)
+    whole = build(EventBatch(log), as_of)
+    users = whole.table.column("user_id")
+    config = whole.config.with_cuts(whole.cuts)
+    bounds = [users[0], users[len(users) // 3], users[2 * len(users) // 3], pa.scalar("v")]
+    parts = []
+    for low, high in pairwise(bounds):
+        ours = pc.and_(pc.greater_equal(log.column("user_id"), low), pc.less(log.column("user_id"), high))
+        assert 20_000 < pc.sum(ours).as_py() < 131_072
+        parts.append(build(EventBatch(log.filter(ours)), as_of, config).table)
+    assert pa.concat_tables(parts).equals(whole.table)
