@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "kernels/dense/kernel.hpp"
@@ -134,6 +135,23 @@ bool worth_gathering(const TopkProblem& problem, const CandidateFilter& filter) 
   return allowed <= problem.items.rows / 4 && allowed * problem.items.cols * 8 < available_memory() / 4;
 }
 
+/// Whether codes are scanned where the problem has them.
+bool scans_codes(const TopkProblem& problem) {
+  // Below 16 values a row of codes is mostly padding. Cosines have no scan of floats.
+  return problem.codes != nullptr && problem.precision == Precision::automatic &&
+         (problem.metric == Metric::cosine || (problem.items.cols >= 16 && kernels::scan().prefers_codes));
+}
+
+/// Ranks each query's own list.
+void solve_lists(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<std::int32_t> ids,
+                 MatrixView<float> scores, const Execution& execution) {
+  std::optional<ItemBounds> bounds;
+  if (scans_codes(problem)) bounds = measure(problem, execution);
+  if (bounds && !bounded(problem, *bounds)) bounds.reset();
+  const auto worth_scanning = [](std::int64_t k, std::int64_t candidates) { return !few_for(k, candidates, true); };
+  rank_allowed(problem, filter, bounds ? &*bounds : nullptr, worth_scanning, ids, scores, execution);
+}
+
 void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<std::int32_t> ids,
            MatrixView<float> scores, const Execution& execution) {
   const int threads = resolve_threads(execution.num_threads);
@@ -141,10 +159,7 @@ void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView
   std::vector<std::int32_t> listed;
   if (filter.allow_shared) listed = list_positions(*filter.allow_shared, problem.codes, problem.items.rows);
   const std::int64_t positions = filter.allow_shared ? std::ssize(listed) : problem.items.rows;
-  // Below 16 values a row of codes is mostly padding. Cosines have no scan of floats.
-  const bool by_codes =
-      problem.codes != nullptr && problem.precision == Precision::automatic &&
-      (problem.metric == Metric::cosine || (problem.items.cols >= 16 && kernels::scan().prefers_codes));
+  const bool by_codes = scans_codes(problem);
 
   const auto directly = [&] {
     if (problem.codes != nullptr)
@@ -157,7 +172,7 @@ void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView
   if (few_for(ids.cols, positions, by_codes)) return directly();
   const ItemBounds bounds = measure(problem, execution);
   if (!bounded(problem, bounds)) return directly();
-  ScanPlan plan{bounds, listed, positions, chunk_of(problem, ids.cols, by_codes, threads), 1};
+  ScanPlan plan{bounds, listed, true, positions, chunk_of(problem, ids.cols, by_codes, threads), 1};
   plan.slices = slices_for(divided_up(n, plan.chunk), positions * problem.items.cols, threads);
   (by_codes ? scan_codes : scan_floats)(problem, filter, plan, ids, scores, execution);
 }
@@ -167,7 +182,7 @@ void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView
 void topk_cpu(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<std::int32_t> ids,
               MatrixView<float> scores, const Execution& execution) {
   if (ids.rows == 0 || ids.cols == 0) return;
-  if (filter.allow) return rank_allowed(problem, filter, ids, scores, execution);
+  if (filter.allow) return solve_lists(problem, filter, ids, scores, execution);
   if (worth_gathering(problem, filter)) {
     const AllowedPart part(problem, filter);
     topk_cpu(part.problem(), part.filter(), ids, scores, execution);

@@ -167,7 +167,9 @@ TEST_CASE("packed items, floats and every pair scored give the same bytes, under
       std::vector<std::int64_t> indptr(static_cast<std::size_t>(n) + 1);
       std::vector<std::int32_t> all_rows;
       for (std::int64_t q = 0; q < n; ++q) {
-        all_rows.insert(all_rows.end(), everything.begin(), everything.end());
+        // In any order, and some of them twice.
+        all_rows.insert(all_rows.end(), everything.rbegin(), everything.rend());
+        all_rows.insert(all_rows.end(), everything.begin() + 10, everything.begin() + 60);
         indptr[static_cast<std::size_t>(q) + 1] = std::ssize(all_rows);
       }
       const std::vector<std::int32_t> block{0, 5, 6, 7, 2000};
@@ -187,7 +189,7 @@ TEST_CASE("packed items, floats and every pair scored give the same bytes, under
             problem.precision = precision;
             if (metric == Metric::inner_product && some) problem.biases = biases;
             CandidateFilter given = filter;
-            // Lists of each query's own are scored one by one.
+            // Lists of each query's own are scored one by one by float32, and scanned by codes.
             if (one_by_one) given.allow = recocore::RowsOf{{n, m, indptr, all_rows}, {}};
             Ranking result{std::vector<std::int32_t>(static_cast<std::size_t>(n * k)),
                            std::vector<float>(static_cast<std::size_t>(n * k))};
@@ -198,9 +200,11 @@ TEST_CASE("packed items, floats and every pair scored give the same bytes, under
           for (const auto& [k, threads] : {std::pair{0, 3}, {1, 3}, {12, 1}, {12, 3}, {60, 2}}) {
             const Ranking expected = head_of(all, 60, k);
             for (const Precision precision : {Precision::automatic, Precision::float32}) {
-              const Ranking found = solve(k, precision, false, threads);
-              CHECK(found.ids == expected.ids);
-              CHECK(found.scores == expected.scores);
+              for (const bool one_by_one : {false, true}) {
+                const Ranking found = solve(k, precision, one_by_one, threads);
+                CHECK(found.ids == expected.ids);
+                CHECK(found.scores == expected.scores);
+              }
             }
           }
         }

@@ -1,11 +1,13 @@
 #include "ops/topk/direct.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "base/per_worker.hpp"
 #include "ops/topk/exclusions.hpp"
 #include "ops/topk/reservoir.hpp"
+#include "ops/topk/scan.hpp"
 #include "ops/topk/scorer.hpp"
 #include "recocore/selection.hpp"
 
@@ -23,6 +25,8 @@ constexpr std::int64_t kChunk = 16;
 
 // Items of a query's own list between two looks at whether to stop.
 constexpr std::size_t kItemsToCheck = 1024;
+// Items of a list, which stand anywhere, that the memory is asked for before they are scored.
+constexpr std::size_t kAhead = 4;
 
 float threshold_of(const TopkProblem& problem, std::int64_t query) {
   return problem.thresholds.empty() ? kPadScore : problem.thresholds[at(query)];
@@ -86,40 +90,56 @@ void rank_all(const TopkProblem& problem, const CandidateFilter& filter, const s
   }
 }
 
-void rank_allowed(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<std::int32_t> ids,
+void rank_allowed(const TopkProblem& problem, const CandidateFilter& filter, const ItemBounds* bounds,
+                  bool (*worth_scanning)(std::int64_t k, std::int64_t candidates), MatrixView<std::int32_t> ids,
                   MatrixView<float> scores, const Execution& execution) {
   struct Scratch {
     Exclusions exclusions;
-    ItemSet met;     // what the query's list has named so far
-    ItemSet shared;  // what is allowed to all
+    ItemSet met;                       // what the query's list has named so far
+    ItemSet shared;                    // what is allowed to all
+    std::vector<std::int32_t> listed;  // of the query's list what may come back: items, or their positions
     TopkSelector best;
+    std::optional<ListScan> scan;
   };
   const Scorer scorer(problem);
   const bool some_shared = filter.allow_shared.has_value();
   PerWorker<Scratch> workers(execution);
   parallel_for(execution, problem.queries.rows, 1, [&](std::int64_t begin, std::int64_t end, int worker) {
     Scratch& own = workers.get(worker, [&] {
-      Scratch made{Exclusions(filter, problem.items.rows), ItemSet(problem.items.rows),
-                   ItemSet(some_shared ? problem.items.rows : 0), TopkSelector(ids.cols)};
+      Scratch made{Exclusions(filter, problem.items.rows),
+                   ItemSet(problem.items.rows),
+                   ItemSet(some_shared ? problem.items.rows : 0),
+                   {},
+                   TopkSelector(ids.cols),
+                   {}};
       if (some_shared)
         for (const std::int32_t item : *filter.allow_shared) made.shared.insert(item);
+      if (bounds != nullptr) made.scan.emplace(problem, filter, *bounds, ids.cols);
       return made;
     });
     for (std::int64_t q = begin; q < end; ++q) {
       checkpoint();
-      const auto query = problem.queries.row(q);
       const auto candidates = filter.allow->of(q);
-      const float threshold = threshold_of(problem, q);
+      own.listed.clear();
       own.exclusions.with(q, [&](const auto& excluded) {
-        for (std::size_t i = 0; i < candidates.size(); ++i) {
-          if (i % kItemsToCheck == 0) checkpoint();
-          const std::int32_t item = candidates[i];
-          if (!own.met.insert(item) || excluded(item) || (some_shared && !own.shared.contains(item))) continue;
-          const float score = scorer(query, item);
-          if (score >= threshold) own.best.offer(score, item);
-        }
+        for (const std::int32_t item : candidates)
+          if (own.met.insert(item) && !excluded(item) && (!some_shared || own.shared.contains(item)))
+            own.listed.push_back(item);
       });
       for (const std::int32_t item : candidates) own.met.erase(item);
+      if (own.scan && worth_scanning(ids.cols, std::ssize(own.listed))) {
+        for (std::int32_t& each : own.listed) each = problem.codes->positions[at(each)];
+        (*own.scan)(q, own.listed, ids.row(q), scores.row(q));
+        continue;
+      }
+      const auto query = problem.queries.row(q);
+      const float threshold = threshold_of(problem, q);
+      for (std::size_t i = 0; i < own.listed.size(); ++i) {
+        if (i % kItemsToCheck == 0) checkpoint();
+        if (i + kAhead < own.listed.size()) scorer.prefetch(own.listed[i + kAhead]);
+        const float score = scorer(query, own.listed[i]);
+        if (score >= threshold) own.best.offer(score, own.listed[i]);
+      }
       own.best.take_sorted(ids.row(q), scores.row(q));
     }
   });

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 
+#include "ops/topk/query_bounds.hpp"
 #include "recocore/topk.hpp"
 
 namespace recocore {
@@ -13,8 +14,10 @@ namespace recocore {
 void rank_all(const TopkProblem& problem, const CandidateFilter& filter, const std::span<const std::int32_t>* listed,
               std::int64_t slices, MatrixView<std::int32_t> ids, MatrixView<float> scores, const Execution& execution);
 
-/// Ranks each query's own candidates; `filter` has allow-lists.
-void rank_allowed(const TopkProblem& problem, const CandidateFilter& filter, MatrixView<std::int32_t> ids,
+/// Ranks each query's own candidates; `filter` has allow-lists. With bounds of the items, for problems with codes,
+/// lists that are long enough for `worth_scanning(k, candidates)` are scanned and not scored whole.
+void rank_allowed(const TopkProblem& problem, const CandidateFilter& filter, const ItemBounds* bounds,
+                  bool (*worth_scanning)(std::int64_t k, std::int64_t candidates), MatrixView<std::int32_t> ids,
                   MatrixView<float> scores, const Execution& execution);
 
 }  // namespace recocore

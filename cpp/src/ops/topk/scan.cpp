@@ -182,7 +182,7 @@ class Scanner {
   /// Closes panels whose bars no item from this block on can reach: |q.y| <= |q| |y|, and lengths fall. Whether any
   /// panel is open.
   bool retire(const ItemBlock& block) noexcept {
-    if (problem_->codes == nullptr || problem_->metric == Metric::cosine) return true;
+    if (problem_->codes == nullptr || problem_->metric == Metric::cosine || !plan_->rising) return true;
     const double longest = problem_->codes->lengths[at(block.position(0))];
     bool some = false;
     for (std::int64_t panel = 0; panel < std::ssize(open_); ++panel) {
@@ -282,6 +282,31 @@ void scan(const TopkProblem& problem, const CandidateFilter& filter, const ScanP
 }
 
 }  // namespace
+
+struct ListScan::Work {
+  Work(const TopkProblem& problem, const CandidateFilter& filter, const ItemBounds& bounds, std::int64_t k)
+      : plan{.bounds = bounds, .listed = {}, .rising = false, .positions = 0, .chunk = 1, .slices = 1},
+        scanner(problem, filter, plan, k) {}
+
+  ScanPlan plan;
+  Scanner<CodeForm> scanner;
+};
+
+ListScan::ListScan(const TopkProblem& problem, const CandidateFilter& filter, const ItemBounds& bounds, std::int64_t k)
+    : work_(std::make_unique<Work>(problem, filter, bounds, k)) {}
+ListScan::ListScan(ListScan&&) noexcept = default;
+ListScan& ListScan::operator=(ListScan&&) noexcept = default;
+ListScan::~ListScan() = default;
+
+void ListScan::operator()(std::int64_t query, std::span<const std::int32_t> positions, std::span<std::int32_t> ids,
+                          std::span<float> scores) {
+  work_->plan.listed = positions;
+  work_->plan.positions = std::ssize(positions);
+  BlockDealer dealer;
+  dealer.start(std::ssize(positions), 1);
+  work_->scanner.scan({query, query + 1}, dealer);
+  work_->scanner.reservoirs().front().finish(ids, scores);
+}
 
 void scan_floats(const TopkProblem& problem, const CandidateFilter& filter, const ScanPlan& plan,
                  MatrixView<std::int32_t> ids, MatrixView<float> scores, const Execution& execution) {

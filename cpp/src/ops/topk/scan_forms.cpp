@@ -8,6 +8,7 @@ namespace {
 
 using kernels::kQueryLanes;
 
+constexpr std::int64_t kCacheLine = 64;
 constexpr float kNever = std::numeric_limits<float>::infinity();
 
 std::size_t at(std::int64_t i) {
@@ -115,6 +116,10 @@ void CodeForm::begin_block(const ItemBlock& block) {
   block_ = block;
   count_ = block.count;
   const bool together = block.listed.empty();
+  if (!together)
+    for (const std::int32_t position : block.listed)
+      for (std::int64_t d = 0; d < codes.codes.stride; d += kCacheLine)
+        __builtin_prefetch(codes.codes.data + position * codes.codes.stride + d);
   rows_ = {codes.codes.data + (together ? block.first * codes.codes.stride : 0),
            codes.codes.stride,
            together ? nullptr : block.listed.data(),
