@@ -24,7 +24,7 @@ from recocore.state.values import PROFILING, Declared, Link, UserRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from recocore.state.people import Change
+    from recocore.state.changes import Change
     from recocore.state.values import StateConfig
 
 _ENCODE = msgspec.msgpack.Encoder().encode
