@@ -41,7 +41,8 @@ _LOGGER = logging.getLogger("recocore.state")
 PIECE = 1_000
 # Changes that are applied in one transaction while the table follows the log.
 _FOLLOWED = 20_000
-# Events of a commit whose records are made while the device is waited for: another thread takes 0.1 ms, as much as these.
+# From so many events on records are made while the device is waited for: handing the wait to another thread takes 0.02 ms
+# where nobody else computes, and as many records 0.1 to 0.2.
 _AHEAD = 32
 
 

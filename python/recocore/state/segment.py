@@ -137,7 +137,7 @@ def sealed_rows(
     plains: list[bytes],
     nonces: bytes,
 ) -> list[bytes]:
-    """`sealed_row` for the rows of a commit, each argument a column: 0.7 us a row, where one by one takes 2."""
+    """`sealed_row` for the rows of a commit, each argument a column: 0.5 us a row, where one by one takes 2."""
     if all(isinstance(cipher, Aead) for cipher in ciphers):
         return native_rows(kind, commit, ciphers, slots, times, subjects, events, plains, nonces)
     columns = zip(slots, times, subjects, events, plains, ciphers, strict=True)
