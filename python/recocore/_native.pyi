@@ -28,27 +28,27 @@ class Aead:
     def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes: ...
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes) -> bytes | None: ...
 
-def sealed_row(
-    aead: Aead,
+def sealed_rows(
     kind: int,
-    slot: int,
-    time: int,
-    subject: bytes,
-    event: bytes,
-    plain: bytes,
     commit: int,
-    nonce: bytes,
-) -> bytes: ...
-def sealed_record(
+    ciphers: list[Aead],
+    slots: list[int],
+    times: list[int],
+    subjects: list[bytes],
+    events: list[bytes],
+    plains: list[bytes],
+    nonces: bytes,
+) -> list[bytes]: ...
+def sealed_records(
     records: UserRecords,
-    aead: Aead,
-    record: bytes,
-    version: int,
-    rows: list[bytes],
-    subject: bytes,
-    slot: int,
-    nonce: bytes,
-) -> tuple[bytes, bytes, int]: ...
+    ciphers: list[Aead],
+    slots: list[int],
+    subjects: list[bytes],
+    packed: list[bytes],
+    versions: list[int],
+    told: list[list[bytes]],
+    nonces: bytes,
+) -> list[tuple[bytes, bytes, int]]: ...
 def opened_entries(
     entries: list[tuple[bytes, bytes]], descriptor: int, authenticated: bytes, masters: dict[int, Any]
 ) -> list[tuple[int, Aead, bytes, int] | None]: ...

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from tests.state.made import expected, rows, told
 
 from recocore._native import Aead
+from recocore._native import sealed_rows as native_rows
 from recocore.errors import InvalidArgumentError
 from recocore.state import StateConfig, StateReader, StateStore
 from recocore.state.ciphers import CarriedCipher, cipher_of
-from recocore.state.segment import EVENT, sealed_row
+from recocore.state.segment import EVENT, sealed_row, sealed_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +51,28 @@ def test_rows_are_the_same_by_both(plain: bytes, slot: int, time: int, commit: i
         for cipher in (Aead(key), CarriedCipher(key))
     ]
     assert made[0] == made[1]
+
+
+@given(st.lists(st.binary(max_size=300), max_size=9), st.integers(1, 2**63))
+def test_rows_of_a_commit_are_those_that_are_made_one_by_one(plains: list[bytes], commit: int) -> None:
+    count = len(plains)
+    keys, nonces = [os.urandom(32) for _ in plains], os.urandom(12 * count)
+    subjects, events = ([os.urandom(16) for _ in plains] for _ in range(2))
+    slots, times = list(range(count)), [-(2**62) + at for at in range(count)]
+    one_by_one = [
+        sealed_row(
+            EVENT, at, times[at], subjects[at], events[at], plain, commit, CarriedCipher(key), nonces[12 * at :][:12]
+        )
+        for at, (plain, key) in enumerate(zip(plains, keys, strict=True))
+    ]
+    for cipher in (Aead, CarriedCipher):
+        ciphers = [cipher(key) for key in keys]
+        made = sealed_rows(EVENT, commit, ciphers, slots, times, subjects, events, plains, nonces)
+        assert made == one_by_one
+    with pytest.raises(InvalidArgumentError, match="nonces"):
+        native_rows(EVENT, commit, list(map(Aead, keys)), slots, times, subjects, events, plains, nonces + b"more")
+    with pytest.raises(InvalidArgumentError, match="columns"):
+        native_rows(EVENT, commit, list(map(Aead, keys)), [*slots, 1], times, subjects, events, plains, nonces)
 
 
 def test_a_state_without_the_native_cipher_is_the_same_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,7 +178,7 @@ def test_a_damaged_record_is_refused_and_others_are_read_on(folder: Path) -> Non
         with pytest.raises(CorruptError, match="a record is damaged; rebuild"):
             reader.user("customer-0")
         assert reader.user("customer-1") is not None
-        store._commits.people._cache.clear()
+        store._commits.people.cached.clear()
         with pytest.raises(CorruptError, match="a record is damaged; rebuild"):
             store.verify()
         # Those who share an fsync with a call that meets it are not refused with it.

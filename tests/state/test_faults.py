@@ -59,6 +59,28 @@ class FailingDisk(Disk):
         super().truncate(descriptor, size)
 
 
+def test_records_that_were_made_while_the_device_refused_are_not_kept(path: Path) -> None:
+    """A large call's records are made while its fsync runs: where that fails, neither they nor the table know of it."""
+    disk = FailingDisk()
+    events = rows(900, users=60)
+    with StateStore.open(path, disk=disk) as store, StateReader.open(path) as reader:
+        store.record(events[:300])
+        disk.at, disk.error = "sync", errno.EIO
+        with pytest.raises(StorageError):
+            store.record(events[300:600])
+        known = expected(events[:300])
+        assert {user: told(store.user(user)) for user in known} == known
+        assert {user: told(reader.user(user)) for user in known} == known
+        disk.error = 0
+        assert {result.code for result in store.record(events[600:]).results} == {"ok"}
+        assert {result.code for result in store.record(events[300:600]).results} == {"ok"}
+        known = expected(events[:300] + events[600:] + events[300:600])
+        assert {user: told(store.user(user)) for user in known} == known
+        digest = store.digest()
+        store.rebuild()
+        assert store.digest() == digest
+
+
 @pytest.mark.parametrize("durability", list(Durability))
 @pytest.mark.parametrize(
     ("call", "error"),

@@ -23,11 +23,14 @@ struct RowHead {
   std::string_view event;    ///< 16 bytes
 };
 
-/// The bytes of a row, its payload encrypted. 0.7 us.
+/// How many bytes a row has.
+[[nodiscard]] std::size_t row_bytes(std::string_view plain) noexcept;
+
+/// Writes the bytes of a row, its payload encrypted. 0.7 us.
 ///
 /// Throws Error{invalid_argument} where subject, event or nonce have another length.
-[[nodiscard]] std::string seal_row(const RowHead& head, std::string_view plain, std::uint64_t commit, const Aead& aead,
-                                   std::string_view nonce);
+void seal_row(const RowHead& head, std::string_view plain, std::uint64_t commit, const Aead& aead,
+              std::string_view nonce, char* row);
 
 /// The value of a user's entry with a record; throws as seal_row().
 [[nodiscard]] std::string seal_entry(std::string_view subject, std::uint32_t slot, std::string_view record,

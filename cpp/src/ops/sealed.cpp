@@ -19,6 +19,8 @@ constexpr std::size_t kIdBytes = 16;
 constexpr std::size_t kSlotBytes = 64;
 constexpr std::size_t kNumberBytes = 4;
 constexpr std::size_t kSealed = kNumberBytes + Aead::kNonceBytes;
+// Of a row: kind (1), slot (4), time (8), subject and event.
+constexpr std::size_t kRowHead = 13 + 2 * kIdBytes;
 constexpr std::array<std::uint64_t, 3> kPrimes{0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9};
 
 template <typename Number>
@@ -26,6 +28,17 @@ void append(std::string& out, Number number) {
   std::array<char, sizeof number> bytes;
   std::memcpy(bytes.data(), &number, sizeof number);
   out.append(bytes.data(), bytes.size());
+}
+
+/// Writes a number, or bytes, and returns where they end.
+template <typename Number>
+char* put(char* at, Number number) {
+  std::memcpy(at, &number, sizeof number);
+  return at + sizeof number;
+}
+char* put(char* at, std::string_view bytes) {
+  std::memcpy(at, bytes.data(), bytes.size());
+  return at + bytes.size();
 }
 
 template <typename Number>
@@ -76,23 +89,28 @@ std::unique_ptr<Aead> key_in(std::uint32_t slot, const UserKeyFile& keys) {
 
 }  // namespace
 
-std::string seal_row(const RowHead& head, std::string_view plain, std::uint64_t commit, const Aead& aead,
-                     std::string_view nonce) {
+std::size_t row_bytes(std::string_view plain) noexcept {
+  return kRowHead + sizeof(std::uint32_t) + Aead::kNonceBytes + plain.size() + Aead::kTagBytes;
+}
+
+void seal_row(const RowHead& head, std::string_view plain, std::uint64_t commit, const Aead& aead,
+              std::string_view nonce, char* row) {
   check_id(head.subject, "subject");
   check_id(head.event, "event");
-  std::string row;
-  row.reserve(128 + plain.size());
-  append(row, head.kind);
-  append(row, head.slot);
-  append(row, head.time);
-  row += head.subject;
-  row += head.event;
-  std::string authenticated = row;
-  append(authenticated, commit);
-  append(row, static_cast<std::uint32_t>(Aead::kNonceBytes + plain.size() + Aead::kTagBytes));
-  row += nonce;
-  append_sealed(row, aead, nonce, plain, authenticated);
-  return row;
+  require(nonce.size() == Aead::kNonceBytes,
+          [&] { return "nonce: expected 12 bytes, got " + std::to_string(nonce.size()); });
+  const auto sealed = static_cast<std::uint32_t>(Aead::kNonceBytes + plain.size() + Aead::kTagBytes);
+  std::array<char, kRowHead + sizeof commit> authenticated;
+  char* at = authenticated.data();
+  at = put(at, head.kind);
+  at = put(at, head.slot);
+  at = put(at, head.time);
+  at = put(at, head.subject);
+  at = put(at, head.event);
+  put(at, commit);
+  row = put(row, std::string_view(authenticated.data(), kRowHead));
+  row = put(put(row, sealed), nonce);
+  aead.encrypt(nonce, plain, {authenticated.data(), authenticated.size()}, row);
 }
 
 std::string seal_entry(std::string_view subject, std::uint32_t slot, std::string_view record, const Aead& aead,

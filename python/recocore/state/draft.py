@@ -13,7 +13,7 @@ from recocore.state.values import Durability
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from recocore.state.people import Change
+    from recocore.state.changes import Change, Events
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Draft:
     def __init__(self, last: int) -> None:
         self.commit = last
         self.frames: list[bytes] = []
-        self.changes: list[Change] = []
+        self.changes: list[Change | Events] = []
         self.tally = Tally()
 
     def end_frame(self, rows: Sequence[bytes], commit: int | None = None) -> None:

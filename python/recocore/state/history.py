@@ -9,8 +9,8 @@ import msgspec
 from recocore.data import EventBatch
 from recocore.data.files import check_target, write_parquet
 from recocore.errors import CorruptError
+from recocore.state.changes import Change
 from recocore.state.log_files import read_frames
-from recocore.state.people import Change
 from recocore.state.rows import batch_of, microseconds, unpack
 from recocore.state.segment import CONSENT, CUTOFF, DECLARED, EVENT, FORGET, LINKED, OFFSETS
 from recocore.state.values import Declared, Link

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -122,6 +123,7 @@ class Log:
         self._tally = Tally(last=self._before())
         self._size = self._durable = 0
         self._descriptor = -1
+        self._syncer = ThreadPoolExecutor(1, "recocore-state-sync")
         unneeded = strangers(folder, self.sealed)
         for path in unneeded:
             if path.suffix == ".seg" and int(path.name[:20]) > self._before():
@@ -173,8 +175,14 @@ class Log:
         """Whether something was acknowledged that the device may not hold yet."""
         return bool(self._unsynced)
 
-    def write(self, data: bytes, tally: Tally, *, durable: bool) -> None:
+    def write(self, data: bytes, tally: Tally, *, durable: bool, meanwhile: Callable[[], None] | None = None) -> None:
         """Add frames; `durable` waits for the device.
+
+        Args:
+            data: the frames.
+            tally: what they hold.
+            durable: wait for the device.
+            meanwhile: is done while the device is waited for; raises nothing.
 
         Raises:
             StorageError: the disk refuses; the frames are not in the log.
@@ -184,7 +192,7 @@ class Log:
             self._repair()
             self._disk.write_all(self._descriptor, data, self._size)
             if durable:
-                self._disk.sync(self._descriptor)
+                self._sync(meanwhile)
         except OSError as error:
             self._broken = True
             raise refused(self.growing_path, error) from error
@@ -201,6 +209,16 @@ class Log:
             mine.newest = max(mine.newest, tally.newest)
         mine.events += tally.events
         mine.last = tally.last
+
+    def _sync(self, meanwhile: Callable[[], None] | None) -> None:
+        if meanwhile is None:
+            self._disk.sync(self._descriptor)
+            return
+        syncing = self._syncer.submit(self._disk.sync, self._descriptor)
+        try:
+            meanwhile()
+        finally:
+            syncing.result()
 
     def flush(self) -> None:
         """Wait until the device holds everything.
@@ -363,6 +381,7 @@ class Log:
 
     def close(self) -> None:
         """Let go of the file."""
+        self._syncer.shutdown()
         self._close_growing()
 
     def _before(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -19,35 +19,12 @@ from recocore.state.work import Work, sealed_value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from recocore.state.changes import Change, Events
     from recocore.state.ciphers import Cipher
     from recocore.state.keys import KeyFile
     from recocore.state.table import Table
     from recocore.state.user_keys import UserKeyWriter
     from recocore.state.values import StateConfig
-
-
-class Change(NamedTuple):
-    """What a row of the log changes.
-
-    Attributes:
-        kind: EVENT, CONSENT, FORGET, OFFSETS, CUTOFF, DECLARED or LINKED.
-        commit: of the row.
-        subject: whom it is about.
-        slot: of that user's key.
-        time: microseconds since 1970.
-        packed: of an event, what the log keeps.
-        facts: of a row CONSENT purpose and answer, of a row DECLARED what was said, of a row LINKED the link.
-        offsets: source → position.
-    """
-
-    kind: int
-    commit: int
-    subject: bytes
-    slot: int
-    time: int
-    packed: bytes = b""
-    facts: tuple[Any, ...] = ()
-    offsets: dict[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -96,11 +73,15 @@ class People:
         user_keys: of users.
         keys: the master keys.
         config: bounds of records and of the cache.
+
+    Attributes:
+        cached: users that were last heard of.
+        records: takes events into their records.
     """
 
     def __init__(self, table: Table, user_keys: UserKeyWriter, keys: KeyFile, config: StateConfig) -> None:
         self._table, self._user_keys, self._keys, self._config = table, user_keys, keys, config
-        self._cache: dict[bytes, User] = {}
+        self.cached: dict[bytes, User] = {}
         # Looked for by `load`, and not there; until the table changes.
         self._absent: set[bytes] = set()
         self.records = native_records(config)
@@ -111,7 +92,7 @@ class People:
         Raises:
             CorruptError: the record or its key is damaged.
         """
-        user = self._cache.get(subject)
+        user = self.cached.get(subject)
         if user is not None:
             return user
         value = None if subject in self._absent else self._table.get(subject)
@@ -119,13 +100,13 @@ class People:
 
     def load(self, subjects: Iterable[bytes]) -> None:
         """Have those in the cache of whom there are records, with one look into the table for all; no write comes between."""
-        missing = {subject for subject in subjects if subject not in self._cache}
+        missing = {subject for subject in subjects if subject not in self.cached}
         found = self._table.get_many(missing)
         for (subject, value), opened in zip(found, self._user_keys.opened(found), strict=True):
             if opened is None:
                 self._decoded(subject, value)
             else:
-                self._cache[subject] = User(*opened, entered=True)
+                self.cached[subject] = User(*opened, entered=True)
         self._absent = missing.difference(subject for subject, _ in found) if len(found) < len(missing) else set()
 
     def _decoded(self, subject: bytes, value: bytes) -> User | Forgotten | None:
@@ -152,26 +133,44 @@ class People:
             found = self._keep(subject, User(slot, cipher))
         return found
 
-    def apply(self, changes: Sequence[Change]) -> None:
+    def prepared(self, changes: Sequence[Change | Events]) -> Work | None:
+        """What `apply` would make of changes none of which destroys a key; None where it would fail. Nothing changes yet."""
+        work = Work(self, self._table.progress)
+        try:
+            self._make(work, changes)
+        except Exception:
+            return None
+        return work
+
+    def apply(self, changes: Sequence[Change | Events], prepared: Work | None = None) -> None:
         """Bring the table as far as the changes, which may be repeated after a failure.
+
+        Args:
+            changes: of the log.
+            prepared: what was made of them, where that is done.
 
         Raises:
             StorageError: the disk refuses; the table is as it was.
             OSError: the disk refuses to destroy a key; the table is as it was.
         """
-        work = Work(self, self._table.progress)
+        work = prepared or Work(self, self._table.progress)
         try:
-            work.take(changes)
+            if prepared is None:
+                self._make(work, changes)
             self._absent = set()
-            self._table.write(*work.outcome(self._user_keys.first_free))
+            self._table.write(work.values, work.progress)
         except BaseException:
             for subject in work.changed:
-                self._cache.pop(subject, None)
+                self.cached.pop(subject, None)
             self._table.reopen()
             raise
         work.is_done()
-        if len(self._cache) > self._config.cached_users:
+        if len(self.cached) > self._config.cached_users:
             self._thin_out()
+
+    def _make(self, work: Work, changes: Sequence[Change | Events]) -> None:
+        work.take(changes)
+        work.make(self._user_keys.first_free)
 
     def drop_old(self, after: bytes | None, count: int, cutoff: int) -> bytes | None:
         """Leave events older than `cutoff` out of the next `count` records: the last subject, None at the end.
@@ -185,23 +184,23 @@ class People:
         for subject, value in entries:
             if slot_of(value) == NO_SLOT:
                 continue
-            self._cache.pop(subject, None)
+            self.cached.pop(subject, None)
             user = self.find(subject)
             if isinstance(user, User) and (record := user.record).drop_before(cutoff):
                 new = sealed_value(user, record.pack(), subject, os.urandom(12))
                 total = replaced_sum(total, subject, user.added, new)
                 values[subject] = new
-                self._cache.pop(subject, None)
+                self.cached.pop(subject, None)
         if values:
             self._table.write(values, msgspec.structs.replace(self._table.progress, total=total))
         return entries[-1][0] if len(entries) == count else None
 
-    def known(self, change: Change) -> User | None:
-        """The user of a change; None for one whose key is destroyed, or who was forgotten before."""
-        found = self.find(change.subject)
+    def known(self, subject: bytes, slot: int) -> User | None:
+        """The user whose key is in a slot; None for one whose key is destroyed, or who was forgotten before."""
+        found = self.find(subject)
         if found is None:
-            cipher = self._user_keys.cipher(change.slot)
-            return None if cipher is None else self._keep(change.subject, User(change.slot, cipher))
+            cipher = self._user_keys.cipher(slot)
+            return None if cipher is None else self._keep(subject, User(slot, cipher))
         return found if isinstance(found, User) else None
 
     def bury(self, change: Change) -> tuple[bytes, int, bool] | None:
@@ -211,7 +210,7 @@ class People:
         """
         if change.slot != NO_SLOT:
             self._user_keys.destroy(change.slot)
-        self._cache.pop(change.subject, None)
+        self.cached.pop(change.subject, None)
         old = self._table.get(change.subject)
         if old is not None and slot_of(old) == NO_SLOT:
             return None
@@ -219,13 +218,13 @@ class People:
         return stone, 0 if old is None else entry_sum(change.subject, old), old is not None
 
     def _keep(self, subject: bytes, user: User) -> User:
-        self._cache[subject] = user
+        self.cached[subject] = user
         return user
 
     def _thin_out(self) -> None:
         """Forget the half of the cache that came first."""
-        for subject in list(self._cache)[: len(self._cache) // 2]:
-            del self._cache[subject]
+        for subject in list(self.cached)[: len(self.cached) // 2]:
+            del self.cached[subject]
 
 
 def view_of(found: User | Forgotten | None) -> UserRecord | None:

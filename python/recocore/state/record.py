@@ -24,7 +24,7 @@ from recocore.state.values import PROFILING, Declared, Link, UserRecord
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from recocore.state.people import Change
+    from recocore.state.changes import Change
     from recocore.state.values import StateConfig
 
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -201,7 +201,7 @@ def read_record(data: bytes) -> UserRecord:
 
 
 def native_records(config: StateConfig) -> _native.UserRecords:
-    """What takes events into records, as bytes. 2 us, and 4 more where the record is full (2 kB)."""
+    """What takes events into records, as bytes. 3 us where the record is full (2 kB), less where it is not."""
     return _native.UserRecords(
         max_recent=config.max_recent,
         max_seen=config.max_seen,

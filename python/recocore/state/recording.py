@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from recocore.errors import CorruptError, StorageError
+from recocore.state.changes import Events
 from recocore.state.checking import RowChecker
 from recocore.state.draft import Draft
 from recocore.state.history import pack_offsets
 from recocore.state.joining import Joiner
-from recocore.state.people import Change, Forgotten
+from recocore.state.people import User
 from recocore.state.rows import iso, now_us
-from recocore.state.segment import EVENT, NO_EVENT, OFFSETS, sealed_row
+from recocore.state.segment import EVENT, NO_EVENT, OFFSETS, sealed_rows
 from recocore.state.values import DUPLICATE, OK, Durability, Receipt, RowResult
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from recocore.state.checking import Checked
     from recocore.state.commits import Commits
     from recocore.state.draft import Call
+
+    # An event and whose it is.
+    _Kept: TypeAlias = tuple[User, Checked]
 
 
 class Recorder:
@@ -68,10 +72,10 @@ class Recorder:
         waiting = iter(checked)
         met: set[bytes] = set()
         for call in calls:
-            before = len(draft.changes)
-            results, rows = self._rows(islice(waiting, len(call.rows)), len(call.rows), known, draft)
+            results, kept = self._kept(islice(waiting, len(call.rows)), known)
+            rows = _rows(kept, draft) if kept else []
             if self._joiner is not None:
-                rows += self._joiner.rows([change.packed for change in draft.changes[before:]], draft, met)
+                rows += self._joiner.rows([packed for _, (_, _, _, packed, _) in kept], draft, met)
             if call.offsets:
                 offsets = dict(call.offsets)
                 plain, commit = pack_offsets(offsets), draft.commit + 1
@@ -79,46 +83,45 @@ class Recorder:
             draft.end_frame(rows)
             receipts.append(Receipt(draft.commit, tuple(results)))
         durable = any(call.durability is Durability.FSYNC for call in calls)
-        commits.write(draft, durable=durable)
+        commits.write(draft, durable=durable, ahead=True)
         return receipts
 
-    def _rows(
-        self, checked: Iterator[Checked | RowResult], count: int, known: set[bytes], draft: Draft
-    ) -> tuple[list[RowResult], list[bytes]]:
-        """The results of a call, and the rows of its frame; `known` are the events that are there, its own ones at the end."""
-        commit, cutoff, meet = draft.commit + 1, self._commits.table.progress.cutoff, self._commits.meet
-        change = draft.changes.append
+    def _kept(self, checked: Iterator[Checked | RowResult], known: set[bytes]) -> tuple[list[RowResult], list[_Kept]]:
+        """A call's results, and its events that are recorded; `known` are those that are there, its own ones at the end."""
+        cutoff, meet, cached = self._commits.table.progress.cutoff, self._commits.meet, self._commits.people.cached
         results: list[RowResult] = []
-        rows: list[bytes] = []
-        times: list[int] = []
-        events: list[bytes] = []
-        nonces = os.urandom(12 * count)
-        for at, each in enumerate(checked):
+        kept: list[_Kept] = []
+        for each in checked:
             if isinstance(each, RowResult):
                 results.append(each)
                 continue
-            subject, event_id, time, packed, visitor = each
+            subject, event_id, time, _, visitor = each
             if event_id in known:
                 results.append(DUPLICATE)
                 continue
             if time < cutoff:
                 results.append(_too_old(time, cutoff))
                 continue
-            user = meet(subject)
-            if isinstance(user, Forgotten):
+            user = cached.get(subject) or meet(subject)
+            if not isinstance(user, User):
                 results.append(_forgotten(visitor))
                 continue
-            nonce = nonces[12 * at : 12 * at + 12]
-            rows.append(sealed_row(EVENT, user.slot, time, subject, event_id, packed, commit, user.cipher, nonce))
-            times.append(time)
-            events.append(event_id)
-            change(Change(EVENT, commit, subject, user.slot, time, packed))
+            kept.append((user, each))
             if event_id != NO_EVENT:
                 known.add(event_id)
             results.append(OK)
-        if rows:
-            draft.tally.see_all(times, events)
-        return results, rows
+        return results, kept
+
+
+def _rows(kept: list[_Kept], draft: Draft) -> list[bytes]:
+    """The rows of a call's events; what they change is noted in the draft."""
+    commit, slots = draft.commit + 1, [user.slot for user, _ in kept]
+    ciphers = [user.cipher for user, _ in kept]
+    subjects, events, times, packed, _ = map(list, zip(*[checked for _, checked in kept], strict=True))
+    draft.tally.see_all(times, events)
+    draft.changes.append(Events(commit, subjects, slots, packed))
+    nonces = os.urandom(12 * len(kept))
+    return sealed_rows(EVENT, commit, ciphers, slots, times, subjects, events, packed, nonces)
 
 
 def _too_old(time: int, cutoff: int) -> RowResult:

@@ -11,8 +11,8 @@ from recocore.state.people import User
 from recocore.state.segment import CUTOFF, EVENT, FORGET, NO_SLOT, OFFSETS, sealed_row
 
 if TYPE_CHECKING:
+    from recocore.state.changes import Change
     from recocore.state.commits import Commits
-    from recocore.state.people import Change
     from recocore.state.segment import Row
 
 # Changes that are written together.

@@ -7,10 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from recocore.errors import InvalidArgumentError
+from recocore.state.changes import Change
 from recocore.state.draft import Draft
 from recocore.state.exporting import exported
 from recocore.state.history import pack_consent
-from recocore.state.people import Change, Forgotten, User, view_of
+from recocore.state.people import Forgotten, User, view_of
 from recocore.state.rows import iso, now_us
 from recocore.state.segment import CONSENT, FORGET, NO_EVENT, NO_SLOT, sealed_row
 from recocore.state.statements import merged

@@ -7,9 +7,10 @@ import re
 from typing import TYPE_CHECKING
 
 from recocore.errors import AlreadyExistsError, ConflictError, InvalidArgumentError, NoConsentError, NotFoundError
+from recocore.state.changes import Change
 from recocore.state.draft import Draft
 from recocore.state.history import pack_declared, pack_link
-from recocore.state.people import Change, Forgotten, User
+from recocore.state.people import Forgotten, User
 from recocore.state.rows import MAX_ID, MAX_TEXT, now_us
 from recocore.state.segment import DECLARED, LINKED, NO_EVENT, sealed_row
 from recocore.state.values import PROFILING, Declared, Link

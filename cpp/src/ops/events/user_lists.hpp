@@ -16,9 +16,13 @@ namespace recocore::events {
 class Texts {
  public:
   static constexpr char kBetween = '\0';
+  // Room for what mostly comes: an item or a type.
+  static constexpr std::size_t kMore = 32;
 
   Texts() = default;
-  explicit Texts(std::string_view joined) : joined_(joined) {
+  explicit Texts(std::string_view joined) {
+    joined_.reserve(joined.size() + kMore);
+    joined_ = joined;
     if (!joined.empty()) size_ = 1 + static_cast<std::size_t>(std::ranges::count(joined, kBetween));
   }
 
@@ -77,7 +81,10 @@ class Numbers {
 
  public:
   Numbers() = default;
-  explicit Numbers(std::string_view bytes) : bytes_(bytes) {}
+  explicit Numbers(std::string_view bytes) {
+    bytes_.reserve(bytes.size() + sizeof(Number));  // one more mostly comes
+    bytes_ = bytes;
+  }
 
   [[nodiscard]] std::size_t size() const noexcept { return bytes_.size() / 8; }
   [[nodiscard]] std::string_view bytes() const noexcept { return bytes_; }

@@ -13,6 +13,8 @@ using namespace kept;
 namespace {
 
 constexpr std::size_t kLongestName = 100;
+// A new event with a session, an item and some names.
+constexpr std::size_t kBytesOfNew = 64;
 
 /// At most so many bytes of a text, whole characters of UTF-8.
 std::string_view cut(std::string_view text) {
@@ -28,15 +30,14 @@ std::string_view cut(std::string_view text) {
 KeptEvents KeptEvents::unpack(std::span<const std::uint8_t> packed) {
   KeptEvents kept;
   if (packed.empty()) return kept;
-  // No event takes less than 4 bytes, and few less than 12.
-  kept.events_.reserve(packed.size() / 12 + 2);
+  kept.events_.reserve(packed.size() / kBytesOfEvent + 2);
   Reader reader(packed);
   Head head = read_head(reader);
   kept.left_out_ = head.left_out;
   kept.purchases_ = std::move(head.purchases);
   std::int64_t time = head.newest;
   std::vector<std::uint64_t> hashes;
-  hashes.reserve(packed.size() / 16);
+  hashes.reserve(packed.size() / kBytesOfHash);
   const auto name = [&] {
     const std::uint64_t place = reader.number();
     if (place > kept.names_.size()) refuse("expected places of names, got another number");
@@ -126,7 +127,7 @@ void KeptEvents::merge(const KeptEvents& other) {
 
 std::vector<std::uint8_t> KeptEvents::pack(std::size_t limit, std::int64_t cutoff) const {
   if (events_.empty()) return {};
-  Packer packer(names_, events_.back().time, limit);
+  Packer packer(names_, events_.back().time, limit, 0);
   for (auto event = events_.rbegin(); event != events_.rend() && event->time >= cutoff; ++event) packer.add(*event);
   // What was left out before the cutoff would not be there anyway.
   KeptPurchases purchases = purchases_;
@@ -145,7 +146,7 @@ std::vector<std::uint8_t> KeptEvents::pack_onto(std::span<const std::uint8_t> pa
     all.merge(*this);
     return all.pack(limit, 0);
   }
-  Packer packer(names_, events_.back().time, limit);
+  Packer packer(names_, events_.back().time, limit, packed.size() + kBytesOfNew * events_.size());
   for (auto event = events_.rbegin(); event != events_.rend(); ++event) packer.add(*event);
   rewrite_events(reader, head.newest, packer);
   head.purchases.drop_before(0);

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <span>
 #include <string>
@@ -26,6 +27,8 @@
 
 namespace recocore::kept {
 
+static_assert(std::endian::native == std::endian::little, "records are little-endian");
+
 // The format of events without tags, which versions that know of none read too, that of all, and that of all where
 // purchases were left out.
 inline constexpr std::uint8_t kPlain = 1;
@@ -33,6 +36,9 @@ inline constexpr std::uint8_t kTagged = 2;
 inline constexpr std::uint8_t kPurchases = 3;
 inline constexpr std::string_view kPurchaseType = "buy";
 inline constexpr std::size_t kHeader = 17;
+// No event takes less than 4 bytes, and few less than 12; a name or a hash comes with eight or more.
+inline constexpr std::size_t kBytesOfEvent = 12;
+inline constexpr std::size_t kBytesOfHash = 16;
 inline constexpr std::int64_t kMillisecond = 1'000;
 inline constexpr std::int64_t kSecond = 1'000'000;
 
@@ -78,6 +84,8 @@ inline double money_of(std::uint64_t coded) {
 
 class Bytes {
  public:
+  explicit Bytes(std::size_t expected = 0) { all.reserve(expected); }
+
   void put(std::uint8_t byte) { all.push_back(byte); }
   void number(std::uint64_t number) {
     for (; number >= 128; number >>= 7) put(static_cast<std::uint8_t>(number | 128));
@@ -87,7 +95,9 @@ class Bytes {
     number(static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63));
   }
   void whole(std::uint64_t bits) {
-    for (int i = 0; i < 8; ++i) put(static_cast<std::uint8_t>(bits >> (8 * i)));
+    std::array<std::uint8_t, 8> bytes;
+    std::memcpy(bytes.data(), &bits, bytes.size());
+    all.insert(all.end(), bytes.begin(), bytes.end());
   }
   void money(double value) {
     // What is a decimal of fewer places is one of six too, as long as that is exact: most others are known by one look.
@@ -126,6 +136,8 @@ class Reader {
     return next;
   }
   std::uint64_t number() {
+    // Most numbers are places of a few names and hashes.
+    if (!left_.empty() && left_.front() < 128) return byte();
     std::uint64_t number = 0;
     for (int shift = 0; shift < 64; shift += 7) {
       const std::uint8_t next = byte();
@@ -136,12 +148,8 @@ class Reader {
   }
   std::int64_t signed_number() { return signed_of(number()); }
   std::uint64_t whole() {
-    std::uint64_t bits = 0;
-    int shift = 0;
-    for (const std::uint8_t next : take(8)) {
-      bits |= static_cast<std::uint64_t>(next) << shift;
-      shift += 8;
-    }
+    std::uint64_t bits;
+    std::memcpy(&bits, take(sizeof bits).data(), sizeof bits);
     return bits;
   }
   double money() {
@@ -214,8 +222,17 @@ inline bool is_purchase(std::string_view type, double value) {
 /// Writes events one by one, from the newest on, as long as they fit into a record.
 class Packer {
  public:
-  Packer(std::span<const std::string> names, std::int64_t newest, std::size_t limit)
-      : names_(names), name_places_(names.size(), -1), newest_(newest), before_(newest), limit_(limit) {}
+  /// `expected` bytes of events or so are going to be written.
+  Packer(std::span<const std::string> names, std::int64_t newest, std::size_t limit, std::size_t expected)
+      : names_(names),
+        name_places_(names.size(), -1),
+        newest_(newest),
+        before_(newest),
+        limit_(limit),
+        bytes_(expected) {
+    hashes_.reserve(expected / kBytesOfHash);
+    events_.reserve(expected / kBytesOfEvent);
+  }
 
   void add(const KeptEvent& event) {
     if (fits_) write(event);

@@ -101,8 +101,7 @@ std::vector<std::uint8_t> Packer::record(std::int64_t left_out, KeptPurchases pu
   if (end == events_.begin()) return {};
   const bool tagged = std::any_of(events_.begin(), end, [](const Event& event) { return event.tagged; });
   const std::span<const std::uint8_t> bytes = std::span(bytes_.all).first(end[-1].end);
-  Bytes out;
-  out.all.reserve(kHeader + packed_purchases.size() + bytes.size());
+  Bytes out(kHeader + packed_purchases.size() + bytes.size());
   out.put(!packed_purchases.empty() ? kPurchases : tagged ? kTagged : kPlain);
   out.whole(static_cast<std::uint64_t>(left_out));
   out.whole(static_cast<std::uint64_t>(newest_));

@@ -11,9 +11,17 @@ namespace {
 
 constexpr std::int64_t kQuarter = cpu::kHour / 4;
 constexpr std::int64_t kQuartersOfDay = 96;
+// A full record has some sixty moments, and one more comes with an event.
+constexpr std::size_t kExpected = 64;
 
 std::int64_t day_of(std::int64_t quarter) {
   return cpu::floor_divide(quarter, kQuartersOfDay);
+}
+
+std::size_t bytes_of(std::uint64_t number) {
+  std::size_t bytes = 1;
+  for (; number >= 128; number /= 128) ++bytes;
+  return bytes;
 }
 
 void append_number(std::vector<std::uint8_t>& out, std::uint64_t number) {
@@ -69,17 +77,18 @@ std::vector<std::uint8_t> KeptPurchases::pack(std::size_t limit) const {
   // by their distance to the one after them.
   const std::int64_t begin = cpu::floor_divide(first_, kQuarter);
   std::vector<std::uint8_t> told;
+  told.reserve(std::min(limit, 2 * quarters_.size()));
   std::uint64_t count = 0;
   std::int64_t before = begin;
   for (auto quarter = quarters_.rbegin(); quarter != quarters_.rend() && *quarter > begin; ++quarter, ++count) {
-    std::vector<std::uint8_t> next;
-    append_number(next, static_cast<std::uint64_t>(count == 0 ? *quarter - begin : before - *quarter));
+    const auto next = static_cast<std::uint64_t>(count == 0 ? *quarter - begin : before - *quarter);
     // Eight bytes of the first and two of the count.
-    if (10 + told.size() + next.size() > limit) break;
-    told.insert(told.end(), next.begin(), next.end());
+    if (10 + told.size() + bytes_of(next) > limit) break;
+    append_number(told, next);
     before = *quarter;
   }
   std::vector<std::uint8_t> out;
+  out.reserve(10 + told.size());
   for (unsigned shift = 0; shift < 64; shift += 8)
     out.push_back(static_cast<std::uint8_t>(static_cast<std::uint64_t>(first_) >> shift));
   append_number(out, count);
@@ -108,6 +117,7 @@ std::size_t KeptPurchases::unpack(std::span<const std::uint8_t> packed) {
   const std::int64_t begin = cpu::floor_divide(first_, kQuarter);
   std::int64_t quarter = begin;
   quarters_.clear();
+  quarters_.reserve(std::min<std::size_t>(packed.size(), kExpected));
   for (std::uint64_t left = number(), i = 0; i < left; ++i) {
     const auto distance = static_cast<std::int64_t>(number());
     // Nothing that is as long as all of time.

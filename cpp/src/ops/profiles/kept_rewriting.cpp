@@ -15,9 +15,8 @@ class Rewriter {
  public:
   Rewriter(Reader& older, Packer& packer)
       : reader_(&older), packer_(&packer), newer_hashes_(packer.hashes().begin(), packer.hashes().end()) {
-    // No event takes less than 4 bytes, and few less than 12; a name or a hash comes with eight or more.
-    names_.reserve(older.left().size() / 16 + 4);
-    hashes_.reserve(older.left().size() / 16 + 4);
+    names_.reserve(older.left().size() / kBytesOfHash + 4);
+    hashes_.reserve(older.left().size() / kBytesOfHash + 4);
   }
 
   /// The next event, at some distance before a time; returns its own.
