@@ -107,14 +107,21 @@ struct AnyNames {
   }
 };
 
+/// How many bytes of a text may be read from a part's beginning on.
+std::size_t readable(std::string_view text, std::string_view part) noexcept {
+  return static_cast<std::size_t>(text.end() - part.begin());
+}
+
 /// The key of a chunk's row, which reads no byte behind the text.
 template <typename Names>
-typename Names::Key key_of(std::string_view text, std::string_view name) noexcept {
-  if (static_cast<std::size_t>(text.data() + text.size() - name.data()) >= Names::kReads)
-    return Names::key(name.data(), name);
+Names::Key key_of(std::string_view text, std::string_view name) noexcept {
+  const char* at = name.data();
   std::array<char, Names::kReads> copy{};
-  std::copy(name.begin(), name.end(), copy.begin());
-  return Names::key(copy.data(), name);
+  if (readable(text, name) < Names::kReads) {
+    std::copy(name.begin(), name.end(), copy.begin());
+    at = copy.data();
+  }
+  return Names::key(at, name);
 }
 
 /// Names by key, with open addressing.
@@ -249,10 +256,9 @@ void hash_names(const NameChunk& names, std::span<std::uint64_t> hashes) {
   static constexpr ShortNameHash kShort;
   for (std::size_t row = 0; row < hashes.size(); ++row) {
     const std::string_view name = name_of(names, row);
-    const auto readable = static_cast<std::size_t>(names.text.data() + names.text.size() - name.data());
-    const std::uint64_t hash = name.size() <= ShortNameHash::kMost && readable >= 8
-                                   ? kShort(word_at(name.data()), name.size())
-                                   : hash_name(name);
+    const char* const at = name.data();
+    const bool is_short = name.size() <= ShortNameHash::kMost && readable(names.text, name) >= 8;
+    const std::uint64_t hash = is_short ? kShort(word_at(at), name.size()) : hash_name(name);
     hashes[row] = name.empty() ? 0 : hash;
   }
 }

@@ -148,7 +148,7 @@ class Reader {
   }
   std::int64_t signed_number() { return signed_of(number()); }
   std::uint64_t whole() {
-    std::uint64_t bits;
+    std::uint64_t bits = 0;
     std::memcpy(&bits, take(sizeof bits).data(), sizeof bits);
     return bits;
   }
