@@ -212,8 +212,8 @@ def test_a_cancelled_fit_with_validation_leaves_the_best_epoch(split: Split) -> 
 
 @pytest.fixture(scope="module")
 def heavy() -> Interactions:
-    """Half an epoch at 160 factors takes 20 GFLOP, and so polls before it ends."""
-    matrix: Any = sp.random(2000, 1000, 0.2, format="csr", random_state=1, dtype=np.float32)
+    """Half an epoch at 160 factors takes 100 GFLOP, and so polls before it ends; 20 did not on two quick cores."""
+    matrix: Any = sp.random(4000, 2000, 0.25, format="csr", random_state=1, dtype=np.float32)
     return Interactions.from_csr(matrix)
 
 
