@@ -23,6 +23,7 @@ from recocore.service.security.guard import Guard
 from recocore.service.security.making import make_guard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 METHOD = "/recocore.v1.RecommendationService/Recommend"
@@ -56,6 +57,14 @@ class Denials(CallObserver):
 
     def denied(self, reason: str) -> None:
         self.reasons.append(reason)
+
+
+@pytest.fixture(autouse=True)
+def nobody_admitted() -> Iterator[None]:
+    """Whom a guard lets in outside of a loop would otherwise stand for the callers of later tests."""
+    before = ADMITTED.set(None)
+    yield
+    ADMITTED.reset(before)
 
 
 @pytest.fixture
