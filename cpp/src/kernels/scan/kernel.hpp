@@ -92,11 +92,11 @@ struct ScanKernels {
   /// Pairs of `count` rows and the queries of `n` panels that may reach their bar.
   void (*scan_codes)(const CodeRows& rows, std::int64_t count, PanelScan* panels, std::int64_t n) noexcept;
 
-  /// Enters `count` rows among the best so far of each query of a panel: `best` `[rank, kQueryLanes]`, falling in each
-  /// lane, has what the `rank` best pairs of it score at least, in the units of `bars`, whose own bars are not read.
-  /// -inf stands for what is not there yet, and for what cannot be told.
+  /// What the best pair of each query of a panel and each `group` of `count` rows, of which the last may be shorter,
+  /// scores at least: `best` `[groups, kQueryLanes]`, in the units of `bars`, whose own bars are not read. -inf stands
+  /// for what cannot be told.
   void (*best_codes)(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
-                     std::int64_t rank, float* best) noexcept;
+                     std::int64_t group, float* best) noexcept;
 
   /// What scan_codes does, for a single query `[rows.stride]`, whose bar is the first of `bars`.
   std::int64_t (*scan_codes_one)(const CodeRows& rows, std::int64_t count, const std::uint8_t* query,

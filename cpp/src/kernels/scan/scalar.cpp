@@ -73,16 +73,15 @@ float least_of(const CodeRows& rows, std::int64_t r, const CodeBars& bars, std::
 }
 
 void best_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
-                std::int64_t rank, float* best) noexcept {
-  for (std::int64_t r = 0; r < count; ++r) {
-    std::int32_t sums[kQueryLanes];
-    sum_up(rows, r, panel, sums);
-    for (std::int64_t lane = 0; lane < kQueryLanes; ++lane) {
-      float least = least_of(rows, r, bars, lane, static_cast<float>(sums[lane]));
-      for (float* at = best + lane; at < best + rank * kQueryLanes; at += kQueryLanes) {
-        const float here = *at;
-        *at = here > least ? here : least;
-        least = here > least ? least : here;
+                std::int64_t group, float* best) noexcept {
+  for (std::int64_t first = 0; first < count; first += group, best += kQueryLanes) {
+    for (std::int64_t lane = 0; lane < kQueryLanes; ++lane) best[lane] = -__builtin_inff();
+    for (std::int64_t r = first; r < count && r < first + group; ++r) {
+      std::int32_t sums[kQueryLanes];
+      sum_up(rows, r, panel, sums);
+      for (std::int64_t lane = 0; lane < kQueryLanes; ++lane) {
+        const float least = least_of(rows, r, bars, lane, static_cast<float>(sums[lane]));
+        best[lane] = least > best[lane] ? least : best[lane];
       }
     }
   }

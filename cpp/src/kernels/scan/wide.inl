@@ -1,5 +1,6 @@
-// Scans in registers of 16 lanes. Included inside the anonymous namespace of each instruction set that has them, after
-// rows.inl, kQueryLevels and AddProducts, which adds products of unsigned and signed bytes four by four to 32-bit sums.
+// Scans in registers of 16 lanes, row by row. Included inside the anonymous namespace of each instruction set that has
+// them, after rows.inl, kQueryLevels and AddProducts, which adds products of unsigned and signed bytes four by four to
+// 32-bit sums.
 
 std::int64_t scan_f32(const float* items, std::int64_t stride, const std::int32_t* rows, const float* biases,
                       std::int64_t count, std::int64_t f, const float* panel, const float* bars, Hit* hits) noexcept {
@@ -40,6 +41,13 @@ __mmask16 reaching(__m512 sums, const CodeRows& rows, std::int64_t row, const Co
   return _mm512_cmp_ps_mask(sums, _mm512_mul_ps(bar, _mm512_set1_ps(rows.inverse_scales[row])), _CMP_NLT_UQ);
 }
 
+/// Four codes of an item, for every query.
+__m512i four_codes(const std::int8_t* codes) noexcept {
+  int four;
+  __builtin_memcpy(&four, codes, sizeof four);
+  return _mm512_set1_epi32(four);
+}
+
 /// Calls use(row, sums) for each row, with its products with the queries of a panel.
 template <typename Use>
 void for_each_row(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const Use& use) noexcept {
@@ -56,11 +64,7 @@ void for_each_row(const CodeRows& rows, std::int64_t count, const std::uint8_t* 
     for (std::int64_t d = 0; d < rows.stride; d += 4, queries += 4 * kQueryLanes) {
       const __m512i query = _mm512_loadu_si512(queries);
 #pragma GCC unroll 12
-      for (int r = 0; r < kTileRows; ++r) {
-        int four;
-        __builtin_memcpy(&four, tile.data[r] + d, sizeof four);
-        sums[r] = AddProducts{}(sums[r], query, _mm512_set1_epi32(four));
-      }
+      for (int r = 0; r < kTileRows; ++r) sums[r] = AddProducts{}(sums[r], query, four_codes(tile.data[r] + d));
     }
 #pragma GCC unroll 12
     for (int r = 0; r < kTileRows; ++r) {
@@ -70,64 +74,13 @@ void for_each_row(const CodeRows& rows, std::int64_t count, const std::uint8_t* 
   }
 }
 
-std::int64_t scan_panel(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
-                        Hit* hits) noexcept {
-  Hit* out = hits;
-  for_each_row(rows, count, panel,
-               [&](std::int64_t row, __m512 sums) { out = write(reaching(sums, rows, row, bars), row, out); });
-  return out - hits;
-}
-
-void scan_codes(const CodeRows& rows, std::int64_t count, PanelScan* panels, std::int64_t n) noexcept {
-  for (PanelScan* each = panels; each != panels + n; ++each)
-    each->found = scan_panel(rows, count, each->panel, *each->bars, each->hits);
-}
-
-/// The best so far of each query of a panel.
-class Best {
- public:
-  Best(const CodeBars& bars, std::int64_t rank, float* best) noexcept
-      : by_bias_(_mm512_loadu_ps(bars.by_bias)), rank_(rank), best_(best) {
-    const __m512 by_error = _mm512_loadu_ps(bars.by_error);
-    const __m512 by_norm = _mm512_loadu_ps(bars.by_norm);
-    const __m512 margin = _mm512_set1_ps(kLeastMargin);
-    // A product is no larger than the lengths of what both codes hold.
-    by_norm_ = _mm512_fmadd_ps(margin, _mm512_add_ps(by_error, by_norm), by_norm);
-    by_error_ = _mm512_fmadd_ps(margin, by_error, by_error);
-  }
-
-  void enter(const CodeRows& rows, std::int64_t row, __m512 sums) noexcept {
-    __m512 least = _mm512_div_ps(sums, _mm512_set1_ps(rows.inverse_scales[row]));
-    least = _mm512_fnmadd_ps(by_error_, _mm512_set1_ps(rows.errors[row]), least);
-    least = _mm512_fnmadd_ps(by_norm_, _mm512_set1_ps(rows.norms[row]), least);
-    if (rows.biases != nullptr) {
-      const __m512 bias = _mm512_mul_ps(by_bias_, _mm512_set1_ps(rows.biases[row]));
-      least = _mm512_add_ps(least, _mm512_fnmadd_ps(_mm512_set1_ps(kLeastMargin), _mm512_abs_ps(bias), bias));
-    }
-    least = _mm512_sub_ps(least, _mm512_set1_ps(kLeastStep));
-    float* const last = best_ + (rank_ - 1) * kQueryLanes;
-    const __mmask16 told = _mm512_cmp_ps_mask(least, _mm512_set1_ps(kMostTold), _CMP_LT_OQ);
-    if (_mm512_mask_cmp_ps_mask(told, least, _mm512_loadu_ps(last), _CMP_GT_OQ) == 0) return;
-    least = _mm512_mask_blend_ps(told, _mm512_set1_ps(-__builtin_inff()), least);
-    for (float* at = best_; at <= last; at += kQueryLanes) {
-      const __m512 here = _mm512_loadu_ps(at);
-      _mm512_storeu_ps(at, _mm512_max_ps(here, least));
-      least = _mm512_min_ps(here, least);
-    }
-  }
-
- private:
-  __m512 by_error_;
-  __m512 by_norm_;
-  __m512 by_bias_;
-  std::int64_t rank_;
-  float* best_;
-};
-
-void best_codes(const CodeRows& rows, std::int64_t count, const std::uint8_t* panel, const CodeBars& bars,
-                std::int64_t rank, float* best) noexcept {
-  Best kept(bars, rank, best);
-  for_each_row(rows, count, panel, [&](std::int64_t row, __m512 sums) { kept.enter(rows, row, sums); });
+/// Scans rows for a panel; they are numbered from `first_number` on.
+Hit* scan_panel(const CodeRows& rows, std::int64_t count, const PanelScan& panel, std::int64_t first_number,
+                Hit* out) noexcept {
+  for_each_row(rows, count, panel.panel, [&](std::int64_t row, __m512 sums) {
+    out = write(reaching(sums, rows, row, *panel.bars), first_number + row, out);
+  });
+  return out;
 }
 
 /// The totals of four vectors, in parts: four sums of each quarter.

@@ -24,10 +24,13 @@ constexpr std::int64_t kSmallStep = 12;
 // Panels scanned before what they let through is scored. 100,000 items of 128 floats, 20,000 queries, AMX, one thread:
 // 1.30 s one by one, 1.03 s with 8, 1.20 s with 24.
 constexpr std::int64_t kPanelsTogether = 8;
-// Blocks whose items are entered for bars before they are scanned, and the greatest rank in question. The 10 best of
-// 1,000 items for 20,000 queries, one thread: 80 ms with two, 87 with four; of 100,000 for 5,000: 193 and 195.
-constexpr std::int64_t kBlocksEntered = 2;
-constexpr std::int64_t kGreatestRank = 128;
+// Items that are looked at for bars before any is scanned: at least so many, and so many for each of the best that
+// count, unless more than so many do. For 20,000 queries, two threads: the 10 best of 1,000 items with 384 looked
+// at 30.6 ms, with all 28; of 100,000 697 and 660 with 1,152. For 5,000 queries the 100 best of 5,000 items with 12 for
+// each 65 ms, with 24 56; for 3,000 the 300 best of 30,000 without a look 189, with one 156.
+constexpr std::int64_t kLookedAt = 1'152;
+constexpr std::int64_t kLookedAtPerRank = 24;
+constexpr std::int64_t kGreatestRank = 512;
 
 std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
@@ -107,44 +110,30 @@ class Scanner {
       reservoirs_[at(q)].start(threshold, QueryBounds(query(q), problem_->metric, plan_->bounds));
       form_.set_bar(q, reservoirs_[at(q)]);
     }
-    begin_ranks();
+    raise_bars();
   }
 
   /// Of as many of the best as a query wants and leaves out, k may come back: the last of them is a first bar.
-  void begin_ranks() {
-    ranks_.assign(at(chunk_.size()), 0);
-    all_ranked_ = false;
-    blocks_to_enter_ = 0;
-    if constexpr (requires { form_.begin_ranks(k_); }) {
+  void raise_bars() {
+    all_raised_ = false;
+    if constexpr (requires { form_.tells(); }) {
       if (!form_.tells()) return;
-      std::int64_t greatest = 0;
-      all_ranked_ = true;
+      const auto rank = [this](std::int64_t q) { return k_ + exclusions_.count(chunk_.begin + q); };
+      std::int64_t sum = 0;
+      for (std::int64_t q = 0; q < chunk_.size(); ++q) sum += std::min(rank(q), kGreatestRank);
+      const std::int64_t usual = sum / chunk_.size();
+      if (usual == kGreatestRank) return;
+      const std::int64_t end = std::min(plan_->positions, std::max(kLookedAt, kLookedAtPerRank * usual));
+      blocks_.clear();
+      for (std::int64_t first = 0; first < end; first += kBlock)
+        blocks_.push_back(block_of(first, std::min(kBlock, end - first)));
+      form_.look_at(blocks_, usual);
+      all_raised_ = true;
       for (std::int64_t q = 0; q < chunk_.size(); ++q) {
-        const std::int64_t rank = k_ + exclusions_.count(chunk_.begin + q);
-        if (rank <= kGreatestRank) {
-          greatest = std::max(greatest, rank);
-          ranks_[at(q)] = rank;
-        } else {
-          all_ranked_ = false;
-        }
-      }
-      if (greatest == 0) return;
-      form_.begin_ranks(greatest);
-      blocks_to_enter_ = kBlocksEntered;
-    }
-  }
-
-  /// Raises the bars by a first look at a block.
-  void enter() {
-    if constexpr (requires { form_.begin_ranks(k_); }) {
-      if (blocks_to_enter_ == 0) return;
-      --blocks_to_enter_;
-      for (std::int64_t panel = 0; panel < std::ssize(open_); ++panel) {
-        if (!open_[at(panel)]) continue;
-        form_.enter(panel);
-        for (std::int64_t q = panel * kQueryLanes; q < std::min((panel + 1) * kQueryLanes, chunk_.size()); ++q)
-          if (ranks_[at(q)] > 0 && reservoirs_[at(q)].raise(form_.least(q, ranks_[at(q)])))
-            form_.set_bar(q, reservoirs_[at(q)]);
+        if (reservoirs_[at(q)].raise(form_.least(q, rank(q))))
+          form_.set_bar(q, reservoirs_[at(q)]);
+        else
+          all_raised_ = false;
       }
     }
   }
@@ -154,7 +143,7 @@ class Scanner {
   }
 
   [[nodiscard]] std::int64_t first_step() const noexcept {
-    if (all_ranked_) return kBlock;
+    if (all_raised_) return kBlock;
     const std::int64_t wanted = (k_ + k_ / 2 + 32 + kSmallStep - 1) / kSmallStep * kSmallStep;
     return std::min(wanted, kBlock);
   }
@@ -173,7 +162,6 @@ class Scanner {
     checkpoint();
     if (!retire(block)) return false;
     form_.begin_block(block);
-    enter();
     for (std::int64_t first = 0; first < std::ssize(open_); first += kPanelsTogether)
       take(first, std::min(first + kPanelsTogether, std::ssize(open_)));
     return true;
@@ -238,10 +226,9 @@ class Scanner {
   std::vector<Hit> hits_;
   QueryChunk chunk_{};
   std::vector<Reservoir> reservoirs_;  // one a query of the chunk
-  std::vector<std::int64_t> ranks_;    // one a query: how many of the best tell its first bar; 0 for too many
-  bool all_ranked_ = false;
-  std::int64_t blocks_to_enter_ = 0;
-  std::vector<char> open_;  // one a panel: whether an item to come may still count
+  std::vector<ItemBlock> blocks_;      // looked at for first bars
+  bool all_raised_ = false;            // whether every query has a first bar
+  std::vector<char> open_;             // one a panel: whether an item to come may still count
 };
 
 template <typename Form>

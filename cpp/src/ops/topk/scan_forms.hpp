@@ -76,13 +76,11 @@ class CodeForm {
 
   /// Whether this is a form, and a chunk, that can tell what pairs score at least.
   [[nodiscard]] bool tells() const noexcept { return !single_; }
-  /// Forgets what enter() has seen, and counts on ranks up to `rank`.
-  void begin_ranks(std::int64_t rank);
-  /// Enters the block's items for the queries of a panel.
-  void enter(std::int64_t panel) noexcept;
-  /// Where on the linear scale the `rank`-th best of what was entered for a query lies at least, but for rounding; -inf
-  /// where there are fewer.
-  [[nodiscard]] double least(std::int64_t query, std::int64_t rank) const noexcept;
+  /// Looks at the first `items`, in groups for as many of the best as a query usually wants.
+  void look_at(std::span<const ItemBlock> blocks, std::int64_t usual_rank);
+  /// Where on the linear scale `rank` of the items looked at lie at least, but for rounding; -inf where that cannot be
+  /// told.
+  [[nodiscard]] double least(std::int64_t query, std::int64_t rank);
 
   /// The item of a row of the block.
   [[nodiscard]] std::int32_t item(std::int32_t row) const noexcept {
@@ -107,8 +105,9 @@ class CodeForm {
   std::vector<float> lengths_;
   std::vector<float> biases_;
   std::vector<kernels::PanelScan> scans_;
-  std::int64_t rank_ = 0;
-  std::vector<float> best_;  // [panels, rank, kQueryLanes]
+  std::int64_t groups_ = 0;        // of the items looked at
+  std::vector<float> best_;        // [panels, groups, kQueryLanes]
+  std::vector<float> of_a_query_;  // [groups]
 };
 
 }  // namespace recocore
