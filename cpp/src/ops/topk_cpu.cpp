@@ -30,9 +30,13 @@ constexpr std::int64_t kValuesToSlice = 131'072;
 // floats scanned and all scored: the 10 best of 1,000 items 66 and 87, the 100 best of 1,000 152 and 156, of 2,000 221
 // and 235.
 constexpr double kPairsPerPass = 5;
-// The same for codes, for 4,000 queries, with amx and with avx2: the 10 best of 128 items 6.2 and 8.0, scored 9.7 and
-// 9.1; the 100 best of 1,000 items 74 and 100, scored 72 and 86, of 4,000 124 and 155, scored 176 and 165.
-constexpr double kPairsPerCodePass = 4;
+// The same for codes, whose first bars are good ones, for 4,000 queries, f = 128, two threads with avx512_vnni and with
+// avx2: the 30 best of 300 items 8.0 and 9.9, scored 10.4 and 10.3; the 100 best of 1,000 25 and 32, scored 34 and 35;
+// the 200 best 44 and 55, scored 53 and 53.
+constexpr double kPairsPerCodePass = 1.5;
+// The same for one query by codes, which has no first bar. For 4,000 queries, with amx and with avx2, when many had
+// none either: the 100 best of 1,000 items 74 and 100, scored 72 and 86, of 4,000 124 and 155, scored 176 and 165.
+constexpr double kPairsPerPassOfOne = 4;
 // Queries of a chunk: as many as reuse each block of items well, in a part of a second-level cache.
 constexpr std::int64_t kMaxChunk = 384;
 constexpr std::int64_t kPanelBytes = 196'608;
@@ -43,14 +47,17 @@ std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
+enum class Way : std::uint8_t { floats, codes, codes_of_one };
+
 /// Whether so many would pass a scan that it spares nothing: in any order about k (1 + ln(m / k)) do, and of floats the
 /// first ones.
-bool few_for(std::int64_t k, std::int64_t positions, bool by_codes) noexcept {
+bool few_for(std::int64_t k, std::int64_t positions, Way way) noexcept {
   if (k >= positions) return true;
   const double ratio = static_cast<double>(positions) / static_cast<double>(k);
   const double passing = static_cast<double>(k) * (1 + std::log(ratio));
-  const double spared_from = by_codes ? passing * kPairsPerCodePass : (passing + 48) * kPairsPerPass;
-  return spared_from > static_cast<double>(positions);
+  const auto looked_at = static_cast<double>(positions);
+  if (way == Way::floats) return (passing + 48) * kPairsPerPass > looked_at;
+  return passing * (way == Way::codes ? kPairsPerCodePass : kPairsPerPassOfOne) > looked_at;
 }
 
 std::int64_t divided_up(std::int64_t a, std::int64_t b) noexcept {
@@ -148,7 +155,9 @@ void solve_lists(const TopkProblem& problem, const CandidateFilter& filter, Matr
   std::optional<ItemBounds> bounds;
   if (scans_codes(problem)) bounds = measure(problem, execution);
   if (bounds && !bounded(problem, *bounds)) bounds.reset();
-  const auto worth_scanning = [](std::int64_t k, std::int64_t candidates) { return !few_for(k, candidates, true); };
+  const auto worth_scanning = [](std::int64_t k, std::int64_t candidates) {
+    return !few_for(k, candidates, Way::codes_of_one);
+  };
   rank_allowed(problem, filter, bounds ? &*bounds : nullptr, worth_scanning, ids, scores, execution);
 }
 
@@ -169,7 +178,8 @@ void solve(const TopkProblem& problem, const CandidateFilter& filter, MatrixView
              slices_for(n, positions * problem.items.cols, threads), ids, scores, execution);
   };
   if (!by_codes && (n <= kernels::scan().few_queries || problem.metric == Metric::cosine)) return directly();
-  if (few_for(ids.cols, positions, by_codes)) return directly();
+  const Way way = !by_codes ? Way::floats : n <= kernels::scan().few_queries ? Way::codes_of_one : Way::codes;
+  if (few_for(ids.cols, positions, way)) return directly();
   const ItemBounds bounds = measure(problem, execution);
   if (!bounded(problem, bounds)) return directly();
   ScanPlan plan{bounds, listed, true, positions, chunk_of(problem, ids.cols, by_codes, threads), 1};
@@ -192,7 +202,7 @@ void topk_cpu(const TopkProblem& problem, const CandidateFilter& filter, MatrixV
   // Only codes know the lengths that other metrics take.
   const bool must_pack = problem.metric != Metric::inner_product;
   if (problem.codes != nullptr ||
-      (!must_pack && (!worth_packing(problem, positions) || few_for(ids.cols, positions, true))))
+      (!must_pack && (!worth_packing(problem, positions) || few_for(ids.cols, positions, Way::codes))))
     return solve(problem, filter, ids, scores, execution);
   TopkProblem with_codes = problem;
   OwnedItemCodes packed;
