@@ -24,43 +24,35 @@ std::size_t at(std::int64_t i) {
   return static_cast<std::size_t>(i);
 }
 
-struct TurnScratch {
-  AlignedFloats rows;
-  AlignedFloats transposed;
-};
-
-/// Row r of out, padded(f) wide = row r of factors * matrix.
-void turn_rows(MatrixView<const float> factors, std::int64_t first, std::int64_t count, const float* matrix,
-               TurnScratch& scratch, float* out) {
+void turn_in_place(MatrixView<float> factors, const float* matrix, const Execution& execution) {
+  struct Scratch {
+    AlignedFloats rows;  ///< where they cannot be turned where they are
+    AlignedFloats transposed;
+  };
   const auto& k = kernels::least_squares();
   const std::int64_t f = factors.cols;
   const std::int64_t width = padded(f);
   const std::int64_t distance = row_distance(kTurnedRows);
-  scratch.rows.resize(kTurnedRows * width);
-  scratch.transposed.resize(width * distance);
-  for (std::int64_t r = 0; r < count; ++r)
-    std::copy_n(factors.row(first + r).data(), f, scratch.rows.data() + r * width);
-  k.gather_columns(scratch.rows.data(), width, nullptr, 0, nullptr, nullptr, count, width, scratch.transposed.data(),
-                   distance);
-  std::fill_n(out, padded(count) * width, 0.0F);
-  k.add_product(scratch.transposed.data(), distance, matrix, row_distance(f), f, padded(count), width, out, width);
-}
-
-void turn_in_place(MatrixView<float> factors, const float* matrix, const Execution& execution) {
-  struct Scratch {
-    TurnScratch turn;
-    AlignedFloats out;
-  };
+  MatrixView<const float> lying(factors.data, factors.rows, f);
+  lying.stride = factors.stride;
+  const bool is_ready = lies_ready(lying);
   PerWorker<Scratch> scratch(execution);
   parallel_for(execution, factors.rows, kTurnedRows, [&](std::int64_t begin, std::int64_t end, int worker) {
     checkpoint();
-    const std::int64_t width = padded(factors.cols);
-    Scratch& mine = scratch.get(worker, [&] { return Scratch{{}, AlignedFloats(kTurnedRows * width)}; });
-    MatrixView<const float> rows(factors.data, factors.rows, factors.cols);
-    rows.stride = factors.stride;
-    turn_rows(rows, begin, end - begin, matrix, mine.turn, mine.out.data());
-    for (std::int64_t r = begin; r < end; ++r)
-      std::copy_n(mine.out.data() + (r - begin) * width, factors.cols, factors.row(r).data());
+    Scratch& mine = scratch.get(worker, [&] { return Scratch{{}, AlignedFloats(width * distance)}; });
+    const std::int64_t count = end - begin;
+    const bool is_copied = !is_ready || count % kernels::kLane != 0;
+    if (is_copied) {
+      mine.rows.resize(kTurnedRows * width);
+      for (std::int64_t r = 0; r < count; ++r)
+        std::copy_n(factors.row(begin + r).data(), f, mine.rows.data() + r * width);
+    }
+    float* rows = is_copied ? mine.rows.data() : factors.row(begin).data();
+    k.gather_columns(rows, width, nullptr, 0, nullptr, nullptr, count, width, mine.transposed.data(), distance);
+    std::fill_n(rows, padded(count) * width, 0.0F);
+    k.add_product(mine.transposed.data(), distance, matrix, row_distance(f), f, padded(count), width, rows, width);
+    if (is_copied)
+      for (std::int64_t r = 0; r < count; ++r) std::copy_n(rows + r * width, f, factors.row(begin + r).data());
   });
 }
 

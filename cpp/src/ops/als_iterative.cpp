@@ -18,7 +18,9 @@ constexpr std::int64_t kTileFloats = 262'144;
 constexpr std::int64_t kCopiedFloats = 65'536;
 // Conjugate gradient stops where what is left to gain is beyond the precision of float32.
 constexpr double kRounding = 1e-13;
-// Entries between two looks at whether to stop.
+// It copies as many floats at a time as stay in the nearest cache until they are multiplied (16 KiB).
+constexpr std::int64_t kNearFloats = 4096;
+// Rows of factors multiplied between two looks at whether to stop.
 constexpr std::int64_t kLongStretch = 1024;
 
 std::size_t at(std::int64_t i) {
@@ -81,26 +83,32 @@ Solved RowSolver::solve_cg(const Row& row) {
     diagonal[i] = static_cast<float>(basis_.diagonal()[at(i)] + row.lambda);
     inverse[i] = diagonal[i] > 0 ? 1 / diagonal[i] : 1.0F;
   }
+  std::int64_t stretch = 0;  // rows multiplied since the last look at whether to stop
   // product = D direction; returns direction . product
   const auto multiply_own = [&] {
     if (basis_.rotated()) return double{k.multiply(diagonal, direction, width_, product)};
     multiply_dense(direction, row.lambda, 0, width_, product);
+    stretch += width_;
     float curvature = 0;
     k.dot_rows(product, width_, nullptr, 1, direction, width_, &curvature);
     return double{curvature};
   };
   const bool copied = entries * distance_ <= kCopiedFloats;
-  if (copied) {
-    tile_.resize(kCopiedFloats);
-    k.gather_rows(basis_.fixed(), basis_.stride(), row.columns.data(), 0, nullptr, entries, width_, tile_.data(),
-                  distance_);
-  }
+  if (copied) tile_.resize(kCopiedFloats);
+  const std::int64_t copied_at_a_time = std::max(kLane, kNearFloats / width_ / kLane * kLane);
   // product += Y^T weigh(Y direction), for a few entries at a time, so that their factors are in the nearest cache the
   // second time: weigh(first, last) turns predictions into coefficients.
-  const auto multiply_entries = [&](bool add, const auto& weigh) {
+  const auto multiply_entries = [&](bool is_first, bool add, const auto& weigh) {
     for (std::int64_t e = 0; e < entries; e += kLane) {
-      if (e % kLongStretch == 0) checkpoint();  // a row may have any number of entries
       const std::int64_t some = std::min<std::int64_t>(kLane, entries - e);
+      stretch += some;
+      if (stretch >= kLongStretch) {
+        checkpoint();
+        stretch = 0;
+      }
+      if (is_first && copied && e % copied_at_a_time == 0)
+        k.gather_rows(basis_.fixed(), basis_.stride(), row.columns.data() + e, 0, nullptr,
+                      std::min(copied_at_a_time, entries - e), width_, tile_.data() + e * distance_, distance_);
       const float* from = copied ? tile_.data() + e * distance_ : basis_.fixed();
       const std::int64_t apart = copied ? distance_ : basis_.stride();
       const std::int32_t* columns = copied ? nullptr : row.columns.data() + e;
@@ -116,7 +124,7 @@ Solved RowSolver::solve_cg(const Row& row) {
   std::copy_n(right_.data(), width_, residual);  // of the prior; entries pull below
   std::copy_n(row.x.begin(), factors_, direction);
   const double before = multiply_own();
-  multiply_entries(true, [&](std::int64_t first, std::int64_t last) {
+  multiply_entries(true, true, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t e = first; e < last; ++e)
       predictions_.data()[e] = scales_.data()[e] * scales_.data()[e] * predictions_.data()[e] - pulls_.data()[e];
   });
@@ -128,7 +136,7 @@ Solved RowSolver::solve_cg(const Row& row) {
     k.turn(static_cast<float>(keep), residual, inverse, width_, direction);
     double curvature = multiply_own();
     const bool is_last = step == params_.cg_steps;
-    multiply_entries(!is_last, [&](std::int64_t first, std::int64_t last) {
+    multiply_entries(false, !is_last, [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t e = first; e < last; ++e) {
         const float prediction = predictions_.data()[e];
         const float coefficient = scales_.data()[e] * scales_.data()[e] * prediction;
